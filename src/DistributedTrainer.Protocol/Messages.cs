@@ -1,0 +1,112 @@
+namespace DistributedTrainer.Protocol;
+
+/// <summary>Marks what may travel between nodes; the only types that the serializer knows. None carries a tensor.</summary>
+public interface IProtocolMessage;
+
+/// <summary>A node's life in the cluster: registering with the coordinator, preparing a run, ending it.</summary>
+public static class Nodes
+{
+    /// <summary>Node → coordinator, repeated until answered: here I am.</summary>
+    public sealed record Register(NodeId Node, string[] Roles, string Host, int ProcessId, string[] Addresses, int Workers) : IProtocolMessage;
+
+    /// <summary>Coordinator → node: known, wait for a run.</summary>
+    public sealed record Registered(NodeId Node) : IProtocolMessage;
+
+    /// <summary>Coordinator → node: read the data and build the model of this experiment.</summary>
+    public sealed record Prepare(RunId Run, ulong Token, string ExperimentYaml, string BaseDirectory) : IProtocolMessage;
+
+    /// <summary>Node → coordinator: ready; the checksum shows that all nodes read the same data.</summary>
+    public sealed record Prepared(RunId Run, NodeId Node, string DataSha256, string[] DataAddresses) : IProtocolMessage;
+
+    /// <summary>Node → coordinator: the run cannot be prepared here.</summary>
+    public sealed record PrepareFailed(RunId Run, NodeId Node, string Reason) : IProtocolMessage;
+
+    /// <summary>Coordinator → node: the run is over, free what it holds.</summary>
+    public sealed record EndRun(RunId Run) : IProtocolMessage;
+
+    /// <summary>Coordinator → node: leave the cluster and end the process.</summary>
+    public sealed record Shutdown(string Reason) : IProtocolMessage;
+}
+
+/// <summary>Between the coordinator and the partition actors.</summary>
+public static class Partitions
+{
+    /// <summary>Coordinator → server node: own these ranges.</summary>
+    public sealed record Host(RunId Run, Generation Generation, int[] Partitions) : IProtocolMessage;
+
+    /// <summary>Coordinator → partition: refuse whatever is older than this generation, and say where you are.</summary>
+    public sealed record Fence(RunId Run, PartitionId Partition, Generation Generation) : IProtocolMessage;
+
+    /// <summary>Partition → coordinator: fenced, at this parameter version.</summary>
+    public sealed record Fenced(RunId Run, PartitionId Partition, Generation Generation, StepId Version) : IProtocolMessage;
+
+    /// <summary>Lead partition → coordinator: these steps were applied, with the loss summed over rows of each.</summary>
+    public sealed record StepsApplied(RunId Run, StepId First, double[] LossSums, int[] Rows) : IProtocolMessage;
+
+    /// <summary>Lead partition → coordinator: the parameters of this version were evaluated.</summary>
+    public sealed record Evaluated(RunId Run, StepId Version, SetSums Validation, SetSums Test) : IProtocolMessage;
+
+    /// <summary>Partition → coordinator: the run cannot go on.</summary>
+    public sealed record Failed(RunId Run, StepId Step, string Reason) : IProtocolMessage;
+
+    /// <summary>Server node → coordinator: a worker's connection closed.</summary>
+    public sealed record LinkLost(RunId Run, WorkerId Worker, string Reason) : IProtocolMessage;
+}
+
+/// <summary>Loss summed over rows, right answers and rows of one set of rows.</summary>
+public sealed record SetSums(double Loss, long Correct, long Rows);
+
+/// <summary>Between the coordinator and the worker actors.</summary>
+public static class Workers
+{
+    /// <summary>Where a partition is to be reached.</summary>
+    public sealed record Route(PartitionId Partition, NodeId Node, string Host, int ProcessId, string[] Addresses);
+
+    /// <summary>Coordinator → node of the worker: compute these shards from this version on.</summary>
+    public sealed record Assign(RunId Run, WorkerId Worker, Generation Generation, StepId From, int[] Shards, Route[] Routes) : IProtocolMessage;
+
+    /// <summary>Worker → coordinator, about once a second: where it is and how many rows it has computed.</summary>
+    public sealed record Status(RunId Run, WorkerId Worker, StepId Step, long RowsComputed, string State) : IProtocolMessage;
+
+    /// <summary>Worker → coordinator: a server cannot be reached.</summary>
+    public sealed record LinkLost(RunId Run, WorkerId Worker, NodeId Server, string Reason) : IProtocolMessage;
+
+    /// <summary>Worker → coordinator: computing failed (not a lost connection).</summary>
+    public sealed record Failed(RunId Run, WorkerId Worker, StepId Step, string Reason) : IProtocolMessage;
+}
+
+/// <summary>Between whoever wants a training and the coordinator.</summary>
+public static class Submissions
+{
+    /// <summary>Train this; paths in it are relative to the base directory. Watched from the start.</summary>
+    public sealed record Submit(string ExperimentYaml, string FileName, string BaseDirectory, string? RunDirectory, bool EndCluster) : IProtocolMessage;
+
+    /// <summary>Coordinator → submitter: the run has begun.</summary>
+    public sealed record Accepted(RunId Run, string RunDirectory) : IProtocolMessage;
+
+    /// <summary>Coordinator → submitter: not run, for these reasons (all of them).</summary>
+    public sealed record Rejected(string[] Problems) : IProtocolMessage;
+
+    /// <summary>Submitter → coordinator: stop the run and keep what was trained.</summary>
+    public sealed record Stop(RunId Run) : IProtocolMessage;
+
+    /// <summary>Launcher → coordinator: a process that it had started is dead.</summary>
+    public sealed record ProcessDied(int ProcessId, string Reason) : IProtocolMessage;
+
+    /// <summary>Launcher → coordinator: no more attempts; the run fails if it cannot go on without.</summary>
+    public sealed record GaveUp(string Role, string Reason) : IProtocolMessage;
+
+    /// <summary>How one node stands.</summary>
+    public sealed record NodeView(string Node, string Role, string Host, int ProcessId, string State, int[] Shards, double RowsPerSecond, string[] Addresses);
+
+    /// <summary>Coordinator → submitter, several times a second: how the run stands.</summary>
+    public sealed record View(
+        RunId Run, string Phase, long Step, long Steps, long Epoch, long Epochs, double Loss, double? ValidationLoss, double? ValidationAccuracy,
+        double RowsPerSecond, double Seconds, NodeView[] Nodes) : IProtocolMessage;
+
+    /// <summary>Coordinator → submitter: something a person wants to know (a worker died, a shard moved).</summary>
+    public sealed record Notice(RunId Run, string Text) : IProtocolMessage;
+
+    /// <summary>Coordinator → submitter: over. The result is the text of result.json.</summary>
+    public sealed record Ended(RunId Run, bool Succeeded, string? Failure, string? ResultJson, string RunDirectory) : IProtocolMessage;
+}
