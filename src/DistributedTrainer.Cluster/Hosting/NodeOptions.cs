@@ -1,0 +1,23 @@
+namespace DistributedTrainer.Cluster.Hosting;
+
+/// <summary>What one process of the cluster is.</summary>
+public sealed record NodeOptions
+{
+    /// <summary>Any of coordinator, server, worker.</summary>
+    public required IReadOnlyList<string> Roles { get; init; }
+
+    /// <summary>The address that other nodes reach this one under.</summary>
+    public string Host { get; init; } = "127.0.0.1";
+
+    /// <summary>Port of the control plane; 0: chosen by the system.</summary>
+    public int Port { get; init; }
+
+    /// <summary>host:port of a node of the cluster to join; null: found a new cluster (needs the coordinator role).</summary>
+    public string? Join { get; init; }
+
+    /// <summary>Worker actors of this node, where it has the worker role.</summary>
+    public int Workers { get; init; } = 1;
+
+    /// <summary>A folder whose node.conf overrides the settings built in; null: none.</summary>
+    public string? ConfigFile { get; init; }
+}
