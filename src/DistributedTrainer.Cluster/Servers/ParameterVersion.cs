@@ -1,0 +1,42 @@
+using System.Runtime.InteropServices;
+using DistributedTrainer.Channels;
+using DistributedTrainer.Engine.Tensors;
+
+namespace DistributedTrainer.Cluster.Servers;
+
+/// <summary>
+/// One published version of a partition: its parameters, in the lead partition followed by the running statistics.
+/// Counted, since it may still be on its way to a slow worker when the next version is published.
+/// </summary>
+internal sealed class ParameterVersion(int length, Action<ParameterVersion> recycle) : IPayload
+{
+    private int _users;
+
+    public AlignedBuffer Values { get; } = new(length);
+
+    public long Step { get; private set; }
+
+    public ReadOnlySpan<byte> Bytes => MemoryMarshal.AsBytes(Values.Span[..length]);
+
+    /// <summary>Starts a new life with one user.</summary>
+    public ParameterVersion Open(long step)
+    {
+        Step = step;
+        Volatile.Write(ref _users, 1);
+        return this;
+    }
+
+    public ParameterVersion Share()
+    {
+        Interlocked.Increment(ref _users);
+        return this;
+    }
+
+    public void Release()
+    {
+        if (Interlocked.Decrement(ref _users) == 0)
+        {
+            recycle(this);
+        }
+    }
+}

@@ -1,0 +1,271 @@
+using System.Collections.Concurrent;
+using DistributedTrainer.Channels;
+using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Engine.Kernels;
+using DistributedTrainer.Engine.Reduction;
+using DistributedTrainer.Engine.Tensors;
+
+namespace DistributedTrainer.Cluster.Servers;
+
+/// <summary>What a partition tells its actor; called from the thread that completed a step.</summary>
+internal interface IPartitionEvents
+{
+    void StepApplied(long step, double lossSum, int rows);
+
+    void Failed(long step, string reason);
+}
+
+/// <summary>
+/// One contiguous range of the parameters: gathers the leaves of a step in the fixed tree, applies the optimizer,
+/// publishes the next version and keeps the previous one, which a worker may need that recomputes a lost leaf.
+/// Safe for any number of threads; a push never waits for an actor's mailbox.
+/// </summary>
+internal sealed class Partition
+{
+    private readonly object _gate = new();
+    private readonly TrainingPlan _plan;
+    private readonly PartitionRange _range;
+    private readonly IPartitionEvents _events;
+    private readonly StatisticsBoard? _statistics;
+    private readonly TreeGather<LeafBuffer> _leaves;
+    private readonly LeafBufferPool _buffers;
+    private readonly ConcurrentBag<ParameterVersion> _spareVersions = [];
+    private readonly AlignedBuffer[] _state;
+    private readonly List<(IChannel Channel, long Version)> _waiting = [];
+    private readonly int _versionLength;
+    private ParameterVersion _current;
+    private ParameterVersion? _previous;
+    private long _generation;
+    private bool _failed;
+
+    /// <param name="statistics">The board of the lead partition; null in the others.</param>
+    public Partition(TrainingPlan plan, PartitionRange range, long generation, StatisticsBoard? statistics, IPartitionEvents events)
+    {
+        _plan = plan;
+        _range = range;
+        _generation = generation;
+        _statistics = statistics;
+        _events = events;
+        _buffers = new LeafBufferPool(range.Length);
+        _leaves = new TreeGather<LeafBuffer>(new FixedTree(plan.Shards), AddIntoLeft, _buffers.Return);
+        _state = [.. Enumerable.Range(0, plan.Optimizer.StateVectors).Select(_ => new AlignedBuffer(range.Length))];
+        _versionLength = range.Length + (statistics is null ? 0 : plan.Model.Buffers.Length);
+        _current = NewVersion(0);
+
+        var parameters = new AlignedBuffer(plan.Model.Layout.Length);
+        var runningStatistics = new float[plan.Model.Buffers.Length];
+        plan.Model.Initialize(parameters.Span, runningStatistics, plan.Seed);
+        parameters.Span.Slice(range.Offset, range.Length).CopyTo(_current.Values.Span);
+        if (statistics is not null)
+        {
+            runningStatistics.CopyTo(_current.Values.Span[range.Length..]);
+        }
+
+        ResetGather();
+    }
+
+    public PartitionRange Range => _range;
+
+    /// <summary>The newest published version.</summary>
+    public long Version
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _current.Step;
+            }
+        }
+    }
+
+    /// <summary>From now on only this generation may push. Returns the current version.</summary>
+    public long Fence(long generation)
+    {
+        lock (_gate)
+        {
+            _generation = Math.Max(_generation, generation);
+            return _current.Step;
+        }
+    }
+
+    /// <summary>A buffer for the push, or null with a reason (a refusal) or without (not needed any more).</summary>
+    public LeafBuffer? Reserve(in FrameHeader push, out string? refusal)
+    {
+        var node = new TreeNode(push.Level, push.Index);
+        lock (_gate)
+        {
+            refusal = Judge(push, node);
+            return refusal is not null || push.Step < _current.Step || _failed || _leaves.Has(node) ? null : _buffers.Rent();
+        }
+    }
+
+    /// <summary>Takes a buffer that was filled; the leaf that completes the step also applies it.</summary>
+    public void Complete(in FrameHeader push, LeafBuffer buffer)
+    {
+        var node = new TreeNode(push.Level, push.Index);
+        buffer.LossSum = push.Sum;
+        buffer.Rows = push.Rows;
+        lock (_gate)
+        {
+            // The world may have moved on while the payload was under way.
+            if (push.Step != _current.Step || push.Generation != _generation || _failed)
+            {
+                _buffers.Return(buffer);
+                return;
+            }
+
+            _leaves.Offer(node, buffer);
+            if (_leaves.Total is not null)
+            {
+                Apply(_leaves.TakeTotal());
+            }
+        }
+    }
+
+    /// <summary>Gives back a buffer whose payload never came whole.</summary>
+    public void Abandon(LeafBuffer buffer) => _buffers.Return(buffer);
+
+    /// <summary>Sends a version as soon as it is there. False: it is too old to be had.</summary>
+    public bool Pull(IChannel channel, long version)
+    {
+        lock (_gate)
+        {
+            if (version > _current.Step)
+            {
+                _waiting.Add((channel, version));
+                return true;
+            }
+
+            var found = version == _current.Step ? _current : version == _previous?.Step ? _previous : null;
+            if (found is not null)
+            {
+                Send(channel, found);
+            }
+
+            return found is not null;
+        }
+    }
+
+    /// <summary>A closed channel waits for nothing.</summary>
+    public void Forget(IChannel channel)
+    {
+        lock (_gate)
+        {
+            _waiting.RemoveAll(entry => ReferenceEquals(entry.Channel, channel));
+        }
+    }
+
+    private string? Judge(in FrameHeader push, TreeNode node)
+    {
+        if (push.Generation != _generation)
+        {
+            return $"generation {push.Generation} is not the current one, {_generation}";
+        }
+
+        if (push.Step > _current.Step)
+        {
+            return $"step {push.Step} is ahead of version {_current.Step}";
+        }
+
+        if (!_leaves.Tree.Contains(node) || push.PayloadBytes != _range.Length * sizeof(float))
+        {
+            return $"node {node} with {push.PayloadBytes} bytes does not fit {_plan.Shards} shards and {_range.Length} parameters";
+        }
+
+        var rows = _plan.RowsUnder(push.Step, node);
+        return push.Rows == rows && rows > 0 ? null : $"node {node} of step {push.Step} has {rows} rows, not {push.Rows}";
+    }
+
+    private void Apply(LeafBuffer total)
+    {
+        var step = _current.Step;
+        if (!double.IsFinite(total.LossSum))
+        {
+            _failed = true;
+            _buffers.Return(total);
+            _events.Failed(step, $"the loss of step {step} is not finite ({total.LossSum}). Lower optimizer.learning-rate, or look at the data for extreme values.");
+            return;
+        }
+
+        var next = NewVersion(step + 1);
+        var rate = _plan.LearningRate(step);
+        foreach (var piece in _range.Pieces)
+        {
+            _plan.Optimizer.Update(
+                step,
+                rate,
+                _current.Values.Span.Slice(piece.Start, piece.Length),
+                total.Gradient.Span.Slice(piece.Start, piece.Length),
+                total.Rows,
+                piece.Decays ? _plan.WeightDecay : 0,
+                State(0, piece),
+                State(1, piece),
+                next.Values.Span.Slice(piece.Start, piece.Length));
+        }
+
+        if (_statistics is not null)
+        {
+            var statistics = next.Values.Span[_range.Length.._versionLength];
+            _current.Values.Span[_range.Length.._versionLength].CopyTo(statistics);
+            _statistics.UpdateRunning(step, statistics);
+        }
+
+        _previous?.Release();
+        (_previous, _current) = (_current, next);
+        var (loss, rows) = (total.LossSum, total.Rows);
+        _buffers.Return(total);
+        ResetGather();
+        foreach (var (channel, version) in _waiting)
+        {
+            if (version == _current.Step)
+            {
+                Send(channel, _current);
+            }
+        }
+
+        _waiting.RemoveAll(entry => entry.Version <= _current.Step);
+        _events.StepApplied(step, loss, rows);
+    }
+
+    private Span<float> State(int index, PartitionPiece piece) =>
+        index < _state.Length ? _state[index].Span.Slice(piece.Start, piece.Length) : [];
+
+    private void Send(IChannel channel, ParameterVersion version)
+    {
+        var header = new FrameHeader
+        {
+            Kind = FrameKind.Parameters,
+            Run = _plan.Token,
+            Generation = _generation,
+            Step = version.Step,
+            Partition = _range.Id,
+            PayloadBytes = _versionLength * sizeof(float),
+        };
+        version.Share();
+        try
+        {
+            channel.Post(header, version);
+        }
+        catch (ChannelClosedException)
+        {
+            // The worker is gone; its channel's handler says so to the coordinator. Post has not taken the payload.
+            version.Release();
+        }
+    }
+
+    private void ResetGather()
+    {
+        var step = _current.Step;
+        _leaves.Reset(shard => step < _plan.TotalSteps && _plan.Schedule.LeafRows(step, shard) > 0);
+    }
+
+    private ParameterVersion NewVersion(long step) =>
+        (_spareVersions.TryTake(out var spare) ? spare : new ParameterVersion(_versionLength, _spareVersions.Add)).Open(step);
+
+    private void AddIntoLeft(LeafBuffer left, LeafBuffer right)
+    {
+        ElementWise.AddTo(left.Gradient.Span[.._range.Length], right.Gradient.Span[.._range.Length]);
+        left.LossSum += right.LossSum;
+        left.Rows += right.Rows;
+    }
+}

@@ -1,0 +1,158 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using DistributedTrainer.Channels;
+
+namespace DistributedTrainer.Cluster.Servers;
+
+/// <summary>What a server node serves in one run; frames are routed to it by partition.</summary>
+internal sealed class ServedRun
+{
+    public required IReadOnlyDictionary<int, Partition> Partitions { get; init; }
+
+    /// <summary>The boards of the lead partition, where this node has it.</summary>
+    public StatisticsBoard? Statistics { get; init; }
+
+    public EvaluationBoard? Evaluations { get; init; }
+
+    /// <summary>Called with the name a worker gave itself when its connection closed.</summary>
+    public required Action<string, string> LinkLost { get; init; }
+}
+
+/// <summary>The server's end of one worker's connection: finds the place for each payload, and hands it on when it is whole.</summary>
+internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
+{
+    private readonly byte[] _name = new byte[256];
+    private LeafBuffer? _leaf;
+    private ColumnSums? _sums;
+    private EvaluationSums? _evaluation;
+    private string? _worker;
+
+    public Span<byte> Reserve(IChannel channel, in FrameHeader header)
+    {
+        if (header.Kind == FrameKind.Request && header.PayloadBytes <= _name.Length)
+        {
+            return _name.AsSpan(0, header.PayloadBytes);
+        }
+
+        var refusal = "this node serves no such partition";
+        if (served() is { } run && run.Partitions.TryGetValue(header.Partition, out var partition))
+        {
+            switch (header.Kind)
+            {
+                case FrameKind.Push:
+                    _leaf = partition.Reserve(header, out refusal);
+                    if (_leaf is not null)
+                    {
+                        return MemoryMarshal.AsBytes(_leaf.Gradient.Span[..partition.Range.Length]);
+                    }
+
+                    break;
+                case FrameKind.Statistics when run.Statistics is { } board:
+                    _sums = board.Reserve(header, partition.Version, out refusal);
+                    if (_sums is not null)
+                    {
+                        return MemoryMarshal.AsBytes(_sums.Values.AsSpan());
+                    }
+
+                    break;
+                case FrameKind.Evaluation when run.Evaluations is { } board && header.PayloadBytes == EvaluationSums.Bytes
+                    && header.Level == 0 && header.Index >= 0 && header.Index < board.Shards && header.Step == partition.Version:
+                    _evaluation = new EvaluationSums();
+                    return MemoryMarshal.AsBytes(_evaluation.Values.AsSpan());
+                case FrameKind.Evaluation:
+                    // Late or malformed; a worker that is behind learns it from the version it pulls.
+                    return [];
+                default:
+                    refusal = $"a frame of kind {header.Kind} is not for a server";
+                    break;
+            }
+        }
+
+        if (refusal is not null)
+        {
+            Refuse(channel, header, refusal);
+        }
+
+        return [];
+    }
+
+    public void Complete(IChannel channel, in FrameHeader header)
+    {
+        if (header.Kind == FrameKind.Request)
+        {
+            _worker = Encoding.UTF8.GetString(_name.AsSpan(0, header.PayloadBytes));
+            return;
+        }
+
+        if (served() is not { } run || !run.Partitions.TryGetValue(header.Partition, out var partition))
+        {
+            Refuse(channel, header, "this node serves no such partition");
+            return;
+        }
+
+        switch (header.Kind)
+        {
+            case FrameKind.Push when _leaf is { } leaf:
+                _leaf = null;
+                partition.Complete(header, leaf);
+                break;
+            case FrameKind.Statistics when _sums is { } sums:
+                _sums = null;
+                run.Statistics!.Complete(channel, header, sums);
+                break;
+            case FrameKind.Evaluation when _evaluation is { } evaluation:
+                _evaluation = null;
+                run.Evaluations!.Complete(channel, header, evaluation);
+                break;
+            case FrameKind.Pull:
+                if (!partition.Pull(channel, header.Step))
+                {
+                    Refuse(channel, header, $"version {header.Step} is no longer kept");
+                }
+
+                break;
+        }
+    }
+
+    public void Abandoned(IChannel channel, in FrameHeader header)
+    {
+        if (_leaf is { } leaf && served() is { } run && run.Partitions.TryGetValue(header.Partition, out var partition))
+        {
+            partition.Abandon(leaf);
+        }
+
+        (_leaf, _sums, _evaluation) = (null, null, null);
+    }
+
+    public void Closed(IChannel channel, string reason)
+    {
+        if (served() is not { } run)
+        {
+            return;
+        }
+
+        foreach (var partition in run.Partitions.Values)
+        {
+            partition.Forget(channel);
+        }
+
+        if (_worker is not null)
+        {
+            run.LinkLost(_worker, reason);
+        }
+    }
+
+    private static void Refuse(IChannel channel, in FrameHeader header, string reason)
+    {
+        var bytes = Encoding.UTF8.GetBytes(reason);
+        try
+        {
+            // The refused kind travels in Flags.
+            channel.Post(header with { Kind = FrameKind.Refused, Flags = (byte)header.Kind, PayloadBytes = bytes.Length }, new OwnBytes(bytes));
+        }
+        catch (ChannelClosedException)
+        {
+            // Nobody is left to tell.
+        }
+    }
+}

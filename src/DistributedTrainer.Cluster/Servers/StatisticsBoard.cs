@@ -1,0 +1,171 @@
+using System.Runtime.InteropServices;
+using DistributedTrainer.Channels;
+using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Engine.Autograd;
+using DistributedTrainer.Engine.Models;
+using DistributedTrainer.Engine.Reduction;
+
+namespace DistributedTrainer.Cluster.Servers;
+
+/// <summary>Two vectors of C columns and the rows behind them: moments forward, two sums backward.</summary>
+internal sealed class ColumnSums(int channels)
+{
+    public double[] Values { get; } = new double[2 * channels];
+
+    public long Rows { get; set; }
+
+    public Span<double> First => Values.AsSpan(0, Values.Length / 2);
+
+    public Span<double> Second => Values.AsSpan(Values.Length / 2);
+}
+
+/// <summary>
+/// Batch-norm statistics across the cluster, in the lead partition: gathers each layer's leaves in the fixed tree,
+/// answers with the total, and keeps two steps, since a worker may recompute a leaf of the step before.
+/// </summary>
+internal sealed class StatisticsBoard
+{
+    private readonly object _gate = new();
+    private readonly TrainingPlan _plan;
+    private readonly Entry[] _entries;
+
+    public StatisticsBoard(TrainingPlan plan)
+    {
+        _plan = plan;
+        _entries = new Entry[plan.Model.BatchNorms.Count * 4];
+        for (var i = 0; i < _entries.Length; i++)
+        {
+            _entries[i] = new Entry(plan, plan.Model.BatchNorms[i / 4], backward: (i & 1) != 0);
+        }
+    }
+
+    /// <summary>Where a statistics frame belongs; null with the reason where it fits nothing.</summary>
+    public ColumnSums? Reserve(in FrameHeader frame, long version, out string? refusal)
+    {
+        var layer = frame.Count;
+        if (layer < 0 || layer >= _plan.Model.BatchNorms.Count)
+        {
+            refusal = $"batch-norm layer {layer} does not exist";
+            return null;
+        }
+
+        var channels = _plan.Model.BatchNorms[(int)layer].Channels;
+        refusal = frame.PayloadBytes != 2 * channels * sizeof(double)
+            ? $"statistics of {frame.PayloadBytes} bytes do not fit {channels} channels"
+            : frame.Step > version || frame.Step < version - 1 ? $"statistics of step {frame.Step} do not belong to version {version}"
+            : frame.Rows <= 0 || frame.Rows != _plan.RowsUnder(frame.Step, new TreeNode(frame.Level, frame.Index))
+                ? $"statistics of node {frame.Level}/{frame.Index} with {frame.Rows} rows do not fit step {frame.Step}"
+            : null;
+        return refusal is null ? new ColumnSums(channels) { Rows = frame.Rows } : null;
+    }
+
+    /// <summary>Takes what was reserved; answers everybody who waits once all leaves are there.</summary>
+    public void Complete(IChannel channel, in FrameHeader frame, ColumnSums sums)
+    {
+        lock (_gate)
+        {
+            var entry = EntryOf(frame.Step, (int)frame.Count, (frame.Flags & StatisticsFlags.Backward) != 0);
+            entry.Open(frame.Step);
+            entry.Gather.Offer(new TreeNode(frame.Level, frame.Index), sums);
+            if ((frame.Flags & StatisticsFlags.WantsTotal) != 0)
+            {
+                entry.Waiting.Add(channel);
+            }
+
+            if (entry.Gather.Total is { } total)
+            {
+                foreach (var waiting in entry.Waiting)
+                {
+                    Answer(waiting, frame, total);
+                }
+
+                entry.Waiting.Clear();
+            }
+        }
+    }
+
+    /// <summary>Moves the running statistics on by the pooled moments of a step whose leaves have all come.</summary>
+    public void UpdateRunning(long step, Span<float> running)
+    {
+        lock (_gate)
+        {
+            foreach (var slot in _plan.Model.BatchNorms)
+            {
+                var total = EntryOf(step, slot.Index, backward: false) is { } entry && entry.Step == step ? entry.Gather.Total : null;
+                if (total is null)
+                {
+                    throw new InvalidOperationException($"batch-norm {slot.Index}: step {step} is complete, but its statistics are not.");
+                }
+
+                RunningStatistics.Update(slot, running, total.First, total.Second, total.Rows);
+            }
+        }
+    }
+
+    private static void Answer(IChannel channel, in FrameHeader frame, ColumnSums total)
+    {
+        var header = frame;
+        header.Kind = FrameKind.StatisticsTotal;
+        header.Rows = (int)total.Rows;
+        try
+        {
+            channel.Post(header, new OwnBytes(MemoryMarshal.AsBytes(total.Values.AsSpan()).ToArray()));
+        }
+        catch (ChannelClosedException)
+        {
+            // Whoever recomputes the lost leaves asks again.
+        }
+    }
+
+    private Entry EntryOf(long step, int layer, bool backward) => _entries[layer * 4 + (int)(step & 1) * 2 + (backward ? 1 : 0)];
+
+    private sealed class Entry(TrainingPlan plan, BatchNormSlot slot, bool backward)
+    {
+        public long Step { get; private set; } = -1;
+
+        public List<IChannel> Waiting { get; } = [];
+
+        public BatchNormSlot Slot { get; } = slot;
+
+        public TreeGather<ColumnSums> Gather { get; } = new(new FixedTree(plan.Shards), backward ? AddSums : CombineMoments, static _ => { });
+
+        public void Open(long step)
+        {
+            if (Step != step)
+            {
+                Step = step;
+                Waiting.Clear();
+                Gather.Reset(shard => plan.Schedule.LeafRows(step, shard) > 0);
+            }
+        }
+
+        private static void CombineMoments(ColumnSums left, ColumnSums right) =>
+            left.Rows = Moments.Combine(left.Rows, left.First, left.Second, right.Rows, right.First, right.Second);
+
+        private static void AddSums(ColumnSums left, ColumnSums right)
+        {
+            left.Rows += right.Rows;
+            for (var i = 0; i < left.Values.Length; i++)
+            {
+                left.Values[i] += right.Values[i];
+            }
+        }
+    }
+}
+
+/// <summary>Bits of <see cref="FrameHeader.Flags"/> in statistics frames.</summary>
+internal static class StatisticsFlags
+{
+    public const byte Backward = 1;
+    public const byte WantsTotal = 2;
+}
+
+/// <summary>A small answer that nobody else uses.</summary>
+internal sealed class OwnBytes(byte[] bytes) : IPayload
+{
+    public ReadOnlySpan<byte> Bytes => bytes;
+
+    public void Release()
+    {
+    }
+}

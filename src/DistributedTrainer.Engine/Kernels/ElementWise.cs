@@ -1,0 +1,66 @@
+using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace DistributedTrainer.Engine.Kernels;
+
+/// <summary>Element-wise operations on spans of equal length. Sums and products are the library's, which are exact per element.</summary>
+public static class ElementWise
+{
+    /// <summary>destination = x + y.</summary>
+    public static void Add(Span<float> destination, ReadOnlySpan<float> x, ReadOnlySpan<float> y) => TensorPrimitives.Add(x, y, destination);
+
+    /// <summary>destination += source.</summary>
+    public static void AddTo(Span<float> destination, ReadOnlySpan<float> source) => TensorPrimitives.Add(destination, source, destination);
+
+    /// <summary>destination = x · y, element by element.</summary>
+    public static void Multiply(Span<float> destination, ReadOnlySpan<float> x, ReadOnlySpan<float> y) => TensorPrimitives.Multiply(x, y, destination);
+
+    /// <summary>destination = x · factor.</summary>
+    public static void Scale(Span<float> destination, ReadOnlySpan<float> x, float factor) => TensorPrimitives.Multiply(x, factor, destination);
+
+    /// <summary>y = max(x, 0); NaN passes through.</summary>
+    public static void Relu(Span<float> y, ReadOnlySpan<float> x) => VectorMap.Unary<ReluLanes>(y, x);
+
+    /// <summary>dx = dy where y &gt; 0, else 0.</summary>
+    public static void ReluBackward(Span<float> dx, ReadOnlySpan<float> dy, ReadOnlySpan<float> y) => VectorMap.Binary<ReluBackwardLanes>(dx, dy, y);
+
+    /// <summary>dx = dy · (1 − y²).</summary>
+    public static void TanhBackward(Span<float> dx, ReadOnlySpan<float> dy, ReadOnlySpan<float> y) => VectorMap.Binary<TanhBackwardLanes>(dx, dy, y);
+
+    /// <summary>dx = dy · y · (1 − y).</summary>
+    public static void SigmoidBackward(Span<float> dx, ReadOnlySpan<float> dy, ReadOnlySpan<float> y) => VectorMap.Binary<SigmoidBackwardLanes>(dx, dy, y);
+
+    /// <summary>Adds the row b(N) to each of the rows of y(M,N).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void AddRowVector(Span<float> y, ReadOnlySpan<float> b)
+    {
+        for (var start = 0; start < y.Length; start += b.Length)
+        {
+            AddTo(y.Slice(start, b.Length), b);
+        }
+    }
+
+    private readonly struct ReluLanes : IUnary
+    {
+        public static Vector512<float> Apply(Vector512<float> x) =>
+            Vector512.ConditionalSelect(Vector512.LessThan(x, Vector512<float>.Zero), Vector512<float>.Zero, x);
+    }
+
+    private readonly struct ReluBackwardLanes : IBinary
+    {
+        public static Vector512<float> Apply(Vector512<float> dy, Vector512<float> y) =>
+            Vector512.ConditionalSelect(Vector512.GreaterThan(y, Vector512<float>.Zero), dy, Vector512<float>.Zero);
+    }
+
+    private readonly struct TanhBackwardLanes : IBinary
+    {
+        public static Vector512<float> Apply(Vector512<float> dy, Vector512<float> y) =>
+            dy * Vector512.FusedMultiplyAdd(-y, y, Vector512<float>.One);
+    }
+
+    private readonly struct SigmoidBackwardLanes : IBinary
+    {
+        public static Vector512<float> Apply(Vector512<float> dy, Vector512<float> y) => dy * y * (Vector512<float>.One - y);
+    }
+}
