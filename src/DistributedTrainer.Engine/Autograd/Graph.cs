@@ -1,0 +1,64 @@
+using DistributedTrainer.Engine.Tensors;
+
+namespace DistributedTrainer.Engine.Autograd;
+
+/// <summary>
+/// A computation graph that is built once and run many times: operations in the order of building, backwards in the
+/// reverse order. All values live in one arena, so a warm run allocates nothing.
+/// </summary>
+public sealed class Graph(int maximumRows)
+{
+    private readonly Arena _arena = new();
+    private readonly List<Operation> _operations = [];
+
+    /// <summary>The most rows that a batch may have.</summary>
+    public int MaximumRows { get; } = maximumRows;
+
+    /// <summary>A value that comes from outside.</summary>
+    public Variable Input(Shape shape, bool needsGradient = false) => new(_arena, shape, MaximumRows, needsGradient);
+
+    /// <summary>An operation's output.</summary>
+    public Variable Output(Shape shape, bool needsGradient = true) => new(_arena, shape, MaximumRows, needsGradient);
+
+    /// <summary>Room that an operation keeps from forward to backward (rows, columns).</summary>
+    public Func<int, Span<float>> Room(int columns)
+    {
+        var variable = new Variable(_arena, new Shape(columns), MaximumRows, needsGradient: false);
+        return variable.Value;
+    }
+
+    /// <summary>Appends an operation that reads these variables.</summary>
+    /// <exception cref="InvalidOperationException">One of them is read already.</exception>
+    public void Add(Operation operation, params ReadOnlySpan<Variable> reads)
+    {
+        foreach (var variable in reads)
+        {
+            if (variable.IsRead)
+            {
+                throw new InvalidOperationException($"{operation.GetType().Name}: its input is read by another operation already. Put a copy operation between them.");
+            }
+
+            variable.IsRead = true;
+        }
+
+        _operations.Add(operation);
+    }
+
+    /// <summary>Runs all operations in order.</summary>
+    public void Forward(Pass pass)
+    {
+        foreach (var operation in _operations)
+        {
+            operation.Forward(pass);
+        }
+    }
+
+    /// <summary>Runs all operations backwards; the gradient of the last output must be there.</summary>
+    public void Backward(Pass pass)
+    {
+        for (var i = _operations.Count - 1; i >= 0; i--)
+        {
+            _operations[i].Backward(pass);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+using DistributedTrainer.Engine.Tensors;
+
+namespace DistributedTrainer.Engine.Autograd;
+
+/// <summary>One run through the graph: which rows, with which parameters, and where the gradients go. Reused from step to step.</summary>
+public sealed class Pass
+{
+    private LeafSegment[] _segments = [];
+    private int _segmentCount;
+
+    /// <summary>Training: batch statistics and dropout; otherwise running statistics and none.</summary>
+    public bool Training { get; set; }
+
+    /// <summary>The step, which keys random numbers.</summary>
+    public long Step { get; set; }
+
+    /// <summary>The experiment's seed.</summary>
+    public ulong Seed { get; set; }
+
+    /// <summary>Rows of all leaves together.</summary>
+    public int Rows { get; set; }
+
+    /// <summary>The flat parameter vector.</summary>
+    public AlignedBuffer Parameters { get; set; } = new(0);
+
+    /// <summary>Running statistics.</summary>
+    public AlignedBuffer Buffers { get; set; } = new(0);
+
+    /// <summary>One flat gradient a segment.</summary>
+    public IReadOnlyList<AlignedBuffer> Gradients { get; set; } = [];
+
+    /// <summary>Batch-norm statistics of the leaves that are computed elsewhere.</summary>
+    public IBatchStatisticsExchange? Exchange { get; set; }
+
+    /// <summary>The leaves in the batch.</summary>
+    public ReadOnlySpan<LeafSegment> Segments => _segments.AsSpan(0, _segmentCount);
+
+    /// <summary>Copies the leaves in.</summary>
+    public void SetSegments(ReadOnlySpan<LeafSegment> segments)
+    {
+        if (_segments.Length < segments.Length)
+        {
+            _segments = new LeafSegment[segments.Length];
+        }
+
+        segments.CopyTo(_segments);
+        _segmentCount = segments.Length;
+    }
+}

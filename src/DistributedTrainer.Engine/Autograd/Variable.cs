@@ -1,0 +1,44 @@
+using DistributedTrainer.Engine.Tensors;
+
+namespace DistributedTrainer.Engine.Autograd;
+
+/// <summary>
+/// A value in the computation graph, one row a sample, and the gradient of the loss by it. Each variable is read by one
+/// operation at most (a copy operation makes two of one), so gradients are written, never accumulated.
+/// </summary>
+public sealed class Variable
+{
+    private readonly Arena _arena;
+    private readonly int _value;
+    private readonly int _gradient;
+
+    internal Variable(Arena arena, Shape shape, int maximumRows, bool needsGradient)
+    {
+        _arena = arena;
+        Shape = shape;
+        Columns = shape.Elements;
+        NeedsGradient = needsGradient;
+        _value = arena.Reserve(new Shape(maximumRows, Columns));
+        _gradient = needsGradient ? arena.Reserve(new Shape(maximumRows, Columns)) : -1;
+    }
+
+    /// <summary>Shape of one row.</summary>
+    public Shape Shape { get; }
+
+    /// <summary>Elements of one row.</summary>
+    public int Columns { get; }
+
+    /// <summary>Whether a parameter lies behind it; the gradient by data is not computed.</summary>
+    public bool NeedsGradient { get; }
+
+    internal bool IsRead { get; set; }
+
+    /// <summary>The first rows of the value (rows, Columns).</summary>
+    public Span<float> Value(int rows) => _arena.Tensor(_value).Span[..(rows * Columns)];
+
+    /// <summary>The first rows of the gradient (rows, Columns).</summary>
+    /// <exception cref="InvalidOperationException">No gradient is computed here.</exception>
+    public Span<float> Gradient(int rows) => _gradient >= 0
+        ? _arena.Tensor(_gradient).Span[..(rows * Columns)]
+        : throw new InvalidOperationException("variable: nothing behind this value needs a gradient, so it has none.");
+}

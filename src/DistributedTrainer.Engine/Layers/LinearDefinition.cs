@@ -1,0 +1,36 @@
+using DistributedTrainer.Engine.Autograd;
+using DistributedTrainer.Engine.Initializers;
+using DistributedTrainer.Engine.Models;
+using DistributedTrainer.Engine.Operations;
+using DistributedTrainer.Engine.Tensors;
+
+namespace DistributedTrainer.Engine.Layers;
+
+/// <summary>y = x · wᵀ + b with w(outputs, inputs).</summary>
+/// <param name="Outputs">Units.</param>
+/// <param name="Bias">Whether b is there.</param>
+public sealed record LinearDefinition(int Outputs, bool Bias = true) : LayerDefinition
+{
+    internal override Shape Declare(ModelDeclaration model, Shape input)
+    {
+        if (input.Rank != 1)
+        {
+            throw new ArgumentException($"linear (layer {model.Layer}): a row has shape {input}, it must be flat. Put a flatten layer before it.");
+        }
+
+        model.Parameter("weight", new Shape(Outputs, input[0]), decays: true, new InitialValue(null, input[0], Outputs));
+        if (Bias)
+        {
+            model.Parameter("bias", new Shape(Outputs), decays: false, new InitialValue(0));
+        }
+
+        return new Shape(Outputs);
+    }
+
+    internal override Variable Build(ModelGraph graph, Variable x)
+    {
+        var y = graph.Graph.Output(new Shape(Outputs));
+        graph.Graph.Add(new LinearOperation(x, graph.Parameter("weight"), Bias ? graph.Parameter("bias") : null, y), x);
+        return y;
+    }
+}

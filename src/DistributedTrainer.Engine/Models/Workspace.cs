@@ -1,0 +1,126 @@
+using DistributedTrainer.Engine.Autograd;
+using DistributedTrainer.Engine.Kernels;
+using DistributedTrainer.Engine.Losses;
+using DistributedTrainer.Engine.Tensors;
+
+namespace DistributedTrainer.Engine.Models;
+
+/// <summary>Sums over rows, not means: they add up over leaves.</summary>
+/// <param name="Loss">Loss summed over rows, in float64, rows in order.</param>
+/// <param name="Correct">Rows whose highest score is the right class; 0 in regression.</param>
+/// <param name="Rows">Rows.</param>
+public readonly record struct LeafSums(double Loss, long Correct, long Rows);
+
+/// <summary>What one thread computes with: the model's graph, its arena, and a copy of parameters and running statistics. A warm step allocates nothing.</summary>
+public sealed class Workspace
+{
+    private readonly Pass _pass = new();
+    private readonly Graph _graph;
+    private readonly Variable _input;
+    private readonly Variable _output;
+    private readonly Loss _loss;
+    private readonly AlignedBuffer _parameters;
+    private readonly AlignedBuffer _buffers;
+    private readonly int[] _labels;
+    private readonly float[] _targets;
+    private readonly float[] _losses;
+    private int _rows;
+
+    internal Workspace(Model model, Loss loss, int maximumRows)
+    {
+        _loss = loss;
+        (_graph, _input, _output) = model.Build(maximumRows);
+        _parameters = new AlignedBuffer(model.Layout.Length);
+        _buffers = new AlignedBuffer(model.Buffers.Length);
+        _pass.Parameters = _parameters;
+        _pass.Buffers = _buffers;
+        _labels = new int[maximumRows];
+        _targets = new float[maximumRows * _output.Columns];
+        _losses = new float[maximumRows];
+    }
+
+    /// <summary>The flat parameter vector; the caller fills it.</summary>
+    public Span<float> Parameters => _parameters.Span;
+
+    /// <summary>The running statistics; the caller fills them.</summary>
+    public Span<float> Buffers => _buffers.Span;
+
+    /// <summary>Outputs of the last batch (rows, outputs).</summary>
+    public ReadOnlySpan<float> Outputs => _output.Value(_rows);
+
+    /// <summary>Where input rows go (rows, features).</summary>
+    public Span<float> Input(int rows) => _input.Value(rows);
+
+    /// <summary>Where class numbers go (rows).</summary>
+    public Span<int> Labels(int rows) => _labels.AsSpan(0, rows);
+
+    /// <summary>Where targets of a regression go (rows, outputs).</summary>
+    public Span<float> Targets(int rows) => _targets.AsSpan(0, rows * _output.Columns);
+
+    /// <summary>Forward, loss and backward over the leaves in the input.</summary>
+    /// <param name="step">The step, which keys dropout.</param>
+    /// <param name="seed">The experiment's seed.</param>
+    /// <param name="segments">The leaves, whose rows fill the batch without gaps.</param>
+    /// <param name="leafGradients">One flat vector a leaf: overwritten by the gradient summed over the leaf's rows.</param>
+    /// <param name="sums">One a leaf: overwritten.</param>
+    /// <param name="exchange">Statistics of the leaves that are computed elsewhere.</param>
+    /// <exception cref="ExchangeAbandonedException">The exchange was broken off; run again.</exception>
+    public void Train(
+        long step,
+        ulong seed,
+        ReadOnlySpan<LeafSegment> segments,
+        IReadOnlyList<AlignedBuffer> leafGradients,
+        Span<LeafSums> sums,
+        IBatchStatisticsExchange exchange)
+    {
+        _rows = segments[^1].FirstRow + segments[^1].Rows;
+        _pass.Training = true;
+        (_pass.Step, _pass.Seed, _pass.Rows) = (step, seed, _rows);
+        _pass.SetSegments(segments);
+        _pass.Gradients = leafGradients;
+        _pass.Exchange = exchange;
+        _graph.Forward(_pass);
+        ComputeLoss();
+        for (var i = 0; i < segments.Length; i++)
+        {
+            sums[i] = Sum(segments[i].FirstRow, segments[i].Rows);
+        }
+
+        _graph.Backward(_pass);
+    }
+
+    /// <summary>Forward and loss with running statistics and without dropout, over the first rows of the input.</summary>
+    public void Evaluate(int rows, out LeafSums sums)
+    {
+        Predict(rows);
+        ComputeLoss();
+        sums = Sum(0, rows);
+    }
+
+    /// <summary>Forward alone, with running statistics and without dropout; see <see cref="Outputs"/>.</summary>
+    public void Predict(int rows)
+    {
+        _rows = rows;
+        _pass.Training = false;
+        _pass.Rows = rows;
+        _graph.Forward(_pass);
+    }
+
+    private void ComputeLoss() =>
+        _loss.Compute(_output.Value(_rows), Labels(_rows), Targets(_rows), _output.Gradient(_rows), _losses.AsSpan(0, _rows));
+
+    private LeafSums Sum(int firstRow, int rows)
+    {
+        var (loss, correct) = (0.0, 0L);
+        for (var row = firstRow; row < firstRow + rows; row++)
+        {
+            loss += _losses[row];
+            if (_loss.IsClassification && SoftmaxKernel.ArgMax(_output.Value(_rows).Slice(row * _output.Columns, _output.Columns)) == _labels[row])
+            {
+                correct++;
+            }
+        }
+
+        return new LeafSums(loss, correct, rows);
+    }
+}
