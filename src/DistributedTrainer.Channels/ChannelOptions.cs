@@ -1,0 +1,38 @@
+namespace DistributedTrainer.Channels;
+
+/// <summary>Settings of a channel or of all channels of a listener.</summary>
+public sealed record ChannelOptions
+{
+    /// <summary>Names the run; a peer with another token is refused. Keeps stray peers of older runs out; it is no secret.</summary>
+    public ulong RunToken { get; init; }
+
+    /// <summary>The largest payload in bytes, in either direction. Default: 1 GiB.</summary>
+    public int MaximumPayloadBytes { get; init; } = 1 << 30;
+
+    /// <summary>Posted frames that may wait; one more closes the channel. Default: 1024.</summary>
+    public int MaximumPostedFrames { get; init; } = 1024;
+
+    /// <summary>Time for connecting and for the whole hello of either side. Default: 10 s.</summary>
+    public TimeSpan HelloTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Told why a listener turned a connection away (the accept callback was not called, or failed). May be called on any thread.</summary>
+    public Action<string>? Rejected { get; init; }
+
+    /// <summary>Throws with all impossible values at once.</summary>
+    /// <exception cref="ArgumentException">A value is impossible.</exception>
+    internal ChannelOptions Validated()
+    {
+        var problems = new List<string>();
+        if (MaximumPayloadBytes < 0) problems.Add($"MaximumPayloadBytes is {MaximumPayloadBytes}, must be 0 or more");
+        if (MaximumPostedFrames < 1) problems.Add($"MaximumPostedFrames is {MaximumPostedFrames}, must be 1 or more");
+        if (HelloTimeout <= TimeSpan.Zero || HelloTimeout > TimeSpan.FromHours(1)) problems.Add($"HelloTimeout is {HelloTimeout}, must be above 0 and at most an hour");
+        return problems.Count == 0 ? this : throw new ArgumentException("channel options: " + string.Join("; ", problems));
+    }
+
+    /// <summary>Tells <see cref="Rejected"/>, whose own exceptions must not hurt the listener.</summary>
+    internal void Reject(string reason)
+    {
+        try { Rejected?.Invoke(reason); }
+        catch { /* A broken log is no reason to stop listening. */ }
+    }
+}

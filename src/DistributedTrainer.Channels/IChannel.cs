@@ -1,0 +1,30 @@
+namespace DistributedTrainer.Channels;
+
+/// <summary>One open connection between two ends; frames arrive whole, in order, or not at all. Thread-safe.</summary>
+public interface IChannel : IDisposable
+{
+    /// <summary>Address of the other end, for messages.</summary>
+    string Peer { get; }
+
+    /// <summary>False once the channel was closed by either side.</summary>
+    bool IsOpen { get; }
+
+    /// <summary>
+    /// Sends a frame and blocks until the channel no longer needs <paramref name="payload"/>. Frames of concurrent senders
+    /// never mix. Returning does not mean that the peer has handled the frame. Allocates nothing when warm.
+    /// </summary>
+    /// <remarks>
+    /// Within a handler prefer <see cref="Post"/>: two handlers that send large payloads to each other with Send wait for
+    /// each other on a socket.
+    /// </remarks>
+    /// <exception cref="ChannelClosedException">The channel is closed, or closed while sending.</exception>
+    /// <exception cref="ArgumentException">A hello frame, or a payload above <see cref="ChannelOptions.MaximumPayloadBytes"/>.</exception>
+    void Send(in FrameHeader header, ReadOnlySpan<byte> payload);
+
+    /// <summary>
+    /// Queues a frame and returns at once. <see cref="IPayload.Release"/> is called exactly once, after the payload was
+    /// written or dropped; a closed channel drops it without an exception. A full queue closes the channel.
+    /// </summary>
+    /// <exception cref="ArgumentException">A hello frame, or a payload above <see cref="ChannelOptions.MaximumPayloadBytes"/>; the payload is released.</exception>
+    void Post(in FrameHeader header, IPayload payload);
+}

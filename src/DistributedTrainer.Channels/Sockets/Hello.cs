@@ -1,0 +1,89 @@
+using System.Diagnostics;
+using System.Net.Sockets;
+using System.Text;
+
+namespace DistributedTrainer.Channels.Sockets;
+
+/// <summary>The first frame in each direction of a socket: shows that both ends speak the protocol and serve the same run.</summary>
+internal static class Hello
+{
+    public const string WrongToken = "hello: another run token, the peer serves another run";
+
+    // Enough for any reason; a longer one is not from this program.
+    private const int MaximumReasonBytes = 1024;
+
+    public static void Send(Socket socket, ulong token)
+    {
+        Span<byte> bytes = stackalloc byte[FrameFormat.HeaderBytes];
+        FrameFormat.Write(new FrameHeader { Kind = FrameKind.Hello, Run = token }, bytes);
+        SocketBytes.SendAll(socket, bytes);
+    }
+
+    /// <summary>The listener's side. Null, or why the connection must not be accepted; a peer that speaks the protocol is told.</summary>
+    public static string? Check(Socket socket, ChannelOptions options)
+    {
+        Span<byte> bytes = stackalloc byte[FrameFormat.HeaderBytes];
+        var problem = Receive(socket, bytes, new Deadline(options.HelloTimeout)) ?? FrameFormat.Read(bytes, out _);
+        if (problem is not null) return problem;
+
+        FrameFormat.Read(bytes, out var header);
+        if (header.Kind != FrameKind.Hello || header.PayloadBytes != 0) return $"hello: the first frame is {header.Kind} with {header.PayloadBytes} bytes";
+        if (header.Run == options.RunToken) return null;
+        Refuse(socket, WrongToken);
+        return WrongToken;
+    }
+
+    /// <summary>The connecting side: null, or why the listener does not want this connection.</summary>
+    public static string? Await(Socket socket, ChannelOptions options)
+    {
+        Span<byte> bytes = stackalloc byte[FrameFormat.HeaderBytes];
+        var deadline = new Deadline(options.HelloTimeout);
+        var problem = Receive(socket, bytes, deadline) ?? FrameFormat.Read(bytes, out _);
+        if (problem is not null) return problem;
+
+        FrameFormat.Read(bytes, out var header);
+        if (header is { Kind: FrameKind.Refused, PayloadBytes: > 0 and <= MaximumReasonBytes })
+        {
+            Span<byte> reason = stackalloc byte[header.PayloadBytes];
+            return Receive(socket, reason, deadline) ?? $"refused: {Encoding.UTF8.GetString(reason)}";
+        }
+
+        return header.Kind != FrameKind.Hello || header.PayloadBytes != 0 ? $"hello: the answer is {header.Kind} with {header.PayloadBytes} bytes"
+            : header.Run != options.RunToken ? WrongToken
+            : null;
+    }
+
+    private static void Refuse(Socket socket, string reason)
+    {
+        var text = Encoding.UTF8.GetBytes(reason);
+        var bytes = new byte[FrameFormat.HeaderBytes + text.Length];
+        FrameFormat.Write(new FrameHeader { Kind = FrameKind.Refused, PayloadBytes = text.Length }, bytes);
+        text.CopyTo(bytes, FrameFormat.HeaderBytes);
+        SocketBytes.SendAll(socket, bytes);
+    }
+
+    /// <summary>Null when all bytes came in time. The time is for all of them: a peer that dribbles gains nothing.</summary>
+    private static string? Receive(Socket socket, Span<byte> bytes, Deadline deadline)
+    {
+        while (!bytes.IsEmpty)
+        {
+            if (deadline.RemainingMilliseconds is not (> 0 and var remaining)) return "hello: not received in time";
+            socket.ReceiveTimeout = remaining;
+            var got = socket.Receive(bytes, SocketFlags.None, out var error);
+            if (error is SocketError.TimedOut or SocketError.WouldBlock) return "hello: not received in time";
+            if (error != SocketError.Success) return $"hello: connection lost ({error})";
+            if (got == 0) return "hello: the peer closed the connection";
+            bytes = bytes[got..];
+        }
+
+        socket.ReceiveTimeout = 0;
+        return null;
+    }
+
+    private readonly struct Deadline(TimeSpan time)
+    {
+        private readonly long _start = Stopwatch.GetTimestamp();
+
+        public int RemainingMilliseconds => (int)Math.Ceiling((time - Stopwatch.GetElapsedTime(_start)).TotalMilliseconds);
+    }
+}

@@ -1,0 +1,57 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+
+namespace DistributedTrainer.Channels.Sockets;
+
+/// <summary>The text of "tcp://host:port" and "unix:///path".</summary>
+internal sealed record SocketAddress(string? Path, string Host, int Port)
+{
+    private const string Tcp = "tcp://";
+    private const string Unix = "unix://";
+
+    /// <exception cref="ArgumentException">Malformed, or of another transport.</exception>
+    public static SocketAddress Parse(string address)
+    {
+        if (address.StartsWith(Unix, StringComparison.Ordinal) && address.Length > Unix.Length) return new SocketAddress(address[Unix.Length..], "", 0);
+        if (address.StartsWith(Tcp, StringComparison.Ordinal))
+        {
+            var colon = address.LastIndexOf(':');
+            var host = colon <= Tcp.Length ? "" : address[Tcp.Length..colon].TrimStart('[').TrimEnd(']');
+            if (host.Length > 0 && int.TryParse(address.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port <= ushort.MaxValue)
+                return new SocketAddress(null, host, port);
+        }
+
+        throw new ArgumentException($"address: '{address}' is neither tcp://host:port nor unix:///path", nameof(address));
+    }
+
+    /// <summary>All ends that the address may mean, IPv4 first. Looks host names up.</summary>
+    /// <exception cref="ArgumentException">The path is too long for a socket.</exception>
+    /// <exception cref="SocketException">The host name is unknown.</exception>
+    public IReadOnlyList<EndPoint> EndPoints()
+    {
+        if (Path is not null)
+        {
+            // The limit of the system, some 100 bytes, gives an exception that does not name the path.
+            try { return [new UnixDomainSocketEndPoint(Path)]; }
+            catch (ArgumentOutOfRangeException) { throw new ArgumentException($"address: the path '{Path}' is too long for a socket. Use a shorter folder."); }
+        }
+
+        var hosts = IPAddress.TryParse(Host, out var literal) ? [literal] : Dns.GetHostAddresses(Host);
+        return [.. hosts.OrderBy(h => h.AddressFamily == AddressFamily.InterNetwork ? 0 : 1).Select(h => new IPEndPoint(h, Port))];
+    }
+
+    public static Socket CreateSocket(EndPoint end) =>
+        new(end.AddressFamily, SocketType.Stream, end.AddressFamily == AddressFamily.Unix ? ProtocolType.Unspecified : ProtocolType.Tcp);
+
+    /// <summary>Small frames at once, and a host that vanished is noticed in the end.</summary>
+    public static void Tune(Socket socket)
+    {
+        if (socket.AddressFamily == AddressFamily.Unix) return;
+        socket.NoDelay = true;
+        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+    }
+
+    public override string ToString() =>
+        Path is not null ? Unix + Path : Host.Contains(':') ? $"{Tcp}[{Host}]:{Port}" : $"{Tcp}{Host}:{Port}";
+}

@@ -1,0 +1,201 @@
+using System.Net.Sockets;
+using DistributedTrainer.Channels.Internal;
+
+namespace DistributedTrainer.Channels.Sockets;
+
+/// <summary>One end of a connection over a blocking socket: a reader thread, and a writer thread for what is posted.</summary>
+/// <remarks>
+/// Only the reader thread disposes of the socket, when nobody is inside a call on it; Close shuts it down, which ends
+/// all calls under way and lets bytes that were sent already go out.
+/// </remarks>
+internal sealed class SocketChannel : IChannel
+{
+    // A header and the first part of its payload leave in one call, a small frame in one packet.
+    private const int StagedBytes = 16 * 1024;
+
+    private readonly Socket _socket;
+    private readonly ChannelOptions _options;
+    private readonly object _sending = new();
+    private readonly byte[] _staging = GC.AllocateUninitializedArray<byte>(FrameFormat.HeaderBytes + StagedBytes, pinned: true);
+    private readonly byte[] _dropped = GC.AllocateUninitializedArray<byte>(StagedBytes, pinned: true);
+    private readonly FrameQueue _posts;
+    private readonly Thread _writer;
+    private Thread _reader;
+    private string? _reason;
+
+    /// <summary>For a socket whose hello has been exchanged. Call <see cref="Start"/> or <see cref="Run"/> next.</summary>
+    public SocketChannel(Socket socket, string peer, ChannelOptions options)
+    {
+        _socket = socket;
+        _options = options;
+        Peer = peer;
+        _posts = new FrameQueue(options.MaximumPostedFrames);
+        _writer = ChannelThread.Create($"channel writer {peer}", Write);
+        _reader = Thread.CurrentThread;
+    }
+
+    public string Peer { get; }
+
+    public bool IsOpen => Volatile.Read(ref _reason) is null;
+
+    /// <summary>Reads on a thread of its own.</summary>
+    public void Start(IFrameHandler handler)
+    {
+        _reader = ChannelThread.Create($"channel reader {Peer}", () => Read(handler));
+        _writer.Start();
+        _reader.Start();
+    }
+
+    /// <summary>Reads on this thread until the channel is closed.</summary>
+    public void Run(Func<IChannel, IFrameHandler> accept)
+    {
+        _writer.Start();
+        IFrameHandler? handler = null;
+        try { handler = accept(this); }
+        catch (Exception e)
+        {
+            var reason = $"accept callback failed: {e.Message}";
+            Close(reason);
+            _options.Reject($"{Peer}: {reason}");
+        }
+
+        Read(handler);
+    }
+
+    public void Send(in FrameHeader header, ReadOnlySpan<byte> payload)
+    {
+        FrameRules.CheckOutgoing(header, payload.Length, _options.MaximumPayloadBytes);
+        lock (_sending)
+        {
+            if (!IsOpen) throw new ChannelClosedException($"channel to {Peer} is closed: {_reason}");
+            var sent = header;
+            sent.PayloadBytes = payload.Length;
+            FrameFormat.Write(sent, _staging);
+            var staged = Math.Min(payload.Length, StagedBytes);
+            payload[..staged].CopyTo(_staging.AsSpan(FrameFormat.HeaderBytes));
+            try
+            {
+                SocketBytes.SendAll(_socket, _staging.AsSpan(0, FrameFormat.HeaderBytes + staged));
+                SocketBytes.SendAll(_socket, payload[staged..]);
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                Close(Lost(e));
+                throw new ChannelClosedException($"channel to {Peer} is closed: {_reason}", e);
+            }
+        }
+    }
+
+    public void Post(in FrameHeader header, IPayload payload)
+    {
+        Admission admission;
+        try
+        {
+            FrameRules.CheckOutgoing(header, payload.Bytes.Length, _options.MaximumPayloadBytes);
+            admission = _posts.TryAdd(header, payload);
+        }
+        catch
+        {
+            payload.Release();
+            throw;
+        }
+
+        if (admission == Admission.Added) return;
+        if (admission == Admission.Full) Close(FrameRules.Overflow(_posts.Capacity));
+        payload.Release();
+    }
+
+    public void Dispose()
+    {
+        Close(FrameRules.ClosedHere);
+        ChannelThread.Join(_reader);
+    }
+
+    private void Write()
+    {
+        while (_posts.TryTake(out var frame))
+        {
+            try
+            {
+                try { Send(frame.Header, frame.Payload.Bytes); }
+                finally { frame.Payload.Release(); }
+            }
+            catch (ChannelClosedException)
+            {
+                // The reader reports it; what is left in the queue was released by Close.
+            }
+            catch (Exception e)
+            {
+                Close($"posted payload failed: {e.Message}");
+            }
+        }
+    }
+
+    private void Read(IFrameHandler? handler)
+    {
+        try
+        {
+            Span<byte> bytes = stackalloc byte[FrameFormat.HeaderBytes];
+            while (IsOpen) ReadFrame(handler!, bytes);
+        }
+        catch (Exception e)
+        {
+            Close(e is SocketException or ObjectDisposedException ? Lost(e) : e.Message);
+        }
+
+        if (handler is not null) FrameRules.Closed(handler, this, _reason!);
+        _writer.Join();
+        _socket.Dispose();
+    }
+
+    private void ReadFrame(IFrameHandler handler, Span<byte> bytes)
+    {
+        var received = SocketBytes.ReceiveAll(_socket, bytes);
+        if (received == 0) throw new ChannelClosedException("the peer closed the connection");
+        if (received < bytes.Length) throw Truncated();
+        var problem = FrameFormat.Read(bytes, out var header) ?? FrameRules.ProblemOf(header, _options.MaximumPayloadBytes);
+        if (problem is not null) throw new ChannelClosedException(problem);
+
+        if (!FrameRules.Reserve(handler, this, header, out var span))
+        {
+            Drop(header.PayloadBytes);
+            return;
+        }
+
+        var whole = false;
+        try
+        {
+            whole = SocketBytes.ReceiveAll(_socket, span) == span.Length;
+            if (!whole) throw Truncated();
+        }
+        finally
+        {
+            if (!whole) FrameRules.Abandoned(handler, this, header);
+        }
+
+        FrameRules.Complete(handler, this, header);
+    }
+
+    private void Drop(int length)
+    {
+        while (length > 0)
+        {
+            var part = _dropped.AsSpan(0, Math.Min(length, _dropped.Length));
+            if (SocketBytes.ReceiveAll(_socket, part) < part.Length) throw Truncated();
+            length -= part.Length;
+        }
+    }
+
+    private void Close(string reason)
+    {
+        if (Interlocked.CompareExchange(ref _reason, reason, null) is not null) return;
+        try { _socket.Shutdown(SocketShutdown.Both); }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException) { /* The peer was quicker. */ }
+        _posts.Close();
+    }
+
+    private static ChannelClosedException Truncated() => new("the peer closed the connection in the middle of a frame");
+
+    private static string Lost(Exception e) =>
+        e is SocketException s ? $"connection lost ({s.SocketErrorCode})" : $"connection lost ({e.Message})";
+}

@@ -1,0 +1,164 @@
+using System.Net;
+using System.Net.Sockets;
+using DistributedTrainer.Channels.Internal;
+
+namespace DistributedTrainer.Channels.Sockets;
+
+/// <summary>Accepts connections; each says hello on a thread of its own, so that a silent one holds nobody up.</summary>
+internal sealed class SocketListener : IChannelListener
+{
+    // Connections that have not said hello yet. More than a cluster ever opens at once, and few enough for a port scan.
+    private const int MaximumPending = 256;
+
+    private readonly Socket _socket;
+    private readonly SocketAddress _address;
+    private readonly Func<IChannel, IFrameHandler> _accept;
+    private readonly ChannelOptions _options;
+    private readonly HashSet<Socket> _pending = [];
+    private readonly ManualResetEvent _stopped = new(false);
+    private readonly Thread _thread;
+    private long _connections;
+    private int _disposed;
+
+    public SocketListener(SocketAddress address, Func<IChannel, IFrameHandler> accept, ChannelOptions options)
+    {
+        _accept = accept;
+        _options = options;
+        _socket = Bind(address);
+        _address = _socket.LocalEndPoint is IPEndPoint ip ? address with { Port = ip.Port } : address;
+        _thread = ChannelThread.Create($"channel listener {_address}", Accept);
+        _thread.Start();
+    }
+
+    public string Address => _address.ToString();
+
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0) return;
+        _stopped.Set();
+        _socket.Dispose();
+        lock (_pending)
+        {
+            foreach (var socket in _pending) ShutDown(socket);
+        }
+
+        ChannelThread.Join(_thread);
+        if (_address.Path is { } path) File.Delete(path);
+    }
+
+    private static Socket Bind(SocketAddress address)
+    {
+        if (address.Path is { } path) SocketFile.RemoveStale(path);
+        Exception? failure = null;
+        try
+        {
+            foreach (var end in address.EndPoints())
+            {
+                var socket = SocketAddress.CreateSocket(end);
+                try
+                {
+                    socket.Bind(end);
+                    if (address.Path is { } file) SocketFile.Restrict(file);
+                    socket.Listen(512);
+                    return socket;
+                }
+                catch (SocketException e)
+                {
+                    failure = e;
+                    socket.Dispose();
+                }
+            }
+        }
+        catch (SocketException e)
+        {
+            failure = e;
+        }
+
+        throw new IOException($"listen: {address} can't be bound: {failure?.Message ?? "the host has no address"}", failure);
+    }
+
+    private void Accept()
+    {
+        while (Volatile.Read(ref _disposed) == 0)
+        {
+            Socket? socket = null;
+            try
+            {
+                socket = _socket.Accept();
+                Greet(socket);
+            }
+            catch (Exception e)
+            {
+                socket?.Dispose();
+                if (Volatile.Read(ref _disposed) != 0) return;
+                _options.Reject($"{_address}: accept failed: {e.Message}");
+                // Out of file descriptors or threads: not a reason to end, but to wait a little.
+                _stopped.WaitOne(100);
+            }
+        }
+    }
+
+    private void Greet(Socket socket)
+    {
+        var peer = socket.RemoteEndPoint is IPEndPoint ip ? $"tcp://{ip}" : $"{_address}#{++_connections}";
+        lock (_pending)
+        {
+            if (_pending.Count >= MaximumPending || Volatile.Read(ref _disposed) != 0)
+            {
+                socket.Dispose();
+                _options.Reject($"{peer}: {_pending.Count} connections wait for their hello already");
+                return;
+            }
+
+            _pending.Add(socket);
+        }
+
+        try { ChannelThread.Create($"channel reader {peer}", () => Serve(socket, peer)).Start(); }
+        catch
+        {
+            Forget(socket);
+            throw;
+        }
+    }
+
+    private void Serve(Socket socket, string peer)
+    {
+        string? problem;
+        try
+        {
+            SocketAddress.Tune(socket);
+            problem = Hello.Check(socket, _options);
+            if (problem is null) Hello.Send(socket, _options.RunToken);
+        }
+        catch (Exception e)
+        {
+            problem = $"hello: {e.Message}";
+        }
+
+        if (!Forget(socket) || problem is not null)
+        {
+            ShutDown(socket);
+            socket.Dispose();
+            _options.Reject($"{peer}: {problem ?? "the listener was closed"}");
+            return;
+        }
+
+        new SocketChannel(socket, peer, _options).Run(_accept);
+    }
+
+    /// <summary>False when the listener was disposed of in the meantime.</summary>
+    private bool Forget(Socket socket)
+    {
+        lock (_pending)
+        {
+            _pending.Remove(socket);
+            return Volatile.Read(ref _disposed) == 0;
+        }
+    }
+
+    private static void ShutDown(Socket socket)
+    {
+        try { socket.Shutdown(SocketShutdown.Both); }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException) { /* Gone already. */ }
+    }
+}

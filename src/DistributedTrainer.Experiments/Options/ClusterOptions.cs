@@ -1,0 +1,39 @@
+namespace DistributedTrainer.Experiments;
+
+/// <summary>The section <c>cluster</c>. Nothing here changes the result of a run.</summary>
+public sealed record ClusterOptions
+{
+    /// <summary>Worker actors, at least 1; those beyond the number of shards stand by.</summary>
+    public int Workers { get; init; } = 2;
+
+    /// <summary>Server nodes, at least 1 and at most <see cref="Partitions"/>.</summary>
+    public int Servers { get; init; } = 1;
+
+    /// <summary>Parts of the flat vector, at least 1.</summary>
+    public int Partitions { get; init; } = 2;
+
+    /// <summary>With fewer workers than this, training pauses; at least 1, at most <see cref="Workers"/>.</summary>
+    public int MinimumWorkers { get; init; } = 1;
+
+    /// <summary>How often a dead process is launched again; 0: never.</summary>
+    public int MaxRestarts { get; init; } = 3;
+
+    /// <summary>What carries gradients and parameters.</summary>
+    public TransportKind Transport { get; init; } = TransportKind.Auto;
+}
+
+/// <summary>What carries gradients and parameters.</summary>
+public enum TransportKind
+{
+    /// <summary>The fastest that reaches the other side.</summary>
+    Auto,
+
+    /// <summary>References, within one process.</summary>
+    InProcess,
+
+    /// <summary>Unix domain sockets, within one machine.</summary>
+    Unix,
+
+    /// <summary>TCP.</summary>
+    Tcp,
+}

@@ -1,0 +1,39 @@
+namespace DistributedTrainer.Experiments;
+
+/// <summary>All of a run: what <see cref="ExperimentReader"/> reads and <see cref="ExperimentWriter"/> writes. Two experiments with the same values are equal.</summary>
+public sealed record Experiment
+{
+    /// <summary>Names the run folder; default: the file's name.</summary>
+    public string Name { get; init; } = "experiment";
+
+    /// <summary>Keys every random number of the run.</summary>
+    public ulong Seed { get; init; } = 42;
+
+    /// <summary>Where the rows come from and what is done to them.</summary>
+    public required DataOptions Data { get; init; }
+
+    /// <summary>The network.</summary>
+    public required ModelOptions Model { get; init; }
+
+    /// <summary>What is minimised; default: by the task.</summary>
+    public LossKind Loss { get; init; } = LossKind.CrossEntropy;
+
+    /// <summary>The update rule.</summary>
+    public OptimizerOptions Optimizer { get; init; } = new();
+
+    /// <summary>How long and in what portions.</summary>
+    public TrainingOptions Training { get; init; } = new();
+
+    /// <summary>Who computes it. Nothing here changes the result.</summary>
+    public ClusterOptions Cluster { get; init; } = new();
+}
+
+/// <summary>What is minimised.</summary>
+public enum LossKind
+{
+    /// <summary>Softmax with −log p of the true class; needs class numbers.</summary>
+    CrossEntropy,
+
+    /// <summary>Mean over the outputs of (z − t)²; needs numbers as targets.</summary>
+    MeanSquaredError,
+}

@@ -1,0 +1,40 @@
+namespace DistributedTrainer.Experiments;
+
+/// <summary>The section <c>training</c>. Exactly one of <see cref="Epochs"/> and <see cref="Steps"/> is set.</summary>
+public sealed record TrainingOptions
+{
+    /// <summary>Passes over the training rows; null: <see cref="Steps"/> counts.</summary>
+    public int? Epochs { get; init; } = 20;
+
+    /// <summary>Updates of the parameters; null: <see cref="Epochs"/> counts.</summary>
+    public long? Steps { get; init; }
+
+    /// <summary>Rows of the global batch of a step.</summary>
+    public int BatchSize { get; init; } = 128;
+
+    /// <summary>L: parts that the training rows and each step's work are cut into, at most the batch size.</summary>
+    public int Shards { get; init; } = 4;
+
+    /// <summary>How workers and servers keep step.</summary>
+    public TrainingMode Mode { get; init; } = TrainingMode.Sync;
+
+    /// <summary>What becomes of an epoch's last batch where it is smaller than the others.</summary>
+    public LastBatch LastBatch { get; init; } = LastBatch.Keep;
+}
+
+/// <summary>How workers and servers keep step.</summary>
+public enum TrainingMode
+{
+    /// <summary>Every step waits for all leaves: the same bits whoever computes.</summary>
+    Sync,
+}
+
+/// <summary>What becomes of a smaller last batch.</summary>
+public enum LastBatch
+{
+    /// <summary>It is trained on: each epoch visits every row.</summary>
+    Keep,
+
+    /// <summary>Its rows are left out of that epoch.</summary>
+    Drop,
+}
