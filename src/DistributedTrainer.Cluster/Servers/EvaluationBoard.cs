@@ -58,7 +58,7 @@ internal sealed class EvaluationBoard(int shards, Action<long, EvaluationSums> e
 
             foreach (var waiting in _waiting)
             {
-                Answer(waiting, frame);
+                waiting.Post(frame with { Kind = FrameKind.Verdict, PayloadBytes = 0 }, new OwnBytes([]));
             }
 
             _waiting.Clear();
@@ -67,18 +67,6 @@ internal sealed class EvaluationBoard(int shards, Action<long, EvaluationSums> e
                 _done = true;
                 evaluated(_version, total);
             }
-        }
-    }
-
-    private static void Answer(IChannel channel, in FrameHeader frame)
-    {
-        try
-        {
-            channel.Post(frame with { Kind = FrameKind.Verdict, PayloadBytes = 0 }, new OwnBytes([]));
-        }
-        catch (ChannelClosedException)
-        {
-            // The worker is gone: whoever gets its shards asks again.
         }
     }
 

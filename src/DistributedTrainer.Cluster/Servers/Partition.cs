@@ -241,16 +241,7 @@ internal sealed class Partition
             Partition = _range.Id,
             PayloadBytes = _versionLength * sizeof(float),
         };
-        version.Share();
-        try
-        {
-            channel.Post(header, version);
-        }
-        catch (ChannelClosedException)
-        {
-            // The worker is gone; its channel's handler says so to the coordinator. Post has not taken the payload.
-            version.Release();
-        }
+        channel.Post(header, version.Share());
     }
 
     private void ResetGather()

@@ -60,8 +60,15 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                     _evaluation = new EvaluationSums();
                     return MemoryMarshal.AsBytes(_evaluation.Values.AsSpan());
                 case FrameKind.Evaluation:
-                    // Late or malformed; a worker that is behind learns it from the version it pulls.
-                    return [];
+                    if (header.Step < partition.Version)
+                    {
+                        // Everybody else has gone on: so may this worker.
+                        channel.Post(header with { Kind = FrameKind.Verdict, PayloadBytes = 0 }, new OwnBytes([]));
+                        return [];
+                    }
+
+                    refusal = $"the evaluation of version {header.Step}, shard {header.Index}, does not fit version {partition.Version}";
+                    break;
                 default:
                     refusal = $"a frame of kind {header.Kind} is not for a server";
                     break;
@@ -145,14 +152,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
     private static void Refuse(IChannel channel, in FrameHeader header, string reason)
     {
         var bytes = Encoding.UTF8.GetBytes(reason);
-        try
-        {
-            // The refused kind travels in Flags.
-            channel.Post(header with { Kind = FrameKind.Refused, Flags = (byte)header.Kind, PayloadBytes = bytes.Length }, new OwnBytes(bytes));
-        }
-        catch (ChannelClosedException)
-        {
-            // Nobody is left to tell.
-        }
+        // The refused kind travels in Flags.
+        channel.Post(header with { Kind = FrameKind.Refused, Flags = (byte)header.Kind, PayloadBytes = bytes.Length }, new OwnBytes(bytes));
     }
 }

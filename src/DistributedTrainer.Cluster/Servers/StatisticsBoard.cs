@@ -17,6 +17,18 @@ internal sealed class ColumnSums(int channels)
     public Span<double> First => Values.AsSpan(0, Values.Length / 2);
 
     public Span<double> Second => Values.AsSpan(Values.Length / 2);
+
+    public static void CombineMoments(ColumnSums left, ColumnSums right) =>
+        left.Rows = Moments.Combine(left.Rows, left.First, left.Second, right.Rows, right.First, right.Second);
+
+    public static void Add(ColumnSums left, ColumnSums right)
+    {
+        left.Rows += right.Rows;
+        for (var i = 0; i < left.Values.Length; i++)
+        {
+            left.Values[i] += right.Values[i];
+        }
+    }
 }
 
 /// <summary>
@@ -65,6 +77,12 @@ internal sealed class StatisticsBoard
         lock (_gate)
         {
             var entry = EntryOf(frame.Step, (int)frame.Count, (frame.Flags & StatisticsFlags.Backward) != 0);
+            if (frame.Step < entry.Step)
+            {
+                // The step was completed while this frame was under way.
+                return;
+            }
+
             entry.Open(frame.Step);
             entry.Gather.Offer(new TreeNode(frame.Level, frame.Index), sums);
             if ((frame.Flags & StatisticsFlags.WantsTotal) != 0)
@@ -107,14 +125,7 @@ internal sealed class StatisticsBoard
         var header = frame;
         header.Kind = FrameKind.StatisticsTotal;
         header.Rows = (int)total.Rows;
-        try
-        {
-            channel.Post(header, new OwnBytes(MemoryMarshal.AsBytes(total.Values.AsSpan()).ToArray()));
-        }
-        catch (ChannelClosedException)
-        {
-            // Whoever recomputes the lost leaves asks again.
-        }
+        channel.Post(header, new OwnBytes(MemoryMarshal.AsBytes(total.Values.AsSpan()).ToArray()));
     }
 
     private Entry EntryOf(long step, int layer, bool backward) => _entries[layer * 4 + (int)(step & 1) * 2 + (backward ? 1 : 0)];
@@ -127,7 +138,7 @@ internal sealed class StatisticsBoard
 
         public BatchNormSlot Slot { get; } = slot;
 
-        public TreeGather<ColumnSums> Gather { get; } = new(new FixedTree(plan.Shards), backward ? AddSums : CombineMoments, static _ => { });
+        public TreeGather<ColumnSums> Gather { get; } = new(new FixedTree(plan.Shards), backward ? ColumnSums.Add : ColumnSums.CombineMoments, static _ => { });
 
         public void Open(long step)
         {
@@ -136,18 +147,6 @@ internal sealed class StatisticsBoard
                 Step = step;
                 Waiting.Clear();
                 Gather.Reset(shard => plan.Schedule.LeafRows(step, shard) > 0);
-            }
-        }
-
-        private static void CombineMoments(ColumnSums left, ColumnSums right) =>
-            left.Rows = Moments.Combine(left.Rows, left.First, left.Second, right.Rows, right.First, right.Second);
-
-        private static void AddSums(ColumnSums left, ColumnSums right)
-        {
-            left.Rows += right.Rows;
-            for (var i = 0; i < left.Values.Length; i++)
-            {
-                left.Values[i] += right.Values[i];
             }
         }
     }

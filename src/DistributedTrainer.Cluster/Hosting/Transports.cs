@@ -1,0 +1,12 @@
+using DistributedTrainer.Channels;
+
+namespace DistributedTrainer.Cluster;
+
+/// <summary>The transport of an address.</summary>
+internal static class Transports
+{
+    private static readonly InProcessTransport InProcess = new();
+    private static readonly SocketTransport Sockets = new();
+
+    public static ITransport For(string address) => address.StartsWith("in-process:", StringComparison.Ordinal) ? InProcess : Sockets;
+}

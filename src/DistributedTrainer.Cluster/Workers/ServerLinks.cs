@@ -1,0 +1,180 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using DistributedTrainer.Channels;
+using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Servers;
+using DistributedTrainer.Engine.Reduction;
+using Route = DistributedTrainer.Protocol.Workers.Route;
+
+namespace DistributedTrainer.Cluster.Workers;
+
+/// <summary>A worker's connections to the server nodes, one a node: pushes go out here, and what comes back fills the inbox.</summary>
+internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string name, string host) : IDisposable
+{
+    private readonly Dictionary<string, Link> _links = [];
+    private readonly Link?[] _byPartition = new Link?[plan.Ranges.Count];
+
+    /// <summary>Connects to what is not connected yet; a connection to a node that is still named stays.</summary>
+    /// <exception cref="ChannelClosedException">A server cannot be reached.</exception>
+    public void Connect(IReadOnlyList<Route> routes)
+    {
+        var stay = routes.Select(static route => route.Node.Value).ToHashSet();
+        foreach (var (node, link) in _links.ToArray())
+        {
+            if (!stay.Contains(node) || !link.Channel.IsOpen)
+            {
+                _links.Remove(node);
+                link.Retire();
+            }
+        }
+
+        inbox.Mend();
+        foreach (var route in routes)
+        {
+            if (!_links.TryGetValue(route.Node.Value, out var link))
+            {
+                link = Open(route);
+                _links.Add(route.Node.Value, link);
+            }
+
+            _byPartition[route.Partition.Value] = link;
+        }
+    }
+
+    public void Push(long generation, long step, TreeNode node, LeafBuffer leaf)
+    {
+        foreach (var range in plan.Ranges)
+        {
+            var header = Header(FrameKind.Push, generation, step, range.Id) with
+            {
+                Level = node.Level,
+                Index = node.Index,
+                Rows = leaf.Rows,
+                Sum = leaf.LossSum,
+            };
+            ChannelTo(range.Id).Send(header, MemoryMarshal.AsBytes(leaf.Gradient.Span.Slice(range.Offset, range.Length)));
+        }
+    }
+
+    public void PushStatistics(long generation, long step, int layer, byte flags, TreeNode node, ColumnSums sums)
+    {
+        var header = Header(FrameKind.Statistics, generation, step, 0) with
+        {
+            Level = node.Level,
+            Index = node.Index,
+            Rows = (int)sums.Rows,
+            Count = layer,
+            Flags = flags,
+        };
+        ChannelTo(0).Send(header, MemoryMarshal.AsBytes(sums.Values.AsSpan()));
+    }
+
+    public void PushEvaluation(long generation, long version, int shard, EvaluationSums sums) =>
+        ChannelTo(0).Send(Header(FrameKind.Evaluation, generation, version, 0) with { Index = shard }, MemoryMarshal.AsBytes(sums.Values.AsSpan()));
+
+    /// <summary>Asks for a version, once; it comes as soon as it is there.</summary>
+    public void Pull(long generation, long version)
+    {
+        if (inbox.Want(version))
+        {
+            foreach (var range in plan.Ranges)
+            {
+                ChannelTo(range.Id).Send(Header(FrameKind.Pull, generation, version, range.Id), []);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var link in _links.Values)
+        {
+            link.Retire();
+        }
+
+        _links.Clear();
+    }
+
+    private IChannel ChannelTo(int partition) =>
+        _byPartition[partition]?.Channel ?? throw new InvalidOperationException($"links: no route to partition {partition} was given.");
+
+    private FrameHeader Header(FrameKind kind, long generation, long step, int partition) =>
+        new() { Kind = kind, Run = plan.Token, Generation = generation, Step = step, Partition = partition };
+
+    private Link Open(Route route)
+    {
+        var sameHost = route.Host == host;
+        var address = TransportSelector.Choose(plan.Transport, route.Addresses, sameHost && route.ProcessId == Environment.ProcessId, sameHost);
+        var link = new Link(inbox, route.Node.Value);
+        link.Channel = Transports.For(address).Connect(address, link, new ChannelOptions { RunToken = plan.Token });
+        var bytes = Encoding.UTF8.GetBytes(name);
+        link.Channel.Send(new FrameHeader { Kind = FrameKind.Request, Run = plan.Token, PayloadBytes = bytes.Length }, bytes);
+        return link;
+    }
+
+    /// <summary>The worker's end of one connection.</summary>
+    private sealed class Link(WorkerInbox inbox, string server) : IFrameHandler
+    {
+        private byte[] _refusal = [];
+        private volatile bool _retired;
+
+        public IChannel Channel { get; set; } = null!;
+
+        public void Retire()
+        {
+            _retired = true;
+            Channel.Dispose();
+        }
+
+        public Span<byte> Reserve(IChannel channel, in FrameHeader header)
+        {
+            switch (header.Kind)
+            {
+                case FrameKind.Parameters:
+                    var place = inbox.PlaceFor(header.Partition, header.Step);
+                    return place.Length * sizeof(float) == header.PayloadBytes ? MemoryMarshal.AsBytes(place) : [];
+                case FrameKind.StatisticsTotal:
+                    var total = inbox.PlaceForTotal(header.Count, (header.Flags & StatisticsFlags.Backward) != 0);
+                    return total?.Values.Length * sizeof(double) == header.PayloadBytes ? MemoryMarshal.AsBytes(total!.Values.AsSpan()) : [];
+                case FrameKind.Refused when header.PayloadBytes <= 4096:
+                    _refusal = new byte[header.PayloadBytes];
+                    return _refusal;
+                default:
+                    return [];
+            }
+        }
+
+        public void Complete(IChannel channel, in FrameHeader header)
+        {
+            switch (header.Kind)
+            {
+                case FrameKind.Parameters:
+                    inbox.Arrived(header.Partition, header.Step);
+                    break;
+                case FrameKind.StatisticsTotal:
+                    inbox.TotalArrived(header.Count, (header.Flags & StatisticsFlags.Backward) != 0, header.Step, header.Rows);
+                    break;
+                case FrameKind.Verdict:
+                    inbox.VerdictArrived(header.Step);
+                    break;
+                case FrameKind.Refused when (FrameKind)header.Flags == FrameKind.Push:
+                    // An older generation: the new assignment is under way, and everything is pushed again under it.
+                    break;
+                case FrameKind.Refused:
+                    inbox.Break(server, $"the server refused {(FrameKind)header.Flags}: {Encoding.UTF8.GetString(_refusal)}");
+                    break;
+            }
+        }
+
+        public void Abandoned(IChannel channel, in FrameHeader header)
+        {
+        }
+
+        public void Closed(IChannel channel, string reason)
+        {
+            if (!_retired)
+            {
+                inbox.Break(server, reason);
+            }
+        }
+    }
+}

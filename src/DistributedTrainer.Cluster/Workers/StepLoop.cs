@@ -1,0 +1,213 @@
+using DistributedTrainer.Channels;
+using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Engine.Autograd;
+using Assign = DistributedTrainer.Protocol.Workers.Assign;
+
+namespace DistributedTrainer.Cluster.Workers;
+
+/// <summary>What a step loop tells its actor; called from the loop's own thread.</summary>
+internal interface IStepLoopEvents
+{
+    void LinkLost(string server, string reason);
+
+    void Failed(long step, Exception cause);
+}
+
+/// <summary>
+/// A worker's work, on a thread of its own: pull a version, compute the leaves that it holds, push them, pull the next.
+/// It waits only for the servers, never for an actor. A new assignment breaks every wait off: what was computed of the
+/// step stays, only the missing leaves are computed, and all is pushed again under the new generation.
+/// </summary>
+internal sealed class StepLoop : IDisposable
+{
+    private readonly TrainingPlan _plan;
+    private readonly IStepLoopEvents _events;
+    private readonly WorkerInbox _inbox;
+    private readonly ServerLinks _links;
+    private readonly ClusterExchange _exchange;
+    private readonly LeafComputer _computer;
+    private readonly Thread _thread;
+    private Assign? _assignment;
+    private Assign? _current;
+    private bool _stopped;
+    private long _version = -1;
+    private long _rowsComputed;
+
+    public StepLoop(TrainingPlan plan, string name, string host, IStepLoopEvents events)
+    {
+        _plan = plan;
+        _events = events;
+        _inbox = new WorkerInbox(plan);
+        _links = new ServerLinks(plan, _inbox, name, host);
+        _exchange = new ClusterExchange(plan, _inbox, _links, () => Changed);
+        _computer = new LeafComputer(plan);
+        _thread = new Thread(Run) { IsBackground = true, Name = $"steps of {name}" };
+    }
+
+    /// <summary>The version that the loop holds; −1 before the first.</summary>
+    public long Version => Volatile.Read(ref _version);
+
+    /// <summary>Rows whose gradients were computed so far.</summary>
+    public long RowsComputed => Volatile.Read(ref _rowsComputed);
+
+    private bool Changed => _stopped || !ReferenceEquals(_assignment, _current);
+
+    public void Start() => _thread.Start();
+
+    /// <summary>Takes over an assignment; one older than the current is ignored.</summary>
+    public void Reassign(Assign assignment)
+    {
+        lock (_inbox.Gate)
+        {
+            if (_assignment is null || assignment.Generation.Value > _assignment.Generation.Value)
+            {
+                _assignment = assignment;
+                Monitor.PulseAll(_inbox.Gate);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_inbox.Gate)
+        {
+            _stopped = true;
+            Monitor.PulseAll(_inbox.Gate);
+        }
+
+        _links.Dispose();
+    }
+
+    private void Run()
+    {
+        while (TakeAssignment())
+        {
+            try
+            {
+                FollowAssignment(_current!);
+            }
+            catch (ExchangeAbandonedException)
+            {
+                // The assignment changed, or a link broke, while statistics were awaited: both are looked at next.
+            }
+            catch (ChannelClosedException lost)
+            {
+                _inbox.Break(_current!.Routes[0].Node.Value, lost.Message);
+            }
+            catch (Exception cause)
+            {
+                // The coordinator decides what a failed computation means for the run.
+                _events.Failed(_version, cause);
+                return;
+            }
+
+            if (_inbox.Broken is { } reason && !_stopped)
+            {
+                _events.LinkLost(_inbox.BrokenServer ?? "", reason);
+            }
+        }
+    }
+
+    /// <summary>Waits for an assignment that has not been followed yet; false: stopped.</summary>
+    private bool TakeAssignment()
+    {
+        lock (_inbox.Gate)
+        {
+            while (!Changed)
+            {
+                Monitor.Wait(_inbox.Gate);
+            }
+
+            _current = _assignment;
+            return !_stopped;
+        }
+    }
+
+    /// <summary>Returns when the assignment changed, a link broke, or there is nothing more to do.</summary>
+    private void FollowAssignment(Assign assignment)
+    {
+        _links.Connect(assignment.Routes);
+        var generation = assignment.Generation.Value;
+        if (assignment.Shards.Length == 0)
+        {
+            return;
+        }
+
+        if (assignment.From.Value > _version && !MoveTo(assignment.From.Value, generation))
+        {
+            return;
+        }
+
+        while (true)
+        {
+            if (_plan.EvaluatesAt(_version) && !Evaluate(assignment))
+            {
+                return;
+            }
+
+            if (_version == _plan.TotalSteps)
+            {
+                return;
+            }
+
+            _exchange.Generation = generation;
+            _exchange.Step = _version;
+            Volatile.Write(ref _rowsComputed, _rowsComputed + _computer.Compute(assignment.Shards, _exchange));
+            foreach (var (node, leaf) in _computer.Nodes)
+            {
+                _links.Push(generation, _version, node, leaf);
+            }
+
+            if (!MoveTo(_version + 1, generation))
+            {
+                return;
+            }
+        }
+    }
+
+    private bool Evaluate(Assign assignment)
+    {
+        if (_inbox.EvaluatedVersion < _version)
+        {
+            foreach (var shard in assignment.Shards)
+            {
+                _links.PushEvaluation(assignment.Generation.Value, _version, shard, _computer.Evaluate(shard, _version == _plan.TotalSteps));
+            }
+        }
+
+        return Await(() => _inbox.EvaluatedVersion >= _version);
+    }
+
+    private bool MoveTo(long version, long generation)
+    {
+        _links.Pull(generation, version);
+        if (!Await(() => _inbox.IsWhole))
+        {
+            return false;
+        }
+
+        _inbox.CopyTo(_computer.Parameters, _computer.Buffers);
+        Volatile.Write(ref _version, version);
+        _computer.BeginStep(version);
+        return true;
+    }
+
+    /// <summary>Waits for it; false: the assignment changed or a link broke before.</summary>
+    private bool Await(Func<bool> arrived)
+    {
+        lock (_inbox.Gate)
+        {
+            while (!arrived())
+            {
+                if (Changed || _inbox.Broken is not null)
+                {
+                    return false;
+                }
+
+                Monitor.Wait(_inbox.Gate);
+            }
+
+            return !Changed;
+        }
+    }
+}

@@ -1,0 +1,172 @@
+using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Servers;
+using DistributedTrainer.Engine.Tensors;
+
+namespace DistributedTrainer.Cluster.Workers;
+
+/// <summary>
+/// What has arrived for one worker: partitions of the wanted version, totals of batch-norm statistics, verdicts.
+/// Reader threads fill it; the step loop waits on <see cref="Gate"/>.
+/// </summary>
+internal sealed class WorkerInbox
+{
+    private readonly TrainingPlan _plan;
+    private readonly AlignedBuffer[] _staged;
+    private readonly bool[] _arrived;
+    private readonly ColumnSums[] _totals;
+    private readonly long[] _totalSteps;
+    private long _wanted = -1;
+
+    public WorkerInbox(TrainingPlan plan)
+    {
+        _plan = plan;
+        _staged = [.. plan.Ranges.Select(range => new AlignedBuffer(range.Length + BuffersIn(range.Id)))];
+        _arrived = new bool[_staged.Length];
+        _totals = [.. plan.Model.BatchNorms.SelectMany(slot => new[] { new ColumnSums(slot.Channels), new ColumnSums(slot.Channels) })];
+        _totalSteps = new long[_totals.Length];
+        Array.Fill(_totalSteps, -1);
+    }
+
+    public object Gate { get; } = new();
+
+    /// <summary>The last version whose evaluation is complete.</summary>
+    public long EvaluatedVersion { get; private set; } = -1;
+
+    /// <summary>Why a server cannot be reached; null while all is well.</summary>
+    public string? Broken { get; private set; }
+
+    /// <summary>Where the server of the broken connection is.</summary>
+    public string? BrokenServer { get; private set; }
+
+    public bool IsWhole
+    {
+        get
+        {
+            lock (Gate)
+            {
+                return Array.TrueForAll(_arrived, static arrived => arrived);
+            }
+        }
+    }
+
+    /// <summary>Bytes of a partition's parameters, in the lead partition with the running statistics behind them.</summary>
+    public int PayloadBytes(int partition) => _staged[partition].Length * sizeof(float);
+
+    /// <summary>Starts to wait for a version; false: it is being waited for already.</summary>
+    public bool Want(long version)
+    {
+        lock (Gate)
+        {
+            if (_wanted == version)
+            {
+                return false;
+            }
+
+            _wanted = version;
+            Array.Clear(_arrived);
+            return true;
+        }
+    }
+
+    /// <summary>Whether a partition of the wanted version is still missing.</summary>
+    public bool Misses(int partition)
+    {
+        lock (Gate)
+        {
+            return !_arrived[partition];
+        }
+    }
+
+    /// <summary>Where a partition's parameters go; empty: not wanted (any more).</summary>
+    public Span<float> PlaceFor(int partition, long version)
+    {
+        lock (Gate)
+        {
+            return partition >= 0 && partition < _staged.Length && version == _wanted && !_arrived[partition] ? _staged[partition].Span : [];
+        }
+    }
+
+    public void Arrived(int partition, long version)
+    {
+        lock (Gate)
+        {
+            if (version == _wanted)
+            {
+                _arrived[partition] = true;
+                Monitor.PulseAll(Gate);
+            }
+        }
+    }
+
+    /// <summary>Copies a whole version to where the model computes.</summary>
+    public void CopyTo(Span<float> parameters, Span<float> buffers)
+    {
+        for (var p = 0; p < _staged.Length; p++)
+        {
+            var range = _plan.Ranges[p];
+            _staged[p].Span[..range.Length].CopyTo(parameters[range.Offset..]);
+            _staged[p].Span.Slice(range.Length, BuffersIn(p)).CopyTo(buffers);
+        }
+    }
+
+    /// <summary>Where a total of statistics goes; null: no such layer.</summary>
+    public ColumnSums? PlaceForTotal(long layer, bool backward) =>
+        layer >= 0 && 2 * layer < _totals.Length ? _totals[(2 * (int)layer) + (backward ? 1 : 0)] : null;
+
+    public void TotalArrived(long layer, bool backward, long step, int rows)
+    {
+        lock (Gate)
+        {
+            var at = (2 * (int)layer) + (backward ? 1 : 0);
+            _totals[at].Rows = rows;
+            _totalSteps[at] = step;
+            Monitor.PulseAll(Gate);
+        }
+    }
+
+    /// <summary>The total of a step, if it has come.</summary>
+    public bool TryTakeTotal(int layer, bool backward, long step, Span<double> into, out long rows)
+    {
+        lock (Gate)
+        {
+            var at = (2 * layer) + (backward ? 1 : 0);
+            rows = _totals[at].Rows;
+            if (_totalSteps[at] != step)
+            {
+                return false;
+            }
+
+            _totals[at].Values.AsSpan().CopyTo(into);
+            return true;
+        }
+    }
+
+    public void VerdictArrived(long version)
+    {
+        lock (Gate)
+        {
+            EvaluatedVersion = Math.Max(EvaluatedVersion, version);
+            Monitor.PulseAll(Gate);
+        }
+    }
+
+    public void Break(string server, string reason)
+    {
+        lock (Gate)
+        {
+            (BrokenServer, Broken) = (server, reason);
+            Monitor.PulseAll(Gate);
+        }
+    }
+
+    /// <summary>New connections: what was pulled over old ones is asked for again.</summary>
+    public void Mend()
+    {
+        lock (Gate)
+        {
+            (BrokenServer, Broken, _wanted) = (null, null, -1);
+        }
+    }
+
+    private int BuffersIn(int partition) => partition == 0 ? _plan.Model.Buffers.Length : 0;
+}
