@@ -2,6 +2,8 @@ using System.Net;
 using System.Net.Sockets;
 using DistributedTrainer.Channels.Sockets;
 
+using SocketAddress = DistributedTrainer.Channels.Sockets.SocketAddress;
+
 namespace DistributedTrainer.Channels;
 
 /// <summary>

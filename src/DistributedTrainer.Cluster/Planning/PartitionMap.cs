@@ -31,8 +31,8 @@ internal static class PartitionMap
 
     private static List<PartitionPiece> Pieces(ParameterLayout layout, int start, int end, bool decayBiases) =>
         [.. from slot in layout.Slots
-            let from = Math.Max(start, slot.Offset)
-            let to = Math.Min(end, slot.Offset + slot.Shape.Elements)
-            where from < to
-            select new PartitionPiece(from - start, to - from, slot.Decays || decayBiases)];
+            let first = Math.Max(start, slot.Offset)
+            let last = Math.Min(end, slot.Offset + slot.Shape.Elements)
+            where first < last
+            select new PartitionPiece(first - start, last - first, slot.Decays || decayBiases)];
 }

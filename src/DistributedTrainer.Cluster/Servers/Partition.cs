@@ -38,7 +38,7 @@ internal sealed class Partition
     private long _generation;
     private bool _failed;
 
-    /// <param name="statistics">The board of the lead partition; null in the others.</param>
+    // statistics is the board of the lead partition, null in the others.
     public Partition(TrainingPlan plan, PartitionRange range, long generation, StatisticsBoard? statistics, IPartitionEvents events)
     {
         _plan = plan;

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using DistributedTrainer.Channels;
+using DistributedTrainer.Engine.Autograd;
 
 namespace DistributedTrainer.Cluster.Servers;
 

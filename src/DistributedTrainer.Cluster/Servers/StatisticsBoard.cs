@@ -7,30 +7,6 @@ using DistributedTrainer.Engine.Reduction;
 
 namespace DistributedTrainer.Cluster.Servers;
 
-/// <summary>Two vectors of C columns and the rows behind them: moments forward, two sums backward.</summary>
-internal sealed class ColumnSums(int channels)
-{
-    public double[] Values { get; } = new double[2 * channels];
-
-    public long Rows { get; set; }
-
-    public Span<double> First => Values.AsSpan(0, Values.Length / 2);
-
-    public Span<double> Second => Values.AsSpan(Values.Length / 2);
-
-    public static void CombineMoments(ColumnSums left, ColumnSums right) =>
-        left.Rows = Moments.Combine(left.Rows, left.First, left.Second, right.Rows, right.First, right.Second);
-
-    public static void Add(ColumnSums left, ColumnSums right)
-    {
-        left.Rows += right.Rows;
-        for (var i = 0; i < left.Values.Length; i++)
-        {
-            left.Values[i] += right.Values[i];
-        }
-    }
-}
-
 /// <summary>
 /// Batch-norm statistics across the cluster, in the lead partition: gathers each layer's leaves in the fixed tree,
 /// answers with the total, and keeps two steps, since a worker may recompute a leaf of the step before.

@@ -40,13 +40,7 @@ internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, Serv
         Action<ColumnSums, ColumnSums> combine = flags == 0 ? ColumnSums.CombineMoments : ColumnSums.Add;
         var gather = new TreeGather<ColumnSums>(_tree, combine, static _ => { });
         gather.Reset(shard => plan.Schedule.LeafRows(step, shard) > 0);
-        for (var i = 0; i < segments.Length; i++)
-        {
-            var sums = new ColumnSums(slot.Channels) { Rows = segments[i].Rows };
-            leaves.Slice(i * 2 * slot.Channels, 2 * slot.Channels).CopyTo(sums.Values);
-            gather.Offer(TreeNode.OfLeaf(segments[i].Leaf), sums);
-        }
-
+        ColumnSums.Offer(gather, slot.Channels, segments, leaves);
         var present = gather.Present().ToList();
         for (var i = 0; i < present.Count; i++)
         {

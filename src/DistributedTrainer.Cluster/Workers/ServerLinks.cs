@@ -3,6 +3,7 @@ using System.Text;
 using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Servers;
+using DistributedTrainer.Engine.Autograd;
 using DistributedTrainer.Engine.Reduction;
 using Route = DistributedTrainer.Protocol.Workers.Route;
 

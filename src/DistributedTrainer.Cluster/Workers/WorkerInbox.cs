@@ -1,5 +1,6 @@
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Servers;
+using DistributedTrainer.Engine.Autograd;
 using DistributedTrainer.Engine.Tensors;
 
 namespace DistributedTrainer.Cluster.Workers;

@@ -1,0 +1,458 @@
+using Akka.Actor;
+using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Experiments;
+using DistributedTrainer.Protocol;
+using static DistributedTrainer.Protocol.Submissions;
+
+namespace DistributedTrainer.Cluster.Coordination;
+
+/// <summary>
+/// The cluster's singleton: knows the nodes, owns the assignment of shards and its generation, gathers progress and
+/// writes the run folder. It is not in the step loop: workers and partitions go on without it.
+/// </summary>
+internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
+{
+    private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(200);
+
+    // With fewer workers than asked for, a run starts after this long (if there are minimum-workers).
+    private static readonly TimeSpan GatheringLimit = TimeSpan.FromSeconds(15);
+
+    // Messages may be lost with a connection: what is unanswered for this long is sent again.
+    private static readonly TimeSpan Resend = TimeSpan.FromSeconds(2);
+
+    private readonly NodeRoster _roster = new();
+    private readonly string _host;
+    private ActiveRun? _run;
+    private IActorRef _watcher = ActorRefs.Nobody;
+    private bool _starting;
+
+    public CoordinatorActor()
+    {
+        _host = Akka.Cluster.Cluster.Get(Context.System).SelfAddress.Host;
+        Receive<Nodes.Register>(Register);
+        Receive<Nodes.Prepared>(IsCurrent, Prepared);
+        Receive<Nodes.PrepareFailed>(failed => failed.Run == _run?.Id, failed => Fail($"{failed.Node} cannot prepare the run: {failed.Reason}"));
+        Receive<Terminated>(gone => Lose(_roster.Nodes.FirstOrDefault(node => node.Agent.Equals(gone.ActorRef)), "the node left the cluster"));
+        Receive<ProcessDied>(died => Lose(_roster.FindProcess(died.ProcessId, _host), died.Reason, down: true));
+        Receive<GaveUp>(gaveUp => GiveUp(gaveUp));
+        Receive<Submit>(submit => Submit(submit));
+        Receive<Planned>(planned => Start(planned));
+        Receive<Stop>(stop => stop.Run == _run?.Id, _ => StopRun());
+        Receive<Partitions.Fenced>(fenced => fenced.Run == _run?.Id, fenced => Fenced(fenced));
+        Receive<Partitions.StepsApplied>(applied => applied.Run == _run?.Id, applied => Applied(applied));
+        Receive<Partitions.Evaluated>(evaluated => evaluated.Run == _run?.Id, evaluated => Evaluated(evaluated));
+        Receive<Partitions.Failed>(failed => failed.Run == _run?.Id, failed => Fail(failed.Reason));
+        Receive<Partitions.LinkLost>(lost => lost.Run == _run?.Id, lost => CutOff(lost));
+        Receive<Protocol.Workers.Status>(status => status.Run == _run?.Id, status => _roster.Worker(status.Worker)?.Heard(status, Now));
+        Receive<Protocol.Workers.LinkLost>(lost => lost.Run == _run?.Id, lost => Reconnect(lost));
+        Receive<Protocol.Workers.Failed>(failed => failed.Run == _run?.Id, failed => Fail($"{failed.Worker} failed at step {failed.Step}: {failed.Reason}"));
+        Receive<Fetched>(fetched => fetched.Run == _run?.Id, fetched => Finish(fetched));
+        Receive<Tick>(_ => OnTick());
+    }
+
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    private TimeSpan Now => Context.System.Scheduler.MonotonicClock;
+
+    public static Props Props() => Akka.Actor.Props.Create(() => new CoordinatorActor());
+
+    protected override void PreStart() => Timers.StartPeriodicTimer(Tick.Instance, Tick.Instance, TickInterval);
+
+    protected override void PostStop() => _run?.Folder.Dispose();
+
+    private bool IsCurrent(Nodes.Prepared prepared) => prepared.Run == _run?.Id;
+
+    private void Register(Nodes.Register registration)
+    {
+        Sender.Tell(new Nodes.Registered(registration.Node));
+        if (_roster.Find(registration.Node) is { } known)
+        {
+            known.Agent = Sender;
+            return;
+        }
+
+        var node = _roster.Add(registration, Sender);
+        Context.Watch(Sender);
+        if (_run is { } run)
+        {
+            node.Agent.Tell(run.Prepare);
+        }
+    }
+
+    private void Submit(Submit submit)
+    {
+        if (_run is not null || _starting)
+        {
+            Sender.Tell(new Rejected([$"The cluster is training {_run?.Id.Value ?? "another experiment"}; one run at a time. Wait for its end."]));
+            return;
+        }
+
+        _starting = true;
+        var submitter = Sender;
+        Task.Run(() =>
+        {
+            var result = ExperimentReader.Read(submit.ExperimentYaml, submit.FileName, []);
+            var problems = result.Problems.Select(static problem => problem.ToString()).ToList();
+
+            // The token only keeps runs apart; it decides no bit of the result.
+            var token = (ulong)System.Security.Cryptography.RandomNumberGenerator.GetInt32(1, int.MaxValue);
+            var plan = result.Experiment is null ? null : TrainingPlan.Create(result.Experiment, submit.BaseDirectory, token, problems);
+            return new Planned(submit, submitter, plan, [.. problems]);
+        }).PipeTo(Self, failure: cause => new Planned(submit, submitter, null, [cause.Message]));
+    }
+
+    private void Start(Planned planned)
+    {
+        _starting = false;
+        if (planned.Plan is not { } plan)
+        {
+            planned.Submitter.Tell(new Rejected(planned.Problems));
+            return;
+        }
+
+        var id = new RunId($"{plan.Token:x8}");
+        var yaml = ExperimentWriter.Write(plan.Experiment);
+        try
+        {
+            var stamp = DateTimeOffset.UtcNow.ToString("yyyyMMdd-HHmmss", System.Globalization.CultureInfo.InvariantCulture);
+            var folder = new RunFolder(planned.Submit.RunDirectory ?? Path.Combine("runs", $"{plan.Experiment.Name}-{stamp}"), yaml);
+            _run = new ActiveRun(id, plan, folder, new RunProgress(plan, folder, Now), yaml, planned.Submit) { LastProgress = Now };
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            planned.Submitter.Tell(new Rejected([$"The run folder cannot be written: {problem.Message}"]));
+            return;
+        }
+
+        _watcher = planned.Submitter;
+        _watcher.Tell(new Accepted(id, _run.Folder.FullPath));
+        if (plan.Data.Preprocessor.ConstantColumns.Count > 0)
+        {
+            Notice($"Constant in the training rows, and therefore 0: {string.Join(", ", plan.Data.Preprocessor.ConstantColumns.Select(column => plan.Data.Dataset.FeatureNames[column]))}.");
+        }
+
+        foreach (var node in _roster.Nodes)
+        {
+            node.Reset();
+            node.Agent.Tell(_run.Prepare);
+        }
+    }
+
+    private void Prepared(Nodes.Prepared prepared)
+    {
+        var (run, node) = (_run!, _roster.Find(prepared.Node));
+        if (node is null || node.Ready)
+        {
+            return;
+        }
+
+        if (prepared.DataSha256 != run.Plan.Data.Dataset.Sha256)
+        {
+            Fail($"{prepared.Node} has read other data than the coordinator: {run.Plan.Data.Dataset.Name} differs. Give all nodes the same file.");
+            return;
+        }
+
+        (node.Ready, node.DataAddresses) = (true, prepared.DataAddresses);
+        if (run.Phase == RunPhase.Gathering)
+        {
+            TryBegin();
+        }
+        else if (node.Workers.Count > 0)
+        {
+            Notice($"{node.Id} joined.");
+            BeginGeneration();
+        }
+    }
+
+    private void TryBegin()
+    {
+        var run = _run!;
+        var cluster = run.Plan.Experiment.Cluster;
+        var servers = _roster.Nodes.Where(static node => node.Ready && node.IsServer).Take(cluster.Servers).ToArray();
+        var workers = _roster.UsableWorkers.Count;
+        var late = Now - run.Progress.StartedAt > GatheringLimit;
+        if (servers.Length < (late ? 1 : cluster.Servers) || workers < (late ? cluster.MinimumWorkers : cluster.Workers))
+        {
+            return;
+        }
+
+        for (var i = 0; i < servers.Length; i++)
+        {
+            servers[i].Partitions = [.. run.Plan.Ranges.Select(static range => range.Id).Where(id => id % servers.Length == i)];
+        }
+
+        run.NextGeneration();
+        foreach (var server in servers.Where(static server => server.Partitions.Length > 0))
+        {
+            server.Agent.Tell(new Partitions.Host(run.Id, run.Generation, server.Partitions));
+        }
+    }
+
+    /// <summary>Whoever computes changes: fence all partitions, then assign anew from the version that all have.</summary>
+    private void BeginGeneration()
+    {
+        _run!.NextGeneration();
+        SendFences();
+    }
+
+    private void SendFences()
+    {
+        var run = _run!;
+        foreach (var partition in run.Unfenced)
+        {
+            ServerOf(partition)?.Agent.Tell(new Partitions.Fence(run.Id, new PartitionId(partition), run.Generation));
+        }
+    }
+
+    private void Fenced(Partitions.Fenced fenced)
+    {
+        var run = _run!;
+        if (!run.Fenced(fenced))
+        {
+            return;
+        }
+
+        var minimum = run.Plan.Experiment.Cluster.MinimumWorkers;
+        if (run.Stopping)
+        {
+            Fetch($"stopped at step {run.CommonVersion} of {run.Plan.TotalSteps}; model.safetensors holds the parameters of that step");
+        }
+        else if (_roster.UsableWorkers.Count < minimum)
+        {
+            run.Phase = RunPhase.Paused;
+            Notice($"Paused: {_roster.UsableWorkers.Count} workers, cluster.minimum-workers is {minimum}. Training goes on when they are back.");
+        }
+        else
+        {
+            run.Shards.Rebalance(_roster.UsableWorkers);
+            run.Phase = RunPhase.Training;
+            SendAssignments();
+        }
+    }
+
+    private void SendAssignments()
+    {
+        var run = _run!;
+        run.LastProgress = Now;
+        var routes = Routes();
+        foreach (var worker in _roster.UsableWorkers)
+        {
+            _roster.NodeOf(worker)!.Agent.Tell(new Protocol.Workers.Assign(run.Id, worker, run.Generation, run.CommonVersion, run.Shards.ShardsOf(worker), routes));
+        }
+    }
+
+    private Protocol.Workers.Route[] Routes() =>
+        [.. from range in _run!.Plan.Ranges
+            let server = ServerOf(range.Id)
+            where server is not null
+            select new Protocol.Workers.Route(new PartitionId(range.Id), server.Id, server.Registration.Host, server.Registration.ProcessId, server.DataAddresses)];
+
+    private NodeEntry? ServerOf(int partition) => _roster.Nodes.FirstOrDefault(node => node.Partitions.Contains(partition));
+
+    private void Applied(Partitions.StepsApplied applied)
+    {
+        var run = _run!;
+        var recoveries = run.Progress.Recoveries.Count;
+        run.LastProgress = Now;
+        run.Progress.StepsApplied(applied, Now);
+        if (run.Progress.Recoveries.Count > recoveries)
+        {
+            var recovery = run.Progress.Recoveries[^1];
+            Notice($"Going on at step {recovery.Step}, {recovery.Seconds:0.00} s after: {recovery.Cause}.");
+        }
+    }
+
+    private void Evaluated(Partitions.Evaluated evaluated)
+    {
+        _run!.LastProgress = Now;
+        _run.Progress.Evaluated(evaluated);
+        if (_run.Progress.Finished && _run.Phase != RunPhase.Finishing)
+        {
+            Fetch(null);
+        }
+    }
+
+    private void CutOff(Partitions.LinkLost lost)
+    {
+        if (_roster.Worker(lost.Worker) is { Usable: true } worker && _run!.Phase != RunPhase.Finishing)
+        {
+            worker.Usable = false;
+            WorkersChanged($"connection to {lost.Worker} lost ({lost.Reason})", _run.Shards.ShardsOf(lost.Worker).Length > 0);
+        }
+    }
+
+    /// <summary>A worker whose connection broke is alive: it gets an assignment again and connects anew.</summary>
+    private void Reconnect(Protocol.Workers.LinkLost lost)
+    {
+        if (_roster.Worker(lost.Worker) is { } worker && _run!.Phase != RunPhase.Finishing && _roster.Find(lost.Server) is not null)
+        {
+            worker.Usable = true;
+            WorkersChanged($"{lost.Worker} lost its connection to {lost.Server} ({lost.Reason})", true);
+        }
+    }
+
+    private void Lose(NodeEntry? node, string reason, bool down = false)
+    {
+        if (node is null)
+        {
+            return;
+        }
+
+        Context.Unwatch(node.Agent);
+        _roster.Remove(node);
+        if (down)
+        {
+            // The process is known to be dead: waiting for the failure detector would keep others from joining.
+            Akka.Cluster.Cluster.Get(Context.System).Down(node.Agent.Path.Address);
+        }
+
+        if (_run is not { } run || run.Phase == RunPhase.Finishing)
+        {
+            return;
+        }
+
+        if (node.Partitions.Length > 0)
+        {
+            Fail($"server node {node.Id} died ({reason}) and with it the parameters since the start. Checkpoints are not built yet; start the run again.");
+        }
+        else if (node.Workers.Count > 0 && run.Phase != RunPhase.Gathering)
+        {
+            WorkersChanged($"{node.Id} died ({reason})", node.Workers.Any(worker => worker.Usable && run.Shards.ShardsOf(worker.Id).Length > 0));
+        }
+    }
+
+    private void WorkersChanged(string cause, bool heldShards)
+    {
+        var run = _run!;
+        if (heldShards)
+        {
+            Notice($"{char.ToUpperInvariant(cause[0])}{cause[1..]}: its shards move.");
+            run.Progress.Failed(cause, Now);
+            if (run.Phase != RunPhase.Gathering)
+            {
+                BeginGeneration();
+            }
+        }
+    }
+
+    private void GiveUp(GaveUp gaveUp)
+    {
+        if (_run is not null && (gaveUp.Role != "worker" || _roster.UsableWorkers.Count == 0))
+        {
+            Fail($"a {gaveUp.Role} process was not launched again: {gaveUp.Reason}");
+        }
+    }
+
+    private void StopRun()
+    {
+        var run = _run!;
+        run.Stopping = true;
+        if (run.Phase == RunPhase.Gathering)
+        {
+            Fail("stopped before the first step");
+        }
+        else if (run.Phase != RunPhase.Finishing)
+        {
+            BeginGeneration();
+        }
+    }
+
+    private void Fetch(string? failure)
+    {
+        var run = _run!;
+        run.Phase = RunPhase.Finishing;
+        var (plan, host, routes, generation) = (run.Plan, _host, Routes(), run.Generation.Value);
+        var version = failure is null ? plan.TotalSteps : run.CommonVersion.Value;
+        Task.Run(() => new Fetched(run.Id, FinalParameters.Fetch(plan, host, routes, generation, version), failure))
+            .PipeTo(Self, failure: cause => new Fetched(run.Id, null, cause.Message));
+    }
+
+    private void Finish(Fetched fetched)
+    {
+        var run = _run!;
+        if (fetched.Parameters is null)
+        {
+            Fail(fetched.Failure!);
+            return;
+        }
+
+        try
+        {
+            var hash = run.Folder.Model(run.Plan, fetched.Parameters.Parameters, fetched.Parameters.Buffers);
+            var result = run.Folder.Result(run.Progress.Result(hash, Now));
+            End(fetched.Failure, result);
+        }
+        catch (IOException problem)
+        {
+            Fail($"the result could not be written: {problem.Message}");
+        }
+    }
+
+    private void Fail(string reason) => End(reason, null);
+
+    private void End(string? failure, string? result)
+    {
+        var run = _run!;
+        OnTick();
+        run.Folder.Log(failure ?? "done");
+        run.Folder.Dispose();
+        _watcher.Tell(new Ended(run.Id, failure is null, failure, result, run.Folder.FullPath));
+        foreach (var node in _roster.Nodes)
+        {
+            node.Agent.Tell(run.Submission.EndCluster ? new Nodes.Shutdown("the run is over") : new Nodes.EndRun(run.Id));
+            node.Reset();
+        }
+
+        _run = null;
+    }
+
+    private void OnTick()
+    {
+        if (_run is not { } run)
+        {
+            return;
+        }
+
+        if (run.Phase == RunPhase.Gathering)
+        {
+            TryBegin();
+        }
+        else if (Now - run.LastProgress > Resend && run.Phase is RunPhase.Fencing or RunPhase.Training)
+        {
+            run.LastProgress = Now;
+            if (run.Phase == RunPhase.Fencing)
+            {
+                SendFences();
+            }
+            else
+            {
+                SendAssignments();
+            }
+        }
+
+        var nodes = _roster.Nodes.SelectMany(node => node.Views(run.Shards))
+            .Prepend(new NodeView("coordinator", "coordinator", _host, Environment.ProcessId, run.Phase.ToString().ToLowerInvariant(), [], 0, []))
+            .ToArray();
+        run.Folder.FlushMetrics();
+        run.Folder.Nodes(nodes.Select(static node => new { node.Role, Name = node.Node, node.Host, node.ProcessId, node.Addresses }));
+        var progress = run.Progress;
+        _watcher.Tell(new View(
+            run.Id, run.Phase.ToString().ToLowerInvariant(), progress.Step, run.Plan.TotalSteps, progress.Epoch, progress.Epochs, progress.Loss,
+            progress.Mean(progress.Validation), progress.Accuracy(progress.Validation), progress.RowsPerSecond(Now), (Now - progress.StartedAt).TotalSeconds, nodes));
+    }
+
+    private void Notice(string text)
+    {
+        _run!.Folder.Log(text);
+        _watcher.Tell(new Notice(_run.Id, text));
+    }
+
+    private sealed record Planned(Submit Submit, IActorRef Submitter, TrainingPlan? Plan, string[] Problems) : INoSerializationVerificationNeeded;
+
+    private sealed record Fetched(RunId Run, FinalParameters? Parameters, string? Failure) : INoSerializationVerificationNeeded;
+
+    private sealed class Tick : INoSerializationVerificationNeeded
+    {
+        public static readonly Tick Instance = new();
+    }
+}

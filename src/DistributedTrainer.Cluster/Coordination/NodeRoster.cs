@@ -1,0 +1,105 @@
+using Akka.Actor;
+using DistributedTrainer.Protocol;
+using static DistributedTrainer.Protocol.Submissions;
+
+namespace DistributedTrainer.Cluster.Coordination;
+
+/// <summary>A worker as the coordinator knows it.</summary>
+internal sealed class WorkerEntry(WorkerId id)
+{
+    public WorkerId Id { get; } = id;
+
+    /// <summary>Whether shards may be given to it.</summary>
+    public bool Usable { get; set; } = true;
+
+    public string State { get; set; } = "ready";
+
+    public long Rows { get; private set; }
+
+    public double RowsPerSecond { get; private set; }
+
+    private TimeSpan? _heardAt;
+
+    public void Heard(Protocol.Workers.Status status, TimeSpan now)
+    {
+        if (_heardAt is { } before && now > before && status.RowsComputed >= Rows)
+        {
+            RowsPerSecond = (status.RowsComputed - Rows) / (now - before).TotalSeconds;
+        }
+
+        (Rows, State, _heardAt) = (status.RowsComputed, status.State, now);
+    }
+}
+
+/// <summary>A node as the coordinator knows it.</summary>
+internal sealed class NodeEntry(Nodes.Register registration, IActorRef agent)
+{
+    public NodeId Id => registration.Node;
+
+    public Nodes.Register Registration => registration;
+
+    public IActorRef Agent { get; set; } = agent;
+
+    /// <summary>Whether it has read the data of the current run.</summary>
+    public bool Ready { get; set; }
+
+    public string[] DataAddresses { get; set; } = [];
+
+    public int[] Partitions { get; set; } = [];
+
+    public bool IsServer => registration.Roles.Contains("server");
+
+    public IReadOnlyList<WorkerEntry> Workers { get; private set; } = [];
+
+    public void Reset()
+    {
+        (Ready, DataAddresses, Partitions) = (false, [], []);
+        Workers = [.. Enumerable.Range(0, registration.Workers).Select(i => new WorkerEntry(new WorkerId($"{registration.Node}/{i}")))];
+    }
+
+    public IEnumerable<NodeView> Views(ShardAssignment? assignment)
+    {
+        if (IsServer)
+        {
+            var state = !Ready ? "preparing" : Partitions.Length > 0 ? "serving" : "standby";
+            yield return new NodeView(Id.Value, "server", registration.Host, registration.ProcessId, state, Partitions, 0, DataAddresses);
+        }
+
+        foreach (var worker in Workers)
+        {
+            var state = !Ready ? "preparing" : worker.Usable ? worker.State : "cut off";
+            yield return new NodeView(
+                worker.Id.Value, "worker", registration.Host, registration.ProcessId, state, assignment?.ShardsOf(worker.Id) ?? [], worker.RowsPerSecond, []);
+        }
+    }
+}
+
+/// <summary>The nodes of the cluster in the order of their coming.</summary>
+internal sealed class NodeRoster
+{
+    private readonly List<NodeEntry> _nodes = [];
+
+    public IReadOnlyList<NodeEntry> Nodes => _nodes;
+
+    public IReadOnlyList<WorkerId> UsableWorkers =>
+        [.. _nodes.Where(static node => node.Ready).SelectMany(static node => node.Workers).Where(static worker => worker.Usable).Select(static worker => worker.Id)];
+
+    public NodeEntry? Find(NodeId id) => _nodes.Find(node => node.Id == id);
+
+    public NodeEntry? FindProcess(int processId, string host) =>
+        _nodes.Find(node => node.Registration.ProcessId == processId && node.Registration.Host == host);
+
+    public NodeEntry? NodeOf(WorkerId worker) => _nodes.Find(node => node.Workers.Any(entry => entry.Id == worker));
+
+    public WorkerEntry? Worker(WorkerId worker) => _nodes.SelectMany(static node => node.Workers).FirstOrDefault(entry => entry.Id == worker);
+
+    public NodeEntry Add(Nodes.Register registration, IActorRef agent)
+    {
+        var node = new NodeEntry(registration, agent);
+        node.Reset();
+        _nodes.Add(node);
+        return node;
+    }
+
+    public void Remove(NodeEntry node) => _nodes.Remove(node);
+}

@@ -1,0 +1,127 @@
+using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Protocol;
+
+namespace DistributedTrainer.Cluster.Coordination;
+
+/// <summary>One failure that the run got over.</summary>
+internal sealed record Recovery(long Step, string Cause, double Seconds);
+
+/// <summary>What is known of a run's course, and what of it goes into the run folder. Time is given, never asked for.</summary>
+internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan startedAt)
+{
+    // Speed is that of the last two seconds: long enough to be steady, short enough to show a change.
+    private static readonly TimeSpan Window = TimeSpan.FromSeconds(2);
+
+    private readonly Queue<(TimeSpan At, long Rows)> _recent = new();
+    private readonly List<Recovery> _recoveries = [];
+    private (TimeSpan At, string Cause)? _failure;
+    private (double Loss, long Rows) _epoch;
+    private (double Loss, long Rows) _lastEpoch;
+    private long _rows;
+
+    public long Step { get; private set; }
+
+    public long Epoch => Math.Min(Step / plan.Schedule.StepsPerEpoch, Epochs);
+
+    public long Epochs => (plan.TotalSteps + plan.Schedule.StepsPerEpoch - 1) / plan.Schedule.StepsPerEpoch;
+
+    public double Loss { get; private set; } = double.NaN;
+
+    public SetSums? Validation { get; private set; }
+
+    public SetSums? Test { get; private set; }
+
+    public bool Finished { get; private set; }
+
+    public IReadOnlyList<Recovery> Recoveries => _recoveries;
+
+    public TimeSpan StartedAt { get; } = startedAt;
+
+    public void StepsApplied(Partitions.StepsApplied applied, TimeSpan now)
+    {
+        if (_failure is { } failure)
+        {
+            _failure = null;
+            _recoveries.Add(new Recovery(applied.First.Value, failure.Cause, (now - failure.At).TotalSeconds));
+        }
+
+        var speed = RowsPerSecond(now);
+        for (var i = 0; i < applied.LossSums.Length; i++)
+        {
+            var step = applied.First.Value + i;
+            var (loss, rows) = (applied.LossSums[i], applied.Rows[i]);
+            Step = step + 1;
+            Loss = loss / rows;
+            _rows += rows;
+            _epoch = (_epoch.Loss + loss, _epoch.Rows + rows);
+            folder.Metric(new { Step, Epoch = (double)Step / plan.Schedule.StepsPerEpoch, Loss, LearningRate = plan.LearningRate(step), RowsPerSecond = Math.Round(speed) });
+            if (Step % plan.Schedule.StepsPerEpoch == 0 || Step == plan.TotalSteps)
+            {
+                _lastEpoch = _epoch;
+                _epoch = default;
+            }
+        }
+
+        _recent.Enqueue((now, _rows));
+    }
+
+    public void Evaluated(Partitions.Evaluated evaluated)
+    {
+        var version = evaluated.Version.Value;
+        Validation = evaluated.Validation.Rows > 0 ? evaluated.Validation : null;
+        Test = evaluated.Test.Rows > 0 ? evaluated.Test : null;
+        Finished = version == plan.TotalSteps;
+        if (Validation is not null || Test is not null)
+        {
+            folder.Metric(new
+            {
+                Step = version,
+                Epoch = (double)version / plan.Schedule.StepsPerEpoch,
+                ValidationLoss = Mean(Validation),
+                ValidationAccuracy = Accuracy(Validation),
+                TestLoss = Mean(Test),
+                TestAccuracy = Accuracy(Test),
+            });
+        }
+
+        folder.FlushMetrics();
+    }
+
+    /// <summary>Something failed; the recovery is over with the next step that is applied.</summary>
+    public void Failed(string cause, TimeSpan now) => _failure ??= (now, cause);
+
+    public double RowsPerSecond(TimeSpan now)
+    {
+        while (_recent.Count > 2 && now - _recent.Peek().At > Window)
+        {
+            _recent.Dequeue();
+        }
+
+        return _recent.Count < 1 || now <= _recent.Peek().At ? 0 : (_rows - _recent.Peek().Rows) / (now - _recent.Peek().At).TotalSeconds;
+    }
+
+    /// <summary>The form of result.json.</summary>
+    public object Result(string parametersSha256, TimeSpan now) => new
+    {
+        Experiment = plan.Experiment.Name,
+        plan.Seed,
+        Steps = Step,
+        Epochs = Math.Round((double)Step / plan.Schedule.StepsPerEpoch, 3),
+        ParametersSha256 = parametersSha256,
+        Metrics = new
+        {
+            TrainLoss = _lastEpoch.Rows > 0 ? _lastEpoch.Loss / _lastEpoch.Rows : _epoch.Rows > 0 ? _epoch.Loss / _epoch.Rows : (double?)null,
+            ValidationLoss = Mean(Validation),
+            ValidationAccuracy = Accuracy(Validation),
+            TestLoss = Mean(Test),
+            TestAccuracy = Accuracy(Test),
+        },
+        RowsPerSecond = Math.Round(_rows / Math.Max(1e-9, (now - StartedAt).TotalSeconds)),
+        Seconds = Math.Round((now - StartedAt).TotalSeconds, 3),
+        Recoveries,
+    };
+
+    public double? Mean(SetSums? sums) => sums is null ? null : sums.Loss / sums.Rows;
+
+    public double? Accuracy(SetSums? sums) => sums is null || !plan.IsClassification ? null : (double)sums.Correct / sums.Rows;
+}

@@ -1,0 +1,126 @@
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+using Akka.Actor;
+using Akka.Cluster.Tools.Singleton;
+using Akka.Configuration;
+using DistributedTrainer.Cluster.Coordination;
+using DistributedTrainer.Protocol;
+
+namespace DistributedTrainer.Cluster.Hosting;
+
+/// <summary>One process of a cluster: an actor system with a node agent, and a coordinator where it has that role.</summary>
+public sealed class NodeHost : IAsyncDisposable
+{
+    private const string SystemName = "dtrain";
+
+    private readonly ActorSystem _system;
+    private readonly IActorRef _coordinator;
+    private readonly TaskCompletionSource<string> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private NodeHost(ActorSystem system, NodeOptions options, Action<string> log)
+    {
+        _system = system;
+        var own = Akka.Cluster.Cluster.Get(system).SelfAddress;
+        Address = $"{own.Host}:{own.Port}";
+        if (options.Roles.Contains("coordinator"))
+        {
+            system.ActorOf(
+                ClusterSingletonManager.Props(CoordinatorActor.Props(), PoisonPill.Instance, ClusterSingletonManagerSettings.Create(system)), "coordinator");
+        }
+
+        _coordinator = system.ActorOf(ClusterSingletonProxy.Props("/user/coordinator", ClusterSingletonProxySettings.Create(system)), "coordinator-proxy");
+        if (options.Roles.Any(static role => role is "server" or "worker"))
+        {
+            var node = new NodeId($"{options.Roles[0]}-{own.Port}-{Environment.ProcessId}");
+            system.ActorOf(NodeAgent.Props(options, node, _coordinator, log, reason => _completion.TrySetResult(reason)), "node");
+        }
+
+        system.WhenTerminated.ContinueWith(_ => _completion.TrySetResult("the node was taken out of the cluster"), TaskScheduler.Default);
+    }
+
+    /// <summary>host:port of the control plane, which other nodes join.</summary>
+    public string Address { get; }
+
+    /// <summary>Ends when the node was told to stop or was taken out of the cluster; says why.</summary>
+    public Task<string> Completion => _completion.Task;
+
+    /// <summary>Starts a node; returns when it listens, before it is a member.</summary>
+    /// <param name="options">What it is.</param>
+    /// <param name="log">Receives what an operator wants to know; null: nobody.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <exception cref="ArgumentException">The options contradict each other.</exception>
+    public static Task<NodeHost> StartAsync(NodeOptions options, Action<string>? log, CancellationToken cancel)
+    {
+        if (options.Join is null && !options.Roles.Contains("coordinator"))
+        {
+            throw new ArgumentException("node: without a cluster to join, the node must have the coordinator role. Write --join HOST:PORT, or add the role.");
+        }
+
+        cancel.ThrowIfCancellationRequested();
+        var system = ActorSystem.Create(SystemName, Configuration(options));
+        var cluster = Akka.Cluster.Cluster.Get(system);
+        if (options.Join is null)
+        {
+            cluster.Join(cluster.SelfAddress);
+        }
+        else
+        {
+            var parts = options.Join.Split(':');
+            if (parts.Length != 2 || !int.TryParse(parts[1], out var port))
+            {
+                throw new ArgumentException($"node: '{options.Join}' is no address. Write --join HOST:PORT.");
+            }
+
+            cluster.JoinSeedNodes([new Address("akka.tcp", SystemName, parts[0], port)]);
+        }
+
+        return Task.FromResult(new NodeHost(system, options, log ?? (static _ => { })));
+    }
+
+    /// <summary>Tells the coordinator something.</summary>
+    public void Tell(IProtocolMessage message) => _coordinator.Tell(message, ActorRefs.NoSender);
+
+    /// <summary>Submits an experiment and yields what the coordinator says of it; the last is Rejected or Ended.</summary>
+    public async IAsyncEnumerable<IProtocolMessage> Submit(Submissions.Submit submit, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var heard = Channel.CreateUnbounded<IProtocolMessage>();
+        var listener = _system.ActorOf(Props.Create(() => new Listener(heard.Writer)));
+        _coordinator.Tell(submit, listener);
+        try
+        {
+            await foreach (var message in heard.Reader.ReadAllAsync(cancel))
+            {
+                yield return message;
+                if (message is Submissions.Rejected or Submissions.Ended)
+                {
+                    yield break;
+                }
+            }
+        }
+        finally
+        {
+            _system.Stop(listener);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync() => await _system.Terminate();
+
+    private static Config Configuration(NodeOptions options)
+    {
+        using var reader = new StreamReader(typeof(NodeHost).Assembly.GetManifestResourceStream("node.conf")!);
+        var roles = string.Join(", ", options.Roles.Select(static role => $"\"{role}\""));
+        var own = ConfigurationFactory.ParseString($$"""
+            akka.remote.dot-netty.tcp { hostname = "{{options.Host}}", port = {{options.Port}} }
+            akka.cluster.roles = [{{roles}}]
+            """);
+        var file = options.ConfigFile is null ? own : own.WithFallback(ConfigurationFactory.ParseString(File.ReadAllText(options.ConfigFile)));
+        return file.WithFallback(ConfigurationFactory.ParseString(reader.ReadToEnd())).WithFallback(ClusterSingleton.DefaultConfig());
+    }
+
+    /// <summary>Passes on what it is told.</summary>
+    private sealed class Listener : ReceiveActor
+    {
+        public Listener(ChannelWriter<IProtocolMessage> heard) => Receive<IProtocolMessage>(message => heard.TryWrite(message));
+    }
+}

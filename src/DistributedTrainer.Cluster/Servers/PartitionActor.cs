@@ -1,0 +1,101 @@
+using Akka.Actor;
+using DistributedTrainer.Protocol;
+
+namespace DistributedTrainer.Cluster.Servers;
+
+/// <summary>
+/// A partition's control side: fences generations and reports progress. The step path itself runs on the data plane's
+/// threads within <see cref="Partition"/> and never waits here.
+/// </summary>
+internal sealed class PartitionActor : ReceiveActor, IWithTimers
+{
+    // A message holds at most this many steps: about 20 KB, far below the frame size.
+    private const int ReportLimit = 1000;
+    private static readonly TimeSpan ReportInterval = TimeSpan.FromMilliseconds(100);
+
+    private readonly RunId _run;
+    private readonly ICanTell _coordinator;
+    private readonly List<double> _losses = [];
+    private readonly List<int> _rows = [];
+    private long _firstStep;
+
+    public PartitionActor(RunId run, Partition partition, ICanTell coordinator)
+    {
+        _run = run;
+        _coordinator = coordinator;
+        var id = new PartitionId(partition.Range.Id);
+
+        Receive<Partitions.Fence>(fence =>
+            _coordinator.Tell(new Partitions.Fenced(_run, id, fence.Generation, new StepId(partition.Fence(fence.Generation.Value))), Self));
+        Receive<StepApplied>(applied =>
+        {
+            if (_losses.Count == 0)
+            {
+                _firstStep = applied.Step;
+            }
+
+            _losses.Add(applied.LossSum);
+            _rows.Add(applied.Rows);
+            if (_losses.Count >= ReportLimit)
+            {
+                Report();
+            }
+        });
+        Receive<ReportDue>(_ => Report());
+        Receive<Evaluation>(evaluation =>
+        {
+            // Steps before the evaluation are told before it.
+            Report();
+            _coordinator.Tell(new Partitions.Evaluated(_run, new StepId(evaluation.Version), evaluation.Sums.Validation, evaluation.Sums.Test), Self);
+        });
+        Receive<StepFailed>(failed => _coordinator.Tell(new Partitions.Failed(_run, new StepId(failed.Step), failed.Reason), Self));
+    }
+
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    public static Props Props(RunId run, Partition partition, ICanTell coordinator) =>
+        Akka.Actor.Props.Create(() => new PartitionActor(run, partition, coordinator));
+
+    protected override void PreStart() => Timers.StartPeriodicTimer(ReportDue.Instance, ReportDue.Instance, ReportInterval);
+
+    private void Report()
+    {
+        if (_losses.Count > 0)
+        {
+            _coordinator.Tell(new Partitions.StepsApplied(_run, new StepId(_firstStep), [.. _losses], [.. _rows]), Self);
+            _losses.Clear();
+            _rows.Clear();
+        }
+    }
+
+    internal sealed record StepApplied(long Step, double LossSum, int Rows) : INoSerializationVerificationNeeded;
+
+    internal sealed record StepFailed(long Step, string Reason) : INoSerializationVerificationNeeded;
+
+    internal sealed record Evaluation(long Version, EvaluationSums Sums) : INoSerializationVerificationNeeded;
+
+    private sealed class ReportDue : INoSerializationVerificationNeeded
+    {
+        public static readonly ReportDue Instance = new();
+    }
+}
+
+/// <summary>Takes events from the data plane's threads to the partition's actor.</summary>
+internal sealed class PartitionEvents(bool lead) : IPartitionEvents
+{
+    /// <summary>Set once, before the first push can arrive.</summary>
+    public IActorRef Actor { get; set; } = ActorRefs.Nobody;
+
+    public void StepApplied(long step, double lossSum, int rows)
+    {
+        // The loss of a step is the same in all partitions: one tells it.
+        if (lead)
+        {
+            Actor.Tell(new PartitionActor.StepApplied(step, lossSum, rows));
+        }
+    }
+
+    public void Failed(long step, string reason) => Actor.Tell(new PartitionActor.StepFailed(step, reason));
+
+    public void Evaluated(long version, EvaluationSums sums) => Actor.Tell(new PartitionActor.Evaluation(version, sums));
+}

@@ -1,0 +1,59 @@
+using Akka.Actor;
+using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Protocol;
+using static DistributedTrainer.Protocol.Workers;
+
+namespace DistributedTrainer.Cluster.Workers;
+
+/// <summary>A worker's control side: hands assignments to its step loop and reports how far it is.</summary>
+internal sealed class WorkerActor : ReceiveActor, IWithTimers
+{
+    private static readonly TimeSpan StatusInterval = TimeSpan.FromMilliseconds(500);
+
+    private readonly StepLoop _loop;
+
+    public WorkerActor(RunId run, WorkerId worker, string host, TrainingPlan plan, ICanTell coordinator)
+    {
+        _loop = new StepLoop(plan, worker.Value, host, new Events(Self));
+        var shards = 0;
+
+        Receive<Assign>(assign =>
+        {
+            shards = assign.Shards.Length;
+            _loop.Reassign(assign);
+        });
+        Receive<StatusDue>(_ =>
+            coordinator.Tell(new Protocol.Workers.Status(run, worker, new StepId(_loop.Version), _loop.RowsComputed, shards == 0 ? "standby" : "training"), Self));
+        Receive<Lost>(lost => coordinator.Tell(new LinkLost(run, worker, new NodeId(lost.Server), lost.Reason), Self));
+        Receive<Broken>(broken => coordinator.Tell(new Failed(run, worker, new StepId(broken.Step), broken.Reason), Self));
+    }
+
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    public static Props Props(RunId run, WorkerId worker, string host, TrainingPlan plan, ICanTell coordinator) =>
+        Akka.Actor.Props.Create(() => new WorkerActor(run, worker, host, plan, coordinator));
+
+    protected override void PreStart()
+    {
+        Timers.StartPeriodicTimer(StatusDue.Instance, StatusDue.Instance, TimeSpan.Zero, StatusInterval);
+        _loop.Start();
+    }
+
+    protected override void PostStop() => _loop.Dispose();
+
+    private sealed class Events(IActorRef actor) : IStepLoopEvents
+    {
+        public void LinkLost(string server, string reason) => actor.Tell(new Lost(server, reason));
+
+        public void Failed(long step, Exception cause) => actor.Tell(new Broken(step, $"{cause.GetType().Name}: {cause.Message}"));
+    }
+
+    private sealed record Lost(string Server, string Reason) : INoSerializationVerificationNeeded;
+
+    private sealed record Broken(long Step, string Reason) : INoSerializationVerificationNeeded;
+
+    private sealed class StatusDue : INoSerializationVerificationNeeded
+    {
+        public static readonly StatusDue Instance = new();
+    }
+}
