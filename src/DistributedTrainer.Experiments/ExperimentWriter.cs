@@ -1,3 +1,7 @@
+using System.Globalization;
+using System.Text;
+using DistributedTrainer.Experiments.Reading;
+
 namespace DistributedTrainer.Experiments;
 
 /// <summary>Writes experiments as YAML.</summary>
@@ -5,5 +9,65 @@ public static class ExperimentWriter
 {
     /// <summary>The file with all defaults written out; reading it gives an equal experiment.</summary>
     /// <param name="experiment">What to write.</param>
-    public static string Write(Experiment experiment) => throw new NotImplementedException();
+    public static string Write(Experiment experiment)
+    {
+        var (data, training, cluster) = (experiment.Data, experiment.Training, experiment.Cluster);
+        var text = new StringBuilder();
+        text.AppendLine(CultureInfo.InvariantCulture, $"name: {experiment.Name}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"seed: {experiment.Seed}");
+        text.AppendLine("data:");
+        text.AppendLine(CultureInfo.InvariantCulture, $"  source: {Quote(data.Source)}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"  target: {(data.Target is null ? "null" : Quote(data.Target))}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"  task: {(data.Task is { } task ? Names.Kebab(task) : "null")}");
+        text.AppendLine(data.Split is { } split
+            ? $"  split: {{ validation: {Number(split.Validation)}, test: {Number(split.Test)}, stratify: {Flag(split.Stratify)} }}"
+            : "  split: none");
+        text.AppendLine(CultureInfo.InvariantCulture, $"  preprocess: [{string.Join(", ", data.Preprocess.Select(Step))}]");
+        text.AppendLine(CultureInfo.InvariantCulture, $"  shuffle: {Flag(data.Shuffle)}");
+        text.AppendLine("model:");
+        text.AppendLine(CultureInfo.InvariantCulture, $"  init: {{ weights: {Weights(experiment.Model.Init.Weights)}, bias: {Names.Kebab(experiment.Model.Init.Bias)} }}");
+        text.AppendLine("  layers:");
+        foreach (var layer in experiment.Model.Layers)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"    - {Layer(layer)}");
+        }
+
+        text.AppendLine(CultureInfo.InvariantCulture, $"loss: {Names.Kebab(experiment.Loss)}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"optimizer: {{ {Optimizer(experiment.Optimizer)} }}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"training: {{ {(training.Steps is { } steps ? $"steps: {steps}" : $"epochs: {training.Epochs}")}, batch-size: {training.BatchSize}, shards: {training.Shards}, mode: {Names.Kebab(training.Mode)}, last-batch: {Names.Kebab(training.LastBatch)} }}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"cluster: {{ workers: {cluster.Workers}, servers: {cluster.Servers}, partitions: {cluster.Partitions}, minimum-workers: {cluster.MinimumWorkers}, max-restarts: {cluster.MaxRestarts}, transport: {Names.Kebab(cluster.Transport)} }}");
+        return text.ToString();
+    }
+
+    private static string Optimizer(OptimizerOptions options)
+    {
+        var own = options.Kind switch
+        {
+            OptimizerKind.Momentum => $", momentum: {Number(options.Momentum)}",
+            OptimizerKind.Adam => $", beta1: {Number(options.Beta1)}, beta2: {Number(options.Beta2)}, epsilon: {Number(options.Epsilon)}",
+            _ => "",
+        };
+        return $"kind: {Names.Kebab(options.Kind)}, learning-rate: {Number(options.LearningRate)}, weight-decay: {Number(options.WeightDecay)}, decay-biases: {Flag(options.DecayBiases)}{own}";
+    }
+
+    private static string Layer(LayerOptions layer) => layer switch
+    {
+        LinearOptions linear => $"linear: {{ outputs: {linear.Outputs}, bias: {Flag(linear.Bias)} }}",
+        BatchNormOptions norm => $"batch-norm: {{ momentum: {Number(norm.Momentum)}, epsilon: {Number(norm.Epsilon)}, sync: {Flag(norm.Sync)} }}",
+        ActivationOptions activation => Names.Kebab(activation.Kind),
+        DropoutOptions dropout => $"dropout: {Number(dropout.Rate)}",
+        _ => throw new ArgumentException($"experiment: a layer of type {layer.GetType().Name} cannot be written."),
+    };
+
+    private static string Weights(WeightOptions weights) =>
+        weights.Kind is WeightKind.Normal or WeightKind.Uniform ? $"{{ {Names.Kebab(weights.Kind)}: {Number(weights.Scale)} }}" : Names.Kebab(weights.Kind);
+
+    private static string Step(PreprocessOptions step) =>
+        step.Kind == PreprocessKind.Scale ? $"scale: {Number(step.Factor)}" : Names.Kebab(step.Kind);
+
+    private static string Number(double value) => value.ToString("R", CultureInfo.InvariantCulture);
+
+    private static string Flag(bool value) => value ? "true" : "false";
+
+    private static string Quote(string value) => $"'{value.Replace("'", "''", StringComparison.Ordinal)}'";
 }
