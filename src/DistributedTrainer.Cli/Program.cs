@@ -1,1 +1,15 @@
-return 0;
+using System.CommandLine;
+using DistributedTrainer.Cli.Commands;
+
+var root = new RootCommand("Trains neural networks on a cluster of .NET processes, to the same bits however many there are.")
+{
+    TrainCommand.Create(),
+    NodeCommand.Create(),
+    SubmitCommand.Create(),
+};
+var parsed = root.Parse(args);
+
+// A wrong command line is a user's error like a wrong experiment: exit code 2.
+return parsed.Errors.Count > 0 && parsed.Action is System.CommandLine.Invocation.ParseErrorAction
+    ? Math.Max(2, await parsed.InvokeAsync())
+    : await parsed.InvokeAsync();

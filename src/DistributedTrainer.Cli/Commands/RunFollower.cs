@@ -1,0 +1,84 @@
+using DistributedTrainer.Cli.Views;
+using DistributedTrainer.Cluster.Hosting;
+using DistributedTrainer.Protocol;
+
+namespace DistributedTrainer.Cli.Commands;
+
+/// <summary>Submits an experiment and shows it until it ends. The first Ctrl+C stops the run, the second the process.</summary>
+internal static class RunFollower
+{
+    public static async Task<int> Follow(NodeHost host, Submissions.Submit submission, IRunView view, bool json)
+    {
+        RunId? run = null;
+        var interrupts = 0;
+        void Interrupt(object? sender, ConsoleCancelEventArgs pressed)
+        {
+            pressed.Cancel = ++interrupts == 1 && run is not null;
+            if (pressed.Cancel)
+            {
+                view.Notice("Stopping; Ctrl+C once more stops at once.");
+                host.Tell(new Submissions.Stop(run!.Value));
+            }
+        }
+
+        Console.CancelKeyPress += Interrupt;
+        try
+        {
+            await foreach (var message in host.Submit(submission, CancellationToken.None))
+            {
+                switch (message)
+                {
+                    case Submissions.Accepted accepted:
+                        run = accepted.Run;
+                        view.Notice($"Run folder: {accepted.RunDirectory}");
+                        break;
+                    case Submissions.View state:
+                        view.Show(state);
+                        break;
+                    case Submissions.Notice notice:
+                        view.Notice(notice.Text);
+                        break;
+                    case Submissions.Rejected rejected:
+                        view.Dispose();
+                        foreach (var problem in rejected.Problems)
+                        {
+                            Console.Error.WriteLine(problem);
+                        }
+
+                        return ExitCodes.UsageWrong;
+                    case Submissions.Ended ended:
+                        view.Dispose();
+                        return Report(ended, json);
+                }
+            }
+        }
+        finally
+        {
+            Console.CancelKeyPress -= Interrupt;
+        }
+
+        return ExitCodes.TrainingFailed;
+    }
+
+    private static int Report(Submissions.Ended ended, bool json)
+    {
+        if (ended.ResultJson is { } result)
+        {
+            if (json)
+            {
+                Console.Out.WriteLine(result);
+            }
+            else
+            {
+                Summary.Print(result, ended.RunDirectory);
+            }
+        }
+
+        if (ended.Failure is not null)
+        {
+            Console.Error.WriteLine($"Training failed: {ended.Failure}");
+        }
+
+        return ended.Succeeded ? ExitCodes.Done : ExitCodes.TrainingFailed;
+    }
+}

@@ -1,0 +1,49 @@
+using System.CommandLine;
+using DistributedTrainer.Cli.Views;
+using DistributedTrainer.Cluster.Hosting;
+
+namespace DistributedTrainer.Cli.Commands;
+
+/// <summary><c>dtrain submit</c>: hands a running cluster an experiment.</summary>
+internal static class SubmitCommand
+{
+    public static Command Create()
+    {
+        var experiment = new Argument<string>("EXPERIMENT") { Description = "The experiment file." };
+        var to = new Option<string>("--to") { Description = "A node of the cluster.", Required = true, HelpName = "HOST:PORT" };
+        var shared = new ExperimentArguments();
+        var command = new Command("submit", "Hands a running cluster an experiment and shows it. Example: dtrain submit digits.yaml --to 10.0.0.1:4053")
+        {
+            experiment,
+            to,
+        };
+        shared.AddTo(command);
+        command.SetAction(async (parsed, _) =>
+        {
+            if (ExperimentArguments.Load(parsed.GetValue(experiment), parsed.GetValue(shared.Set)!) is not var (loaded, baseDirectory))
+            {
+                return ExitCodes.UsageWrong;
+            }
+
+            var json = parsed.GetValue(shared.Json);
+            using var view = RunViews.Create(parsed.GetValue(shared.Plain), json);
+            NodeHost host;
+            try
+            {
+                host = await NodeHost.StartAsync(new NodeOptions { Roles = [], Join = parsed.GetValue(to) }, view.Notice, CancellationToken.None);
+            }
+            catch (ArgumentException problem)
+            {
+                Console.Error.WriteLine(problem.Message);
+                return ExitCodes.UsageWrong;
+            }
+
+            await using (host)
+            {
+                var submission = ExperimentArguments.Submission(loaded, baseDirectory, parsed.GetValue(shared.RunDirectory), endCluster: false);
+                return await RunFollower.Follow(host, submission, view, json);
+            }
+        });
+        return command;
+    }
+}

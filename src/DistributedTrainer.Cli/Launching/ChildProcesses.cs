@@ -1,0 +1,87 @@
+using System.Diagnostics;
+
+namespace DistributedTrainer.Cli.Launching;
+
+/// <summary>A process that the launcher started.</summary>
+internal interface IChild
+{
+    int Id { get; }
+
+    /// <summary>Kills it if it still runs.</summary>
+    void Kill();
+}
+
+/// <summary>Starts child processes; the seam for tests.</summary>
+internal interface IChildProcesses
+{
+    /// <summary>Starts this program with these arguments. <paramref name="exited"/> is called once, with the child and its exit code.</summary>
+    IChild Start(IReadOnlyList<string> arguments, Action<string> output, Action<IChild, int> exited);
+}
+
+/// <summary>Real processes of this program, whose standard input stays open for as long as this process lives.</summary>
+internal sealed class ChildProcesses : IChildProcesses
+{
+    public IChild Start(IReadOnlyList<string> arguments, Action<string> output, Action<IChild, int> exited)
+    {
+        var program = Environment.ProcessPath ?? throw new InvalidOperationException("launcher: the path of this program is unknown.");
+        var start = new ProcessStartInfo(program)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
+
+        // Started as `dotnet dtrain.dll`, the program is dotnet and the assembly its first argument.
+        if (Path.GetFileNameWithoutExtension(program).Equals("dotnet", StringComparison.OrdinalIgnoreCase))
+        {
+            start.ArgumentList.Add(typeof(ChildProcesses).Assembly.Location);
+        }
+
+        foreach (var argument in arguments)
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        return new Child(start, output, exited);
+    }
+
+    private sealed class Child : IChild
+    {
+        private readonly Process _process;
+
+        public Child(ProcessStartInfo start, Action<string> output, Action<IChild, int> exited)
+        {
+            _process = new Process { StartInfo = start, EnableRaisingEvents = true };
+            _process.OutputDataReceived += (_, line) => Pass(line.Data);
+            _process.ErrorDataReceived += (_, line) => Pass(line.Data);
+            _process.Exited += (_, _) => exited(this, _process.ExitCode);
+            _process.Start();
+            Id = _process.Id;
+            _process.BeginOutputReadLine();
+            _process.BeginErrorReadLine();
+
+            void Pass(string? line)
+            {
+                if (!string.IsNullOrWhiteSpace(line))
+                {
+                    output(line);
+                }
+            }
+        }
+
+        public int Id { get; }
+
+        public void Kill()
+        {
+            try
+            {
+                _process.Kill();
+            }
+            catch (InvalidOperationException)
+            {
+                // It has ended by itself.
+            }
+        }
+    }
+}

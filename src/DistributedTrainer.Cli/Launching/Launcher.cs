@@ -1,0 +1,89 @@
+using DistributedTrainer.Protocol;
+
+namespace DistributedTrainer.Cli.Launching;
+
+/// <summary>
+/// Keeps a local cluster's processes running: a dead one is told to the coordinator at once and launched again, later
+/// each time, up to a limit for each place.
+/// </summary>
+internal sealed class Launcher(
+    IChildProcesses processes, TimeProvider time, int maximumRestarts, Action<IProtocolMessage> tellCoordinator, Action<string> notice) : IDisposable
+{
+    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(200);
+
+    private readonly Lock _gate = new();
+    private readonly HashSet<IChild> _running = [];
+    private readonly List<ITimer> _timers = [];
+    private bool _ended;
+
+    /// <summary>Starts one node of this role that joins the cluster.</summary>
+    public void Start(string role, string join) => Start(role, join, restarts: 0);
+
+    public void Dispose()
+    {
+        IChild[] left;
+        lock (_gate)
+        {
+            _ended = true;
+            left = [.. _running];
+            foreach (var timer in _timers)
+            {
+                timer.Dispose();
+            }
+        }
+
+        foreach (var child in left)
+        {
+            child.Kill();
+        }
+    }
+
+    private void Start(string role, string join, int restarts)
+    {
+        lock (_gate)
+        {
+            if (_ended)
+            {
+                return;
+            }
+
+            _running.Add(processes.Start(
+                ["node", "--roles", role, "--join", join, "--launched"],
+                line => Output(role, line),
+                (child, code) => Exited(role, join, restarts, child, code)));
+        }
+    }
+
+    private void Exited(string role, string join, int restarts, IChild child, int code)
+    {
+        lock (_gate)
+        {
+            _running.Remove(child);
+            if (_ended || code == 0)
+            {
+                return;
+            }
+
+            // 128 + n: ended by signal n, as shells count.
+            var reason = code > 128 ? $"process {child.Id} was killed by signal {code - 128}" : $"process {child.Id} ended with exit code {code}";
+            tellCoordinator(new Submissions.ProcessDied(child.Id, reason));
+            if (restarts >= maximumRestarts)
+            {
+                tellCoordinator(new Submissions.GaveUp(role, $"{reason}, and cluster.max-restarts is {maximumRestarts}"));
+                return;
+            }
+
+            var delay = FirstDelay * Math.Pow(2, restarts);
+            _timers.Add(time.CreateTimer(_ => Start(role, join, restarts + 1), null, delay, Timeout.InfiniteTimeSpan));
+        }
+    }
+
+    private void Output(string role, string line)
+    {
+        // The lines of a node's normal life are of no interest to who trains.
+        if (!line.StartsWith("node ", StringComparison.Ordinal))
+        {
+            notice($"{role}: {line}");
+        }
+    }
+}

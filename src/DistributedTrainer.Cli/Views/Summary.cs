@@ -1,0 +1,71 @@
+using System.Globalization;
+using System.Text.Json;
+using Spectre.Console;
+
+namespace DistributedTrainer.Cli.Views;
+
+/// <summary>The table at the end of a run, from the text of result.json.</summary>
+internal static class Summary
+{
+    public static void Print(string resultJson, string runDirectory)
+    {
+        var rows = Rows(resultJson);
+        if (Console.IsOutputRedirected)
+        {
+            foreach (var (name, value) in rows)
+            {
+                Console.WriteLine($"{name,-20} {value}");
+            }
+        }
+        else
+        {
+            var table = new Table().RoundedBorder().HideHeaders().AddColumns("", "");
+            foreach (var (name, value) in rows)
+            {
+                table.AddRow(new Text(name), new Text(value));
+            }
+
+            AnsiConsole.Write(table);
+        }
+
+        Console.WriteLine($"Run folder: {runDirectory}");
+    }
+
+    /// <summary>What the table shows.</summary>
+    internal static IReadOnlyList<(string Name, string Value)> Rows(string resultJson)
+    {
+        using var document = JsonDocument.Parse(resultJson);
+        var result = document.RootElement;
+        var metrics = result.GetProperty("metrics");
+        var rows = new List<(string, string)> { ("experiment", result.GetProperty("experiment").GetString()!), ("steps", Number(result, "steps", "#,0")), ("epochs", Number(result, "epochs", "0.##")) };
+        foreach (var (key, name, format) in ((string, string, string)[])
+        [
+            ("trainLoss", "training loss", "0.0000"),
+            ("validationLoss", "validation loss", "0.0000"),
+            ("validationAccuracy", "validation accuracy", "0.00%"),
+            ("testLoss", "test loss", "0.0000"),
+            ("testAccuracy", "test accuracy", "0.00%"),
+        ])
+        {
+            if (metrics.TryGetProperty(key, out _))
+            {
+                rows.Add((name, Number(metrics, key, format)));
+            }
+        }
+
+        rows.Add(("rows per second", Number(result, "rowsPerSecond", "#,0")));
+        rows.Add(("seconds", Number(result, "seconds", "0.00")));
+        foreach (var recovery in result.GetProperty("recoveries").EnumerateArray())
+        {
+            rows.Add(("recovered", $"step {Number(recovery, "step", "0")} in {Number(recovery, "seconds", "0.00")} s: {recovery.GetProperty("cause").GetString()}"));
+        }
+
+        rows.Add(("parameters", result.GetProperty("parametersSha256").GetString()!));
+        return rows;
+    }
+
+    private static string Number(JsonElement element, string name, string format) =>
+        element.GetProperty(name).ValueKind == JsonValueKind.Number
+            ? element.GetProperty(name).GetDouble().ToString(format, CultureInfo.InvariantCulture)
+            : element.GetProperty(name).ToString();
+}

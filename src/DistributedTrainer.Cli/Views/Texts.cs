@@ -1,0 +1,26 @@
+using System.Globalization;
+using DistributedTrainer.Protocol;
+
+namespace DistributedTrainer.Cli.Views;
+
+/// <summary>Pieces of text that views share.</summary>
+internal static class Texts
+{
+    /// <summary>One line that says how a run stands.</summary>
+    public static string Line(Submissions.View view)
+    {
+        var workers = view.Nodes.Count(static node => node.Role == "worker" && node.Shards.Length > 0);
+        var validation = view.ValidationAccuracy is { } accuracy ? string.Create(CultureInfo.InvariantCulture, $"  validation {accuracy:0.0%}") : "";
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{view.Phase}  step {view.Step}/{view.Steps}  epoch {view.Epoch}/{view.Epochs}  loss {Loss(view.Loss)}{validation}  {view.RowsPerSecond:#,0} rows/s  workers {workers}");
+    }
+
+    public static string Loss(double loss) => double.IsNaN(loss) ? "-" : loss.ToString("0.0000", CultureInfo.InvariantCulture);
+
+    /// <summary>Time left at the speed so far.</summary>
+    public static string TimeLeft(Submissions.View view) =>
+        view.Step == 0 ? "" : TimeSpan.FromSeconds(view.Seconds / view.Step * (view.Steps - view.Step)) is var left && left.TotalMinutes >= 1
+            ? $"{(int)left.TotalMinutes} min {left.Seconds} s left"
+            : $"{left.Seconds} s left";
+}
