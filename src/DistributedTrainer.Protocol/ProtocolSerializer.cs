@@ -43,6 +43,10 @@ public sealed class ProtocolSerializer(ExtendedActorSystem system) : SerializerW
 /// <summary>Stands where Akka's default JSON serializer was: that one would resolve type names from the wire.</summary>
 public sealed class RefusingSerializer(ExtendedActorSystem system) : Serializer(system)
 {
+    /// <summary>Akka hands its JSON serializer settings; there is nothing to set here.</summary>
+    public RefusingSerializer(ExtendedActorSystem system, Akka.Configuration.Config settings)
+        : this(system) => _ = settings;
+
     /// <inheritdoc/>
     public override int Identifier => 1;
 

@@ -70,6 +70,9 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
 
                     refusal = $"the evaluation of version {header.Step}, shard {header.Index}, does not fit version {partition.Version}";
                     break;
+                case FrameKind.Pull:
+                    // No payload: it is answered when it is complete.
+                    return [];
                 default:
                     refusal = $"a frame of kind {header.Kind} is not for a server";
                     break;
