@@ -24,8 +24,8 @@ public readonly record struct WorkerId(string Value)
 /// <summary>Numbers the assignments of shards to workers; what carries an older one is refused.</summary>
 public readonly record struct Generation(long Value)
 {
-    /// <summary>The one that follows.</summary>
-    public Generation Next => new(Value + 1);
+    /// <summary>The one that follows. A method: a property would travel with every message.</summary>
+    public Generation Next() => new(Value + 1);
 
     /// <inheritdoc/>
     public override string ToString() => Value.ToString(System.Globalization.CultureInfo.InvariantCulture);

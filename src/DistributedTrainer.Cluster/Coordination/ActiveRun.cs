@@ -58,7 +58,7 @@ internal sealed class ActiveRun(RunId id, TrainingPlan plan, RunFolder folder, R
 
     public void NextGeneration()
     {
-        Generation = Generation.Next;
+        Generation = Generation.Next();
         Phase = RunPhase.Fencing;
         _fenced.Clear();
     }
