@@ -47,6 +47,9 @@ public sealed class SocketTransport : ITransport
         return channel;
     }
 
+    /// <summary>Removes socket files of killed processes: those in the directory that match the pattern and that nobody answers.</summary>
+    public static void RemoveStaleFiles(string directory, string pattern) => SocketFile.Sweep(directory, pattern);
+
     private static Socket Open(SocketAddress address, TimeSpan timeout)
     {
         Exception? failure = null;

@@ -9,7 +9,10 @@ var root = new RootCommand("Trains neural networks on a cluster of .NET processe
 };
 var parsed = root.Parse(args);
 
+// Interrupts are handled where there is something to stop in good order, without a limit of two seconds.
+var invocation = new InvocationConfiguration { ProcessTerminationTimeout = null };
+
 // A wrong command line is a user's error like a wrong experiment: exit code 2.
 return parsed.Errors.Count > 0 && parsed.Action is System.CommandLine.Invocation.ParseErrorAction
-    ? Math.Max(2, await parsed.InvokeAsync())
-    : await parsed.InvokeAsync();
+    ? Math.Max(2, await parsed.InvokeAsync(invocation))
+    : await parsed.InvokeAsync(invocation);

@@ -93,11 +93,15 @@ public static class Submissions
     /// <summary>Launcher → coordinator: a process that it had started is dead.</summary>
     public sealed record ProcessDied(int ProcessId, string Reason) : IProtocolMessage;
 
+    /// <summary>Launcher → coordinator: a line for the run's log.</summary>
+    public sealed record LogLine(string Source, string Text) : IProtocolMessage;
+
     /// <summary>Launcher → coordinator: no more attempts; the run fails if it cannot go on without.</summary>
     public sealed record GaveUp(string Role, string Reason) : IProtocolMessage;
 
-    /// <summary>How one node stands.</summary>
-    public sealed record NodeView(string Node, string Role, string Host, int ProcessId, string State, int[] Shards, double RowsPerSecond, string[] Addresses);
+    /// <summary>How one node stands: its address on the control plane, and where it listens on the data plane.</summary>
+    public sealed record NodeView(
+        string Node, string Role, string Host, int ProcessId, string State, int[] Shards, double RowsPerSecond, string Address, string[] DataAddresses);
 
     /// <summary>Coordinator → submitter, several times a second: how the run stands.</summary>
     public sealed record View(

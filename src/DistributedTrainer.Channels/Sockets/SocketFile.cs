@@ -31,6 +31,22 @@ internal static class SocketFile
         File.Delete(path);
     }
 
+    /// <summary>Removes what processes left behind that were killed; what cannot be removed (another user's) stays.</summary>
+    public static void Sweep(string directory, string pattern)
+    {
+        foreach (var path in Directory.EnumerateFiles(directory, pattern))
+        {
+            try
+            {
+                RemoveStale(path);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // In use, or not ours.
+            }
+        }
+    }
+
     /// <summary>Only for this user.</summary>
     public static void Restrict(string path)
     {

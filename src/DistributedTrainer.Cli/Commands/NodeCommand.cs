@@ -9,6 +9,9 @@ internal static class NodeCommand
 {
     private static readonly string[] KnownRoles = ["coordinator", "server", "worker"];
 
+    // Time to end in good order once the launcher is gone.
+    private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(5);
+
     public static Command Create()
     {
         var roles = new Option<string>("--roles") { Description = "Any of coordinator, server, worker, with commas between them.", Required = true, HelpName = "a,b" };
@@ -49,21 +52,6 @@ internal static class NodeCommand
 
     private static async Task<int> Run(NodeOptions options, bool launched)
     {
-        using var interrupt = launched ? PosixSignalRegistration.Create(PosixSignal.SIGINT, static signal => signal.Cancel = true) : null;
-        if (launched)
-        {
-            // The launcher holds the other end of standard input: its end of file is the launcher's death, however it died.
-            new Thread(static () =>
-            {
-                while (Console.In.Read() >= 0)
-                {
-                }
-
-                Environment.Exit(ExitCodes.TrainingFailed);
-            })
-            { IsBackground = true, Name = "launcher watch" }.Start();
-        }
-
         NodeHost host;
         try
         {
@@ -75,9 +63,49 @@ internal static class NodeCommand
             return ExitCodes.UsageWrong;
         }
 
+        // A launched node shares its launcher's terminal and leaves Ctrl+C to it.
+        using var interrupt = OnSignal(PosixSignal.SIGINT, () =>
+        {
+            if (!launched)
+            {
+                host.Stop("interrupted");
+            }
+        });
+        using var terminate = OnSignal(PosixSignal.SIGTERM, () => host.Stop("terminated"));
+        if (launched)
+        {
+            // The launcher holds the other end of standard input: its end of file is the launcher's death, however it died.
+            new Thread(() =>
+            {
+                while (Console.In.Read() >= 0)
+                {
+                }
+
+                host.Stop("the launcher ended");
+                if (!host.Completion.Wait(EndLimit))
+                {
+                    Environment.Exit(ExitCodes.TrainingFailed);
+                }
+            })
+            { IsBackground = true, Name = "launcher watch" }.Start();
+        }
+
         Console.WriteLine($"node {host.Address} roles {string.Join(',', options.Roles)}");
         var reason = await host.Completion;
         Console.WriteLine($"node {host.Address} ends: {reason}");
+        if (!launched)
+        {
+            // Leaves the cluster in good order; with a launcher the cluster itself ends.
+            await host.DisposeAsync();
+        }
+
         return ExitCodes.Done;
     }
+
+    private static PosixSignalRegistration OnSignal(PosixSignal signal, Action act) =>
+        PosixSignalRegistration.Create(signal, context =>
+        {
+            context.Cancel = true;
+            act();
+        });
 }

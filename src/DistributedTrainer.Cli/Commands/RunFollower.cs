@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using DistributedTrainer.Cli.Views;
 using DistributedTrainer.Cluster.Hosting;
 using DistributedTrainer.Protocol;
@@ -11,56 +12,50 @@ internal static class RunFollower
     {
         RunId? run = null;
         var interrupts = 0;
-        void Interrupt(object? sender, ConsoleCancelEventArgs pressed)
+        void Interrupt(PosixSignalContext signal)
         {
-            pressed.Cancel = ++interrupts == 1 && run is not null;
-            if (pressed.Cancel)
+            signal.Cancel = ++interrupts == 1 && run is not null;
+            if (signal.Cancel)
             {
                 view.Notice("Stopping; Ctrl+C once more stops at once.");
                 host.Tell(new Submissions.Stop(run!.Value));
             }
         }
 
-        Console.CancelKeyPress += Interrupt;
-        try
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
+        await foreach (var message in host.Submit(submission, CancellationToken.None))
         {
-            await foreach (var message in host.Submit(submission, CancellationToken.None))
+            switch (message)
             {
-                switch (message)
-                {
-                    case Submissions.Accepted accepted:
-                        run = accepted.Run;
-                        view.Notice($"Run folder: {accepted.RunDirectory}");
-                        break;
-                    case Submissions.View state:
-                        view.Show(state);
-                        break;
-                    case Submissions.Notice notice:
-                        view.Notice(notice.Text);
-                        break;
-                    case Submissions.Rejected rejected:
-                        view.Dispose();
-                        foreach (var problem in rejected.Problems)
-                        {
-                            Console.Error.WriteLine(problem);
-                        }
+                case Submissions.Accepted accepted:
+                    run = accepted.Run;
+                    view.Notice($"Run folder: {accepted.RunDirectory}");
+                    break;
+                case Submissions.View state:
+                    view.Show(state);
+                    break;
+                case Submissions.Notice notice:
+                    view.Notice(notice.Text);
+                    break;
+                case Submissions.Rejected rejected:
+                    view.Dispose();
+                    foreach (var problem in rejected.Problems)
+                    {
+                        Console.Error.WriteLine(problem);
+                    }
 
-                        return ExitCodes.UsageWrong;
-                    case Submissions.Ended ended:
-                        view.Dispose();
-                        return Report(ended, json);
-                }
+                    return ExitCodes.UsageWrong;
+                case Submissions.Ended ended:
+                    view.Dispose();
+                    return Report(ended, json, stopped: interrupts > 0);
             }
-        }
-        finally
-        {
-            Console.CancelKeyPress -= Interrupt;
         }
 
         return ExitCodes.TrainingFailed;
     }
 
-    private static int Report(Submissions.Ended ended, bool json)
+    private static int Report(Submissions.Ended ended, bool json, bool stopped)
     {
         if (ended.ResultJson is { } result)
         {
@@ -76,7 +71,7 @@ internal static class RunFollower
 
         if (ended.Failure is not null)
         {
-            Console.Error.WriteLine($"Training failed: {ended.Failure}");
+            Console.Error.WriteLine($"{(stopped ? "Ended by you" : "Training failed")}: {ended.Failure}");
         }
 
         return ended.Succeeded ? ExitCodes.Done : ExitCodes.TrainingFailed;

@@ -7,6 +7,8 @@ namespace DistributedTrainer.Cli.Commands;
 /// <summary><c>dtrain submit</c>: hands a running cluster an experiment.</summary>
 internal static class SubmitCommand
 {
+    private static readonly TimeSpan JoinLimit = TimeSpan.FromSeconds(15);
+
     public static Command Create()
     {
         var experiment = new Argument<string>("EXPERIMENT") { Description = "The experiment file." };
@@ -30,7 +32,7 @@ internal static class SubmitCommand
             NodeHost host;
             try
             {
-                host = await NodeHost.StartAsync(new NodeOptions { Roles = [], Join = parsed.GetValue(to) }, view.Notice, CancellationToken.None);
+                host = await NodeHost.StartAsync(new NodeOptions { Roles = [], Join = parsed.GetValue(to) }, log: null, CancellationToken.None);
             }
             catch (ArgumentException problem)
             {
@@ -40,6 +42,16 @@ internal static class SubmitCommand
 
             await using (host)
             {
+                try
+                {
+                    await host.JoinedAsync(JoinLimit);
+                }
+                catch (TimeoutException)
+                {
+                    Console.Error.WriteLine($"No cluster answers at {parsed.GetValue(to)}. Give --to the HOST:PORT that a node printed when it started, and check that it still runs.");
+                    return ExitCodes.TrainingFailed;
+                }
+
                 var submission = ExperimentArguments.Submission(loaded, baseDirectory, parsed.GetValue(shared.RunDirectory), endCluster: false);
                 return await RunFollower.Follow(host, submission, view, json);
             }

@@ -3,6 +3,7 @@ using DistributedTrainer.Cli.Launching;
 using DistributedTrainer.Cli.Views;
 using DistributedTrainer.Cluster.Hosting;
 using DistributedTrainer.Experiments;
+using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cli.Commands;
 
@@ -43,16 +44,15 @@ internal static class TrainCommand
         return command;
     }
 
-    private static async Task<int> Here(Experiment experiment, Protocol.Submissions.Submit submission, IRunView view, bool json)
+    private static async Task<int> Here(Experiment experiment, Submissions.Submit submission, IRunView view, bool json)
     {
-        var host = await NodeHost.StartAsync(
-            new NodeOptions { Roles = ["coordinator", "server", "worker"], Workers = experiment.Cluster.Workers }, view.Notice, CancellationToken.None);
-        return await RunFollower.Follow(host, submission with { }, view, json);
+        var host = await Start(new NodeOptions { Roles = ["coordinator", "server", "worker"], Workers = experiment.Cluster.Workers });
+        return await RunFollower.Follow(host, submission, view, json);
     }
 
-    private static async Task<int> Processes(Experiment experiment, Protocol.Submissions.Submit submission, IRunView view, bool json)
+    private static async Task<int> Processes(Experiment experiment, Submissions.Submit submission, IRunView view, bool json)
     {
-        var host = await NodeHost.StartAsync(new NodeOptions { Roles = ["coordinator"] }, view.Notice, CancellationToken.None);
+        var host = await Start(new NodeOptions { Roles = ["coordinator"] });
         using var launcher = new Launcher(new ChildProcesses(), TimeProvider.System, experiment.Cluster.MaxRestarts, host.Tell, view.Notice);
         for (var i = 0; i < experiment.Cluster.Servers; i++)
         {
@@ -65,5 +65,15 @@ internal static class TrainCommand
         }
 
         return await RunFollower.Follow(host, submission, view, json);
+    }
+
+    /// <summary>
+    /// Starts this process's node; what the actor system warns of goes into the run's log. It is not disposed of: the
+    /// cluster ends with this process, and leaving it in good order would wait for members that are dead.
+    /// </summary>
+    private static async Task<NodeHost> Start(NodeOptions options)
+    {
+        NodeHost? host = null;
+        return host = await NodeHost.StartAsync(options, text => host?.Tell(new Submissions.LogLine("launcher", text)), CancellationToken.None);
     }
 }

@@ -7,8 +7,11 @@ internal interface IChild
 {
     int Id { get; }
 
-    /// <summary>Kills it if it still runs.</summary>
-    void Kill();
+    /// <summary>Closes its standard input, which tells it to end.</summary>
+    void Close();
+
+    /// <summary>Waits for its end and kills it if it has not ended by then.</summary>
+    void Kill(TimeSpan limit);
 }
 
 /// <summary>Starts child processes; the seam for tests.</summary>
@@ -72,15 +75,23 @@ internal sealed class ChildProcesses : IChildProcesses
 
         public int Id { get; }
 
-        public void Kill()
+        public void Close()
         {
             try
             {
-                _process.Kill();
+                _process.StandardInput.Close();
             }
-            catch (InvalidOperationException)
+            catch (IOException)
             {
-                // It has ended by itself.
+                // It has ended by itself, and the pipe with it.
+            }
+        }
+
+        public void Kill(TimeSpan limit)
+        {
+            if (!_process.WaitForExit(limit))
+            {
+                _process.Kill();
             }
         }
     }

@@ -11,6 +11,12 @@ internal sealed class Launcher(
 {
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(200);
 
+    // Time that the processes have to end by themselves.
+    private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(3);
+
+    // What a process said last: shown when it ends by itself with an error.
+    private const int LastWords = 20;
+
     private readonly Lock _gate = new();
     private readonly HashSet<IChild> _running = [];
     private readonly List<ITimer> _timers = [];
@@ -34,7 +40,12 @@ internal sealed class Launcher(
 
         foreach (var child in left)
         {
-            child.Kill();
+            child.Close();
+        }
+
+        foreach (var child in left)
+        {
+            child.Kill(EndLimit);
         }
     }
 
@@ -47,15 +58,22 @@ internal sealed class Launcher(
                 return;
             }
 
+            var said = new Queue<string>();
             _running.Add(processes.Start(
                 ["node", "--roles", role, "--join", join, "--launched"],
-                line => Output(role, line),
-                (child, code) => Exited(role, join, restarts, child, code)));
+                line => Said(role, line, said),
+                (child, code) => Exited(role, join, restarts, child, code, said)));
         }
     }
 
-    private void Exited(string role, string join, int restarts, IChild child, int code)
+    private void Exited(string role, string join, int restarts, IChild child, int code, Queue<string> said)
     {
+        string[] last;
+        lock (said)
+        {
+            last = [.. said];
+        }
+
         lock (_gate)
         {
             _running.Remove(child);
@@ -65,7 +83,13 @@ internal sealed class Launcher(
             }
 
             // 128 + n: ended by signal n, as shells count.
-            var reason = code > 128 ? $"process {child.Id} was killed by signal {code - 128}" : $"process {child.Id} ended with exit code {code}";
+            var killed = code > 128;
+            var reason = killed ? $"process {child.Id} was killed by signal {code - 128}" : $"process {child.Id} ended with exit code {code}";
+            foreach (var line in killed ? [] : last)
+            {
+                notice($"{role} {child.Id}: {line}");
+            }
+
             tellCoordinator(new Submissions.ProcessDied(child.Id, reason));
             if (restarts >= maximumRestarts)
             {
@@ -78,12 +102,17 @@ internal sealed class Launcher(
         }
     }
 
-    private void Output(string role, string line)
+    private void Said(string role, string line, Queue<string> said)
     {
-        // The lines of a node's normal life are of no interest to who trains.
-        if (!line.StartsWith("node ", StringComparison.Ordinal))
+        lock (said)
         {
-            notice($"{role}: {line}");
+            said.Enqueue(line);
+            while (said.Count > LastWords)
+            {
+                said.Dequeue();
+            }
         }
+
+        tellCoordinator(new Submissions.LogLine(role, line));
     }
 }

@@ -20,21 +20,29 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
     // Messages may be lost with a connection: what is unanswered for this long is sent again.
     private static readonly TimeSpan Resend = TimeSpan.FromSeconds(2);
 
+    private const int EarlyLines = 1000;
+
     private readonly NodeRoster _roster = new();
     private readonly string _host;
+    private readonly string _address;
+
+    // What was said before there was a run folder to write it to.
+    private readonly List<string> _early = [];
     private ActiveRun? _run;
     private IActorRef _watcher = ActorRefs.Nobody;
     private bool _starting;
 
     public CoordinatorActor()
     {
-        _host = Akka.Cluster.Cluster.Get(Context.System).SelfAddress.Host;
+        var self = Akka.Cluster.Cluster.Get(Context.System).SelfAddress;
+        (_host, _address) = (self.Host, $"{self.Host}:{self.Port}");
         Receive<Nodes.Register>(Register);
         Receive<Nodes.Prepared>(IsCurrent, Prepared);
         Receive<Nodes.PrepareFailed>(failed => failed.Run == _run?.Id, failed => Fail($"{failed.Node} cannot prepare the run: {failed.Reason}"));
         Receive<Terminated>(gone => Lose(_roster.Nodes.FirstOrDefault(node => node.Agent.Equals(gone.ActorRef)), "the node left the cluster"));
         Receive<ProcessDied>(died => Lose(_roster.FindProcess(died.ProcessId, _host), died.Reason, down: true));
         Receive<GaveUp>(gaveUp => GiveUp(gaveUp));
+        Receive<LogLine>(line => Log($"{line.Source}: {line.Text}"));
         Receive<Submit>(submit => Submit(submit));
         Receive<Planned>(planned => Start(planned));
         Receive<Stop>(stop => stop.Run == _run?.Id, _ => StopRun());
@@ -73,6 +81,7 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
 
         var node = _roster.Add(registration, Sender);
         Context.Watch(Sender);
+        Log($"{node.Id} registered: {string.Join(", ", registration.Roles)} at {node.Address}, process {registration.ProcessId}");
         if (_run is { } run)
         {
             node.Agent.Tell(run.Prepare);
@@ -124,6 +133,13 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
             return;
         }
 
+        foreach (var line in _early)
+        {
+            _run.Folder.Log(line);
+        }
+
+        _early.Clear();
+        Log($"run {id}: {plan.Data.Training.Rows} training, {plan.Data.Validation.Rows} validation and {plan.Data.Test.Rows} test rows of {plan.Data.Dataset.Name}, {plan.Model.Layout.Length} parameters, {plan.TotalSteps} steps");
         _watcher = planned.Submitter;
         _watcher.Tell(new Accepted(id, _run.Folder.FullPath));
         if (plan.Data.Preprocessor.ConstantColumns.Count > 0)
@@ -226,6 +242,7 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
         {
             run.Shards.Rebalance(_roster.UsableWorkers);
             run.Phase = RunPhase.Training;
+            Log($"generation {run.Generation} goes on from version {run.CommonVersion}: {string.Join(", ", _roster.UsableWorkers.Select(worker => $"{worker} has shards [{string.Join(' ', run.Shards.ShardsOf(worker))}]"))}");
             SendAssignments();
         }
     }
@@ -266,6 +283,7 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
     {
         _run!.LastProgress = Now;
         _run.Progress.Evaluated(evaluated);
+        Log(_run.Progress.EvaluationText(evaluated.Version.Value));
         if (_run.Progress.Finished && _run.Phase != RunPhase.Finishing)
         {
             Fetch(null);
@@ -431,20 +449,34 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
         }
 
         var nodes = _roster.Nodes.SelectMany(node => node.Views(run.Shards))
-            .Prepend(new NodeView("coordinator", "coordinator", _host, Environment.ProcessId, run.Phase.ToString().ToLowerInvariant(), [], 0, []))
+            .Prepend(new NodeView("coordinator", "coordinator", _host, Environment.ProcessId, run.Phase.ToString().ToLowerInvariant(), [], 0, _address, []))
             .ToArray();
         run.Folder.FlushMetrics();
-        run.Folder.Nodes(nodes.Select(static node => new { node.Role, Name = node.Node, node.Host, node.ProcessId, node.Addresses }));
+        run.Folder.Nodes(nodes.Select(static node => new { node.Role, Name = node.Node, node.Host, node.ProcessId, node.Address, node.DataAddresses }));
         var progress = run.Progress;
         _watcher.Tell(new View(
             run.Id, run.Phase.ToString().ToLowerInvariant(), progress.Step, run.Plan.TotalSteps, progress.Epoch, progress.Epochs, progress.Loss,
             progress.Mean(progress.Validation), progress.Accuracy(progress.Validation), progress.RowsPerSecond(Now), (Now - progress.StartedAt).TotalSeconds, nodes));
     }
 
+    private void Log(string text)
+    {
+        if (_run is { } run)
+        {
+            run.Folder.Log(text);
+        }
+        else
+        {
+            // Nobody reads on for ever in a cluster that waits for work.
+            _early.RemoveRange(0, Math.Max(0, _early.Count - EarlyLines));
+            _early.Add(text);
+        }
+    }
+
     private void Notice(string text)
     {
-        _run!.Folder.Log(text);
-        _watcher.Tell(new Notice(_run.Id, text));
+        Log(text);
+        _watcher.Tell(new Notice(_run!.Id, text));
     }
 
     private sealed record Planned(Submit Submit, IActorRef Submitter, TrainingPlan? Plan, string[] Problems) : INoSerializationVerificationNeeded;

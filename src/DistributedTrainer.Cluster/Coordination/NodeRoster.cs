@@ -40,6 +40,9 @@ internal sealed class NodeEntry(Nodes.Register registration, IActorRef agent)
 
     public IActorRef Agent { get; set; } = agent;
 
+    /// <summary>host:port of the control plane.</summary>
+    public string Address => $"{Agent.Path.Address.Host}:{Agent.Path.Address.Port}";
+
     /// <summary>Whether it has read the data of the current run.</summary>
     public bool Ready { get; set; }
 
@@ -62,14 +65,14 @@ internal sealed class NodeEntry(Nodes.Register registration, IActorRef agent)
         if (IsServer)
         {
             var state = !Ready ? "preparing" : Partitions.Length > 0 ? "serving" : "standby";
-            yield return new NodeView(Id.Value, "server", registration.Host, registration.ProcessId, state, Partitions, 0, DataAddresses);
+            yield return new NodeView(Id.Value, "server", registration.Host, registration.ProcessId, state, Partitions, 0, Address, DataAddresses);
         }
 
         foreach (var worker in Workers)
         {
             var state = !Ready ? "preparing" : worker.Usable ? worker.State : "cut off";
             yield return new NodeView(
-                worker.Id.Value, "worker", registration.Host, registration.ProcessId, state, assignment?.ShardsOf(worker.Id) ?? [], worker.RowsPerSecond, []);
+                worker.Id.Value, "worker", registration.Host, registration.ProcessId, state, assignment?.ShardsOf(worker.Id) ?? [], worker.RowsPerSecond, Address, []);
         }
     }
 }

@@ -87,6 +87,23 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
         folder.FlushMetrics();
     }
 
+    /// <summary>The last evaluation in one line.</summary>
+    public string EvaluationText(long version)
+    {
+        var parts = new List<string>();
+        Add("validation", Validation);
+        Add("test", Test);
+        return $"version {version}: {(parts.Count == 0 ? "nothing to evaluate" : string.Join(", ", parts))}";
+
+        void Add(string name, SetSums? sums)
+        {
+            if (sums is not null)
+            {
+                parts.Add(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{name} loss {Mean(sums):0.0000}{(Accuracy(sums) is { } accuracy ? $", accuracy {accuracy:0.00%}" : "")}"));
+            }
+        }
+    }
+
     /// <summary>Something failed; the recovery is over with the next step that is applied.</summary>
     public void Failed(string cause, TimeSpan now) => _failure ??= (now, cause);
 

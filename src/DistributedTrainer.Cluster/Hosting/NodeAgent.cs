@@ -43,7 +43,11 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             fence => fence.Run == _run && _partitions.ContainsKey(fence.Partition.Value), fence => _partitions[fence.Partition.Value].Forward(fence));
         Receive<Protocol.Workers.Assign>(assign => assign.Run == _run && _plan is not null, assign => WorkerFor(assign.Worker).Forward(assign));
         Receive<Nodes.EndRun>(end => end.Run == _run, _ => Clear());
-        Receive<Nodes.Shutdown>(stop => shutdown(stop.Reason));
+        Receive<Nodes.Shutdown>(stop =>
+        {
+            Clear();
+            shutdown(stop.Reason);
+        });
     }
 
     public ITimerScheduler Timers { get; set; } = null!;

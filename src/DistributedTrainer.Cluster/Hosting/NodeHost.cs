@@ -15,11 +15,13 @@ public sealed class NodeHost : IAsyncDisposable
 
     private readonly ActorSystem _system;
     private readonly IActorRef _coordinator;
+    private readonly IActorRef _agent = ActorRefs.Nobody;
     private readonly TaskCompletionSource<string> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private NodeHost(ActorSystem system, NodeOptions options, Action<string> log)
     {
         _system = system;
+        system.ActorOf(NodeLog.Props(log), "log");
         var own = Akka.Cluster.Cluster.Get(system).SelfAddress;
         Address = $"{own.Host}:{own.Port}";
         if (options.Roles.Contains("coordinator"))
@@ -32,7 +34,7 @@ public sealed class NodeHost : IAsyncDisposable
         if (options.Roles.Any(static role => role is "server" or "worker"))
         {
             var node = new NodeId($"{options.Roles[0]}-{own.Port}-{Environment.ProcessId}");
-            system.ActorOf(NodeAgent.Props(options, node, _coordinator, log, reason => _completion.TrySetResult(reason)), "node");
+            _agent = system.ActorOf(NodeAgent.Props(options, node, _coordinator, log, reason => _completion.TrySetResult(reason)), "node");
         }
 
         system.WhenTerminated.ContinueWith(_ => _completion.TrySetResult("the node was taken out of the cluster"), TaskScheduler.Default);
@@ -77,6 +79,15 @@ public sealed class NodeHost : IAsyncDisposable
         return Task.FromResult(new NodeHost(system, options, log ?? (static _ => { })));
     }
 
+    /// <summary>Ends when this node is a member of the cluster.</summary>
+    /// <exception cref="TimeoutException">Nobody let it in within the limit.</exception>
+    public async Task JoinedAsync(TimeSpan limit)
+    {
+        var up = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Akka.Cluster.Cluster.Get(_system).RegisterOnMemberUp(() => up.TrySetResult());
+        await up.Task.WaitAsync(limit);
+    }
+
     /// <summary>Tells the coordinator something.</summary>
     public void Tell(IProtocolMessage message) => _coordinator.Tell(message, ActorRefs.NoSender);
 
@@ -103,7 +114,20 @@ public sealed class NodeHost : IAsyncDisposable
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>Frees what the node holds (sockets, threads); <see cref="Completion"/> follows.</summary>
+    public void Stop(string reason)
+    {
+        if (_agent.IsNobody())
+        {
+            _completion.TrySetResult(reason);
+        }
+        else
+        {
+            _agent.Tell(new Nodes.Shutdown(reason));
+        }
+    }
+
+    /// <summary>Leaves the cluster and ends the actor system.</summary>
     public async ValueTask DisposeAsync() => await _system.Terminate();
 
     private static Config Configuration(NodeOptions options)

@@ -14,6 +14,8 @@ internal sealed class DataPlaneServer : IDisposable
         Listen($"in-process://{node}-{token:x}", options);
         if (!OperatingSystem.IsWindows())
         {
+            // A killed server leaves its socket file; whoever starts next removes it.
+            SocketTransport.RemoveStaleFiles(Path.GetTempPath(), "dtrain-*.sock");
             Listen($"unix://{Path.Combine(Path.GetTempPath(), $"dtrain-{node}-{token:x}.sock")}", options);
         }
 
