@@ -1,0 +1,148 @@
+using DistributedTrainer.Cli.Launching;
+using DistributedTrainer.Protocol;
+
+namespace DistributedTrainer.Cli.Tests;
+
+public sealed class LauncherTests : IDisposable
+{
+    private readonly FakeProcesses _processes = new();
+    private readonly ManualTime _time = new();
+    private readonly List<IProtocolMessage> _told = [];
+    private readonly List<string> _notices = [];
+    private readonly Launcher _launcher;
+
+    public LauncherTests() => _launcher = new Launcher(_processes, _time, 2, _told.Add, _notices.Add);
+
+    public void Dispose() => _launcher.Dispose();
+
+    [Fact]
+    public void Launcher_starts_a_node_that_joins_the_cluster()
+    {
+        _launcher.Start("worker", "127.0.0.1:4053");
+        Assert.Equal(["node", "--roles", "worker", "--join", "127.0.0.1:4053", "--launched"], Assert.Single(_processes.Started).Arguments);
+    }
+
+    [Fact]
+    public void A_dead_process_is_told_at_once_and_launched_again_later_each_time()
+    {
+        _launcher.Start("worker", "a:1");
+        _processes.Started[0].Exit(137);
+        var died = Assert.IsType<Submissions.ProcessDied>(Assert.Single(_told));
+        Assert.Equal(_processes.Started[0].Id, died.ProcessId);
+        Assert.Contains("killed by signal 9", died.Reason, StringComparison.Ordinal);
+
+        _time.Advance(TimeSpan.FromMilliseconds(199));
+        Assert.Single(_processes.Started);
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.Equal(2, _processes.Started.Count);
+
+        _processes.Started[1].Exit(1);
+        _time.Advance(TimeSpan.FromMilliseconds(399));
+        Assert.Equal(2, _processes.Started.Count);
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.Equal(3, _processes.Started.Count);
+    }
+
+    [Fact]
+    public void After_the_limit_it_gives_up_and_says_so()
+    {
+        _launcher.Start("worker", "a:1");
+        for (var i = 0; i < 3; i++)
+        {
+            _processes.Started[^1].Exit(137);
+            _time.Advance(TimeSpan.FromMinutes(1));
+        }
+
+        Assert.Equal(3, _processes.Started.Count);
+        var gaveUp = Assert.Single(_told.OfType<Submissions.GaveUp>());
+        Assert.Equal("worker", gaveUp.Role);
+        Assert.Contains("cluster.max-restarts is 2", gaveUp.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Each_place_has_its_own_limit()
+    {
+        _launcher.Start("worker", "a:1");
+        _launcher.Start("worker", "a:1");
+        foreach (var child in _processes.Started.ToArray())
+        {
+            child.Exit(137);
+        }
+
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(4, _processes.Started.Count);
+        Assert.Empty(_told.OfType<Submissions.GaveUp>());
+    }
+
+    [Fact]
+    public void A_process_that_ends_in_good_order_is_not_missed()
+    {
+        _launcher.Start("server", "a:1");
+        _processes.Started[0].Exit(0);
+        _time.Advance(TimeSpan.FromMinutes(1));
+        Assert.Single(_processes.Started);
+        Assert.Empty(_told);
+    }
+
+    [Fact]
+    public void What_a_process_prints_goes_into_the_log_and_its_last_words_to_the_user_when_it_fails()
+    {
+        _launcher.Start("server", "a:1");
+        for (var i = 0; i < 30; i++)
+        {
+            _processes.Started[0].Say($"line {i}");
+        }
+
+        Assert.Equal(30, _told.OfType<Submissions.LogLine>().Count());
+        Assert.Empty(_notices);
+        _processes.Started[0].Exit(134 - 128);
+        Assert.Equal(20, _notices.Count);
+        Assert.EndsWith("line 29", _notices[^1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Disposing_asks_all_to_end_waits_and_launches_nobody_again()
+    {
+        _launcher.Start("server", "a:1");
+        _launcher.Start("worker", "a:1");
+        _processes.Started[0].Exit(137);
+        _launcher.Dispose();
+        Assert.False(_processes.Started[0].Closed);
+        Assert.True(_processes.Started[1].Closed);
+        Assert.True(_processes.Started[1].Killed);
+        _processes.Started[1].Exit(137);
+        _time.Advance(TimeSpan.FromMinutes(1));
+        Assert.Equal(2, _processes.Started.Count);
+    }
+
+    private sealed class FakeProcesses : IChildProcesses
+    {
+        public List<FakeChild> Started { get; } = [];
+
+        public IChild Start(IReadOnlyList<string> arguments, Action<string> output, Action<IChild, int> exited)
+        {
+            var child = new FakeChild(Started.Count + 100, arguments, output, exited);
+            Started.Add(child);
+            return child;
+        }
+    }
+
+    private sealed class FakeChild(int id, IReadOnlyList<string> arguments, Action<string> output, Action<IChild, int> exited) : IChild
+    {
+        public int Id => id;
+
+        public IReadOnlyList<string> Arguments => arguments;
+
+        public bool Closed { get; private set; }
+
+        public bool Killed { get; private set; }
+
+        public void Say(string line) => output(line);
+
+        public void Exit(int code) => exited(this, code);
+
+        public void Close() => Closed = true;
+
+        public void Kill(TimeSpan limit) => Killed = true;
+    }
+}
