@@ -13,29 +13,29 @@ public static class ExperimentWriter
     {
         var (data, training, cluster) = (experiment.Data, experiment.Training, experiment.Cluster);
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"name: {experiment.Name}");
-        text.AppendLine(CultureInfo.InvariantCulture, $"seed: {experiment.Seed}");
-        text.AppendLine("data:");
-        text.AppendLine(CultureInfo.InvariantCulture, $"  source: {Quote(data.Source)}");
-        text.AppendLine(CultureInfo.InvariantCulture, $"  target: {(data.Target is null ? "null" : Quote(data.Target))}");
-        text.AppendLine(CultureInfo.InvariantCulture, $"  task: {(data.Task is { } task ? Names.Kebab(task) : "null")}");
-        text.AppendLine(data.Split is { } split
+        Line(text, $"name: {Name(experiment.Name)}");
+        Line(text, $"seed: {experiment.Seed}");
+        Line(text, "data:");
+        Line(text, $"  source: {Quote(data.Source)}");
+        Line(text, $"  target: {(data.Target is null ? "null" : Quote(data.Target))}");
+        Line(text, $"  task: {(data.Task is { } task ? Names.Kebab(task) : "null")}");
+        Line(text, data.Split is { } split
             ? $"  split: {{ validation: {Number(split.Validation)}, test: {Number(split.Test)}, stratify: {Flag(split.Stratify)} }}"
             : "  split: none");
-        text.AppendLine(CultureInfo.InvariantCulture, $"  preprocess: [{string.Join(", ", data.Preprocess.Select(Step))}]");
-        text.AppendLine(CultureInfo.InvariantCulture, $"  shuffle: {Flag(data.Shuffle)}");
-        text.AppendLine("model:");
-        text.AppendLine(CultureInfo.InvariantCulture, $"  init: {{ weights: {Weights(experiment.Model.Init.Weights)}, bias: {Names.Kebab(experiment.Model.Init.Bias)} }}");
-        text.AppendLine("  layers:");
+        Line(text, $"  preprocess: [{string.Join(", ", data.Preprocess.Select(Step))}]");
+        Line(text, $"  shuffle: {Flag(data.Shuffle)}");
+        Line(text, "model:");
+        Line(text, $"  init: {{ weights: {Weights(experiment.Model.Init.Weights)}, bias: {Names.Kebab(experiment.Model.Init.Bias)} }}");
+        Line(text, "  layers:");
         foreach (var layer in experiment.Model.Layers)
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"    - {Layer(layer)}");
+            Line(text, $"    - {Layer(layer)}");
         }
 
-        text.AppendLine(CultureInfo.InvariantCulture, $"loss: {Names.Kebab(experiment.Loss)}");
-        text.AppendLine(CultureInfo.InvariantCulture, $"optimizer: {{ {Optimizer(experiment.Optimizer)} }}");
-        text.AppendLine(CultureInfo.InvariantCulture, $"training: {{ {(training.Steps is { } steps ? $"steps: {steps}" : $"epochs: {training.Epochs}")}, batch-size: {training.BatchSize}, shards: {training.Shards}, mode: {Names.Kebab(training.Mode)}, last-batch: {Names.Kebab(training.LastBatch)} }}");
-        text.AppendLine(CultureInfo.InvariantCulture, $"cluster: {{ workers: {cluster.Workers}, servers: {cluster.Servers}, partitions: {cluster.Partitions}, minimum-workers: {cluster.MinimumWorkers}, max-restarts: {cluster.MaxRestarts}, transport: {Names.Kebab(cluster.Transport)} }}");
+        Line(text, $"loss: {Names.Kebab(experiment.Loss)}");
+        Line(text, $"optimizer: {{ {Optimizer(experiment.Optimizer)} }}");
+        Line(text, $"training: {{ {(training.Steps is { } steps ? $"steps: {steps}" : $"epochs: {training.Epochs}")}, batch-size: {training.BatchSize}, shards: {training.Shards}, mode: {Names.Kebab(training.Mode)}, last-batch: {Names.Kebab(training.LastBatch)} }}");
+        Line(text, $"cluster: {{ workers: {cluster.Workers}, servers: {cluster.Servers}, partitions: {cluster.Partitions}, minimum-workers: {cluster.MinimumWorkers}, max-restarts: {cluster.MaxRestarts}, transport: {Names.Kebab(cluster.Transport)} }}");
         return text.ToString();
     }
 
@@ -69,5 +69,26 @@ public static class ExperimentWriter
 
     private static string Flag(bool value) => value ? "true" : "false";
 
-    private static string Quote(string value) => $"'{value.Replace("'", "''", StringComparison.Ordinal)}'";
+    // The same bytes on every system: no Environment.NewLine.
+    private static void Line(StringBuilder text, string line) => text.Append(line).Append('\n');
+
+    private static string Name(string name) => char.IsLetter(name[0]) && !name.Equals("null", StringComparison.OrdinalIgnoreCase) ? name : Quote(name);
+
+    private static string Quote(string value)
+    {
+        if (!value.Any(IsHidden))
+        {
+            return $"'{value.Replace("'", "''", StringComparison.Ordinal)}'";
+        }
+
+        var text = new StringBuilder("\"");
+        foreach (var letter in value)
+        {
+            text.Append(letter is '"' or '\\' || IsHidden(letter) ? $"\\u{(int)letter:X4}" : letter.ToString());
+        }
+
+        return text.Append('"').ToString();
+    }
+
+    private static bool IsHidden(char letter) => char.IsControl(letter) || letter is '\u2028' or '\u2029' or '\uFEFF';
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using YamlDotNet.RepresentationModel;
 
 namespace DistributedTrainer.Experiments.Reading;
@@ -10,16 +11,21 @@ internal static class DataSection
     public static DataOptions Read(Section data)
     {
         var source = data.Text("source");
-        if (source is null)
+        if (string.IsNullOrEmpty(source))
         {
-            data.Problems.Add(data.Node, data.KeyOf("source"), "is missing. Write the name of an embedded data set (digits, iris, wine, breast-cancer, diabetes) or the path of a .csv file.");
+            if (data.IsBroken)
+            {
+                return new DataOptions { Source = "" };
+            }
+
+            data.Problems.Add(data.Find("source") ?? data.Node, data.KeyOf("source"), "is missing. Write the name of an embedded data set (digits, iris, wine, breast-cancer, diabetes) or the path of a .csv file.");
         }
         else if (source.EndsWith(".parquet", StringComparison.OrdinalIgnoreCase))
         {
             data.Problems.Add(data.Find("source"), data.KeyOf("source"), "Parquet files are not built yet. Write the path of a .csv file.");
         }
 
-        TargetTask? task = data.Find("task") is { } node ? data.Choice(node, data.KeyOf("task"), TargetTask.Classification) : null;
+        TargetTask? task = data.Find("task") is { } node ? data.Choice<TargetTask>(node, data.KeyOf("task")) : null;
         var options = new DataOptions
         {
             Source = source ?? "",
@@ -44,7 +50,7 @@ internal static class DataSection
             return null;
         }
 
-        var section = data.Below("split");
+        var section = data.Below("split", "validation: 0.1, test: 0.2");
         var shares = new SplitOptions
         {
             Validation = section.Number("validation", 0.1, static share => share is >= 0 and < 1, "a share from 0 to below 1"),
@@ -54,7 +60,7 @@ internal static class DataSection
         section.RefuseUnknown();
         if (shares.Validation + shares.Test >= 1)
         {
-            data.Problems.Add(section.Node, section.Path, $"validation {shares.Validation} and test {shares.Test} leave no training rows. Together they must be below 1.");
+            data.Problems.Add(section.Node, section.Path, string.Create(CultureInfo.InvariantCulture, $"validation {shares.Validation} and test {shares.Test} leave no training rows. Together they must be below 1."));
         }
 
         return shares;
@@ -69,7 +75,7 @@ internal static class DataSection
 
         if (node is not YamlSequenceNode list)
         {
-            data.Problems.Add(node, data.KeyOf("preprocess"), "a list belongs here. Write preprocess: [ standardize ].");
+            data.Problems.Add(node, data.KeyOf("preprocess"), $"{Section.Text(node)} is not a list. Write preprocess: [ standardize ].");
             return [];
         }
 
@@ -80,16 +86,20 @@ internal static class DataSection
             var (name, argument) = list.Children[i] is YamlMappingNode { Children.Count: 1 } single
                 ? (single.Children.First().Key, single.Children.First().Value)
                 : (list.Children[i], null);
-            if ((name as YamlScalarNode)?.Value == "scale" && argument is not null)
+            if ((name as YamlScalarNode)?.Value == "scale" && !Section.IsNull(argument))
             {
-                steps.Add(new PreprocessOptions(PreprocessKind.Scale, data.Number(argument, key, 1, static factor => factor != 0, "a factor other than 0")));
+                steps.Add(new PreprocessOptions(PreprocessKind.Scale, data.Number(argument!, key, 1, static factor => factor != 0, "a factor other than 0")));
                 continue;
             }
 
-            var kind = data.Choice(name, key, PreprocessKind.Center, PlannedPreprocessing);
-            if (kind == PreprocessKind.Scale || (argument is not null && !PlannedPreprocessing.Contains((name as YamlScalarNode)?.Value)))
+            if (data.Choice<PreprocessKind>(name, key, PlannedPreprocessing) is not { } kind)
             {
-                data.Problems.Add(list.Children[i], key, kind == PreprocessKind.Scale ? "scale needs a factor. Write scale: 0.0625." : $"{Names.Kebab(kind)} takes no value.");
+                continue;
+            }
+
+            if (kind == PreprocessKind.Scale || !Section.IsNull(argument))
+            {
+                data.Problems.Add(list.Children[i], key, kind == PreprocessKind.Scale ? "scale needs a factor. Write scale: 0.0625." : $"{Names.Kebab(kind)} takes no value. Write {Names.Kebab(kind)} alone.");
             }
 
             steps.Add(new PreprocessOptions(kind));

@@ -5,13 +5,14 @@ namespace DistributedTrainer.Experiments.Reading;
 /// <summary>Reads <c>model</c>.</summary>
 internal static class ModelSection
 {
+    private const int MostOutputs = 1_000_000;
     private static readonly string[] Built = ["linear", "batch-norm", "relu", "tanh", "sigmoid", "dropout"];
     private static readonly string[] Planned =
         ["leaky-relu", "elu", "softmax", "log-softmax", "softplus", "gelu", "silu", "conv2d", "max-pool2d", "avg-pool2d", "global-avg-pool2d", "flatten", "layer-norm", "residual"];
 
     public static ModelOptions Read(Section model)
     {
-        var init = model.Below("init");
+        var init = model.Below("init", "weights: he");
         var options = new ModelOptions { Init = ReadInit(init), Layers = ReadLayers(model) };
         init.RefuseUnknown();
         model.NotBuilt("from");
@@ -34,7 +35,11 @@ internal static class ModelSection
         }
 
         var (name, scale) = scaled.Children.First();
-        var withScale = init.Choice(name, init.KeyOf("weights"), WeightKind.He);
+        if (init.Choice<WeightKind>(name, init.KeyOf("weights")) is not { } withScale)
+        {
+            return new InitOptions { Bias = bias };
+        }
+
         if (withScale is not (WeightKind.Normal or WeightKind.Uniform))
         {
             init.Problems.Add(scaled, init.KeyOf("weights"), $"{Names.Kebab(withScale)} takes no scale. Write weights: {Names.Kebab(withScale)}.");
@@ -50,9 +55,15 @@ internal static class ModelSection
 
     private static ValueList<LayerOptions> ReadLayers(Section model)
     {
-        if (model.Find("layers") is not YamlSequenceNode { Children.Count: > 0 } list)
+        var node = model.Find("layers");
+        if (node is not YamlSequenceNode { Children.Count: > 0 } list)
         {
-            model.Problems.Add(model.Find("layers") ?? model.Node, model.KeyOf("layers"), "a list of layers is needed. Write layers: [ linear: 10 ].");
+            if (!model.IsBroken)
+            {
+                var what = node switch { null => "is missing", YamlSequenceNode => "the list is empty", _ => $"{Section.Text(node)} is not a list" };
+                model.Problems.Add(node ?? model.Node, model.KeyOf("layers"), $"{what}. Write the layers one below the other, each after a dash, such as - linear: 10.");
+            }
+
             return [];
         }
 
@@ -67,7 +78,7 @@ internal static class ModelSection
 
         if (layers is [.., not LinearOptions] && layers.Count == list.Children.Count)
         {
-            model.Problems.Add(list.Children[^1], model.KeyOf("layers"), "the last layer must be linear: its outputs are the scores that the loss reads.");
+            model.Problems.Add(list.Children[^1], model.KeyOf("layers"), "the last layer must be linear: its outputs are the scores that the loss reads. Write - linear: with the number of classes, or 1, at the end; cross-entropy holds the softmax already.");
         }
 
         return ValueList.Create<LayerOptions>(layers.ToArray());
@@ -78,7 +89,9 @@ internal static class ModelSection
         var (name, argument) = node is YamlMappingNode { Children.Count: 1 } single ? (single.Children.First().Key, single.Children.First().Value) : (node, null);
         if (name is not YamlScalarNode { Value: { } kind })
         {
-            model.Problems.Add(node, key, "a layer is a name, or one name with its values, such as - linear: 10.");
+            model.Problems.Add(node, key, node is YamlMappingNode { Children: [{ Key: YamlScalarNode first }, { Key: YamlScalarNode second }, ..] }
+                ? $"{second.Value} stands beside {first.Value}. Indent it to stand below, or write - {first.Value}: {{ {second.Value}: … }}; a layer of its own needs its own dash."
+                : "a layer is a name, or one name with its values, such as - linear: 10.");
             return null;
         }
 
@@ -87,7 +100,7 @@ internal static class ModelSection
             argument = null;
         }
 
-        var values = new Section(argument as YamlMappingNode ?? [], $"{key}.{kind}", model.Problems);
+        var values = new Section(argument as YamlMappingNode, $"{key}.{kind}", model.Problems);
         LayerOptions? layer = kind switch
         {
             "linear" => ReadLinear(values, node, argument),
@@ -95,16 +108,17 @@ internal static class ModelSection
             "relu" => Plain(values, argument, ActivationKind.Relu),
             "tanh" => Plain(values, argument, ActivationKind.Tanh),
             "sigmoid" => Plain(values, argument, ActivationKind.Sigmoid),
-            "dropout" when argument is not null and not YamlMappingNode =>
-                new DropoutOptions(values.Number(argument, values.Path, 0, static rate => rate is >= 0 and < 1, "a rate from 0 to below 1")),
+            "dropout" => ReadDropout(values, node, argument),
             _ => null,
         };
-        values.RefuseUnknown();
-        if (layer is null)
+        if (layer is not null)
         {
-            model.Problems.Add(node, key, kind == "dropout" ? "dropout needs a rate. Write dropout: 0.3."
-                : Planned.Contains(kind) ? $"{kind} is not built yet. Built are {string.Join(", ", Built)}."
-                : $"there is no layer '{kind}'. {Names.Suggest(kind, Built.Concat(Planned))}");
+            values.RefuseUnknown();
+        }
+        else
+        {
+            model.Problems.Add(node, key, Planned.Contains(kind) ? $"{kind} is not built yet. Built are {string.Join(", ", Built)}."
+                : $"there is no layer '{kind}'. {Names.Suggest(kind, [.. Built, .. Planned])}");
         }
 
         return layer;
@@ -114,7 +128,7 @@ internal static class ModelSection
     {
         if (argument is YamlScalarNode)
         {
-            return new LinearOptions((int)values.Integer(argument, values.Path, 1, 1));
+            return new LinearOptions((int)values.Integer(argument, values.Path, 1, 1, MostOutputs));
         }
 
         if (values.Find("outputs") is null)
@@ -122,14 +136,26 @@ internal static class ModelSection
             values.Problems.Add(argument ?? node, values.Path, "the number of outputs is missing. Write linear: 10, or linear: { outputs: 10 }.");
         }
 
-        return new LinearOptions((int)values.Integer("outputs", 1, 1), values.Flag("bias", true));
+        return new LinearOptions((int)values.Integer("outputs", 1, 1, MostOutputs), values.Flag("bias", true));
+    }
+
+    private static DropoutOptions ReadDropout(Section values, YamlNode node, YamlNode? argument)
+    {
+        var rate = argument is null or YamlMappingNode ? values.Find("rate") : argument;
+        if (rate is null)
+        {
+            values.Problems.Add(argument ?? node, values.Path, "the rate is missing. Write dropout: 0.3.");
+            return new DropoutOptions(0);
+        }
+
+        return new DropoutOptions(values.Number(rate, values.Path, 0, static rate => rate is >= 0 and < 1, "a rate from 0 to below 1"));
     }
 
     private static BatchNormOptions ReadBatchNorm(Section values, YamlNode? argument)
     {
         if (argument is not (null or YamlMappingNode))
         {
-            values.Problems.Add(argument, values.Path, "batch-norm takes a section or nothing. Write batch-norm: { momentum: 0.1, epsilon: 1.0e-5, sync: true }.");
+            values.Problems.Add(argument, values.Path, "batch-norm takes keys or nothing. Write batch-norm: { momentum: 0.1, epsilon: 1.0e-5, sync: true }.");
         }
 
         return new BatchNormOptions(
@@ -142,7 +168,11 @@ internal static class ModelSection
     {
         if (argument is not null)
         {
-            values.Problems.Add(argument, values.Path, $"{Names.Kebab(kind)} takes no value.");
+            values.Problems.Add(argument, values.Path, $"{Names.Kebab(kind)} takes no value. Write - {Names.Kebab(kind)} alone.");
+            foreach (var (key, _) in (argument as YamlMappingNode ?? []).Children)
+            {
+                values.Find((key as YamlScalarNode)?.Value ?? "");
+            }
         }
 
         return new ActivationOptions(kind);

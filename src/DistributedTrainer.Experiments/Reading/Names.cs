@@ -5,6 +5,47 @@ namespace DistributedTrainer.Experiments.Reading;
 /// <summary>Names as users write them, and the nearest one to a misspelt one.</summary>
 internal static class Names
 {
+    /// <summary>What other libraries call our names.</summary>
+    private static readonly Dictionary<string, string> Elsewhere = new()
+    {
+        ["dense"] = "linear",
+        ["fc"] = "linear",
+        ["lr"] = "learning-rate",
+        ["eta"] = "learning-rate",
+        ["lambda"] = "weight-decay",
+        ["l2"] = "weight-decay",
+        ["alpha"] = "momentum",
+        ["bce"] = "binary-cross-entropy",
+        ["mse"] = "mean-squared-error",
+        ["mae"] = "mean-absolute-error",
+        ["softmax"] = "cross-entropy",
+        ["swish"] = "silu",
+        ["kaiming"] = "he",
+        ["label"] = "target",
+        ["dataset"] = "source",
+        ["file"] = "source",
+        ["path"] = "source",
+        ["type"] = "kind",
+        ["name"] = "kind",
+        ["units"] = "outputs",
+        ["filters"] = "outputs",
+        ["channels"] = "outputs",
+        ["size"] = "outputs",
+        ["p"] = "rate",
+        ["normalize"] = "standardize",
+        ["batch"] = "batch-size",
+    };
+
+    private static readonly Dictionary<string, string[]> Places = new()
+    {
+        [""] = ["seed", "data", "model", "loss", "optimizer", "training", "cluster", "checkpoint"],
+        ["data"] = ["source", "target", "task", "split", "preprocess", "augment", "shuffle"],
+        ["model"] = ["layers", "init"],
+        ["optimizer"] = ["learning-rate", "weight-decay", "decay-biases", "clip-norm", "clip-value", "schedule"],
+        ["training"] = ["epochs", "batch-size", "shards", "mode", "accumulate", "last-batch", "early-stopping"],
+        ["cluster"] = ["workers", "servers", "partitions", "minimum-workers", "max-restarts", "transport"],
+    };
+
     /// <summary>Kebab case: MinMax → min-max.</summary>
     public static string Kebab(string pascal)
     {
@@ -25,17 +66,38 @@ internal static class Names
     public static string Kebab<T>(T value)
         where T : struct, Enum => Kebab(value.ToString());
 
-    public static IEnumerable<string> All<T>()
-        where T : struct, Enum => Enum.GetNames<T>().Select(Kebab);
+    public static string[] All<T>()
+        where T : struct, Enum => [.. Enum.GetNames<T>().Select(Kebab)];
+
+    /// <summary>The section where a key belongs; null: none, or more than one.</summary>
+    public static string? Place(string key) => Places.FirstOrDefault(place => place.Value.Contains(key)).Key;
 
     /// <summary>"Did you mean …?" where a name is near, else the list of all.</summary>
-    public static string Suggest(string wrong, IEnumerable<string> names)
+    public static string Suggest(string wrong, IReadOnlyCollection<string> names) =>
+        Nearest(wrong, names) is { } near ? $"Did you mean {near}?" : $"Possible are {string.Join(", ", names)}.";
+
+    /// <summary>The same for a key, which may also belong to another section.</summary>
+    public static string SuggestKey(string wrong, IReadOnlyCollection<string> keys, string section)
     {
-        var all = names.ToArray();
-        var nearest = all.MinBy(name => Distance(wrong.ToLowerInvariant(), name));
-        return nearest is not null && Distance(wrong.ToLowerInvariant(), nearest) <= Math.Max(1, wrong.Length / 3)
-            ? $"Did you mean {nearest}?"
-            : $"Possible are {string.Join(", ", all)}.";
+        if (Nearest(wrong, keys) is not null || Nearest(wrong, Places.Values.SelectMany(static place => place).ToArray()) is not { } key || Place(key) is not { } place || place == section)
+        {
+            return Suggest(wrong, keys);
+        }
+
+        return $"{key} belongs {(place.Length == 0 ? "at the top of the file, without indentation" : $"under {place}")}.";
+    }
+
+    private static string? Nearest(string wrong, IReadOnlyCollection<string> names)
+    {
+        var lower = wrong.ToLowerInvariant().Replace('_', '-');
+        if (Elsewhere.TryGetValue(lower, out var ours) && names.Contains(ours))
+        {
+            return ours;
+        }
+
+        var near = Math.Max(1, lower.Length / 3);
+        var nearest = names.Where(name => Math.Abs(name.Length - lower.Length) <= near).MinBy(name => Distance(lower, name));
+        return nearest is not null && Distance(lower, nearest) <= near ? nearest : null;
     }
 
     // Levenshtein, 1966.

@@ -1,3 +1,4 @@
+using DistributedTrainer.Data;
 using YamlDotNet.RepresentationModel;
 
 namespace DistributedTrainer.Experiments.Reading;
@@ -12,8 +13,9 @@ internal static class RunSections
 
     private static readonly string[] PlannedSchedules = ["step", "exponential", "inverse-time", "cosine", "warmup-cosine", "reduce-on-plateau"];
 
-    public static LossKind ReadLoss(Section root, TargetTask? task)
+    public static LossKind ReadLoss(Section root, DataOptions data)
     {
+        var task = data.Task ?? EmbeddedTask(data.Source);
         var fallback = task == TargetTask.Regression ? LossKind.MeanSquaredError : LossKind.CrossEntropy;
         var node = root.Find("loss");
         if (node is YamlMappingNode)
@@ -29,9 +31,9 @@ internal static class RunSections
         }
 
         var loss = root.Choice("loss", fallback, PlannedLosses);
-        if (task is not null && node is not null && loss != fallback && PlannedLosses.Contains((node as YamlScalarNode)?.Value) is false)
+        if (data.Task is { } given && loss != fallback)
         {
-            root.Problems.Add(node, "loss", $"{Names.Kebab(loss)} does not fit data.task: {Names.Kebab(task.Value)}. Write {Names.Kebab(fallback)}.");
+            root.Problems.Add(node, "loss", $"{Names.Kebab(loss)} does not fit data.task: {Names.Kebab(given)}. Write {Names.Kebab(fallback)}.");
         }
 
         return loss;
@@ -55,28 +57,39 @@ internal static class RunSections
         optimizer.NotBuilt("l1", static node => IsNumber(node, 0), "Write 0, or remove it.");
         optimizer.NotBuilt("clip-norm");
         optimizer.NotBuilt("clip-value");
-        var schedule = optimizer.Find("schedule") is YamlScalarNode { Value: "constant" } ? new Section([], optimizer.KeyOf("schedule"), optimizer.Problems) : optimizer.Below("schedule");
-        if (schedule.Find("kind") is { } name)
-        {
-            schedule.Choice(name, schedule.KeyOf("kind"), ScheduleKind.Constant, PlannedSchedules);
-            foreach (var key in (ReadOnlySpan<string>)["steps", "every", "factor", "decay", "minimum", "warmup", "patience"])
-            {
-                schedule.Find(key);
-            }
-        }
-
-        schedule.RefuseUnknown();
+        ReadSchedule(optimizer);
         optimizer.RefuseUnknown();
         return options;
+    }
+
+    private static void ReadSchedule(Section optimizer)
+    {
+        if (optimizer.Find("schedule") is YamlScalarNode { Value: "constant" })
+        {
+            return;
+        }
+
+        var schedule = optimizer.Below("schedule", "kind: constant");
+        schedule.Choice("kind", ScheduleKind.Constant, PlannedSchedules);
+        if (schedule.Find("kind") is null or YamlScalarNode { Value: "constant" })
+        {
+            schedule.RefuseUnknown();
+        }
     }
 
     public static TrainingOptions ReadTraining(Section training)
     {
         var defaults = new TrainingOptions();
         var (epochs, steps) = (training.Find("epochs"), training.Find("steps"));
-        if (epochs is not null && steps is not null)
+        if (epochs is not null && steps is not null && training.Problems.IsOverride(epochs) != training.Problems.IsOverride(steps))
         {
-            training.Problems.Add(steps, training.KeyOf("steps"), "epochs and steps are both given. Write one of them (the other may be null).");
+            // One of them came with --set: it takes the place of what the file says.
+            epochs = training.Problems.IsOverride(epochs) ? epochs : null;
+            steps = epochs is null ? steps : null;
+        }
+        else if (epochs is not null && steps is not null)
+        {
+            training.Problems.Add(steps, training.KeyOf("steps"), "epochs and steps are both given. Write one of them.");
         }
 
         var options = new TrainingOptions
@@ -92,12 +105,12 @@ internal static class RunSections
         {
             training.Problems.Add(
                 training.Find("shards") ?? training.Find("batch-size"),
-                training.KeyOf("shards"),
+                training.KeyOf(training.Find("shards") is null ? "batch-size" : "shards"),
                 $"{options.Shards} shards are more than the {options.BatchSize} rows of a batch: some leaves would always be empty. Use at most batch-size shards.");
         }
 
         training.NotBuilt("accumulate", static node => IsNumber(node, 1), "Write 1, or remove it; a larger batch-size does the same.");
-        training.NotBuilt("staleness");
+        training.NotBuilt("staleness", static node => IsNumber(node, 0));
         training.NotBuilt("local-steps", static node => IsNumber(node, 1));
         training.NotBuilt("compression", static node => node is YamlScalarNode { Value: "none" });
         training.NotBuilt("early-stopping");
@@ -119,17 +132,20 @@ internal static class RunSections
         };
         if (options.MinimumWorkers > options.Workers)
         {
-            cluster.Problems.Add(cluster.Find("minimum-workers"), cluster.KeyOf("minimum-workers"), $"{options.MinimumWorkers} is more than cluster.workers, {options.Workers}: training would never begin.");
+            cluster.Problems.Add(cluster.Find("minimum-workers") ?? cluster.Find("workers"), cluster.KeyOf("minimum-workers"), $"{options.MinimumWorkers} is more than cluster.workers, {options.Workers}: training would never begin. Write at most as many, or more workers.");
         }
 
         if (options.Servers > options.Partitions)
         {
-            cluster.Problems.Add(cluster.Find("servers"), cluster.KeyOf("servers"), $"{options.Servers} servers are more than cluster.partitions, {options.Partitions}: some would have nothing to do. Use at least as many partitions as servers.");
+            cluster.Problems.Add(cluster.Find("servers") ?? cluster.Find("partitions"), cluster.KeyOf("servers"), $"{options.Servers} servers are more than cluster.partitions, {options.Partitions}: some would have nothing to do. Use at least as many partitions as servers.");
         }
 
         cluster.RefuseUnknown();
         return options;
     }
+
+    private static TargetTask? EmbeddedTask(string source) =>
+        source == "diabetes" ? TargetTask.Regression : DatasetReader.EmbeddedNames.Contains(source) ? TargetTask.Classification : null;
 
     private static double OnlyFor(
         Section optimizer, string name, OptimizerKind kind, OptimizerKind owner, double fallback, Func<double, bool> possible, string range)

@@ -1,0 +1,68 @@
+namespace DistributedTrainer.Experiments.Tests;
+
+/// <summary>The written file says all of an experiment.</summary>
+public sealed class RoundTripTests
+{
+    [Fact]
+    public void Reading_what_was_written_gives_an_equal_experiment_and_writing_that_the_same_text()
+    {
+        for (var seed = 0u; seed < 2000; seed++)
+        {
+            var experiment = RandomExperiments.Number(seed);
+            var text = ExperimentWriter.Write(experiment);
+            var result = ExperimentReader.Read(text, "other.yaml", []);
+
+            Assert.True(result.Experiment is not null, $"experiment {seed}: {string.Join('\n', result.Problems)}\n{text}");
+            Assert.True(experiment == result.Experiment, $"experiment {seed}: {text}");
+            Assert.Equal(text, ExperimentWriter.Write(result.Experiment));
+        }
+    }
+
+    [Fact]
+    public void The_random_experiments_differ_and_cover_every_kind()
+    {
+        var experiments = Enumerable.Range(0, 2000).Select(static seed => RandomExperiments.Number((uint)seed)).ToArray();
+
+        Assert.Equal(2000, experiments.Distinct().Count());
+        Assert.Equal(Enum.GetValues<OptimizerKind>(), experiments.Select(static e => e.Optimizer.Kind).Distinct().Order());
+        Assert.Equal(Enum.GetValues<WeightKind>(), experiments.Select(static e => e.Model.Init.Weights.Kind).Distinct().Order());
+        Assert.Equal(
+            typeof(LayerOptions).Assembly.GetTypes().Where(static type => type.IsSubclassOf(typeof(LayerOptions))).Select(static type => type.Name).Order(),
+            experiments.SelectMany(static e => e.Model.Layers).Select(static layer => layer.GetType().Name).Distinct().Order());
+    }
+
+    [Fact]
+    public void All_defaults_are_written_out()
+    {
+        Assert.Equal(
+            """
+            name: test
+            seed: 42
+            data:
+              source: 'digits'
+              target: null
+              task: null
+              split: { validation: 0.1, test: 0.2, stratify: true }
+              preprocess: []
+              shuffle: true
+            model:
+              init: { weights: he, bias: zeros }
+              layers:
+                - linear: { outputs: 10, bias: true }
+            loss: cross-entropy
+            optimizer: { kind: adam, learning-rate: 0.001, weight-decay: 0, decay-biases: false, beta1: 0.9, beta2: 0.999, epsilon: 1E-08 }
+            training: { epochs: 20, batch-size: 128, shards: 4, mode: sync, last-batch: keep }
+            cluster: { workers: 2, servers: 1, partitions: 2, minimum-workers: 1, max-restarts: 3, transport: auto }
+
+            """.ReplaceLineEndings("\n"),
+            ExperimentWriter.Write(Reads.Good(Reads.Minimal)));
+    }
+
+    [Fact]
+    public void The_default_experiment_survives()
+    {
+        var experiment = ExperimentReader.Read(DefaultExperiment.Yaml, DefaultExperiment.FileName, []).Experiment!;
+
+        Assert.Equal(experiment, Reads.Good(ExperimentWriter.Write(experiment)));
+    }
+}
