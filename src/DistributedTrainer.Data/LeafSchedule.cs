@@ -24,7 +24,7 @@ public sealed class LeafSchedule
         }
 
         (Rows, Batch, Shards, Shuffle, Seed) = (rows, batch, shards, shuffle, seed);
-        StepsPerEpoch = keepLast ? (rows + batch - 1) / batch : rows / batch;
+        StepsPerEpoch = keepLast ? (rows + (batch - 1L)) / batch : rows / batch;
     }
 
     /// <summary>N, the training rows.</summary>
@@ -50,7 +50,10 @@ public sealed class LeafSchedule
 
     /// <summary>What is wrong with these numbers; null: nothing.</summary>
     public static string? Problem(int rows, int batch, int shards, bool keepLast) =>
-        shards > rows ? $"training.shards is {shards}, but there are {rows} training rows. Use at most as many shards as rows."
+        rows < 1 ? "There are no training rows. Lower the shares of validation and test."
+        : batch < 1 ? $"training.batch-size is {batch}. It must be 1 at least."
+        : shards < 1 ? $"training.shards is {shards}. It must be 1 at least."
+        : shards > rows ? $"training.shards is {shards}, but there are {rows} training rows. Use at most as many shards as rows."
         : shards > batch ? $"training.shards is {shards}, but training.batch-size is {batch}: some leaves would always be empty. Use at most as many shards as rows in a batch."
         : !keepLast && batch > rows ? $"training.batch-size is {batch}, but there are {rows} training rows and training.last-batch is drop: no batch would be left."
         : null;

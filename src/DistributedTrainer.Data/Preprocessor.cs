@@ -20,20 +20,26 @@ public enum PreprocessStep
 
 /// <summary>
 /// Steps of the form (x − offset) · factor, column by column, fitted on training rows only. Statistics run in float64
-/// over the rows in order and are rounded once, so every node gets the same. A column that is constant in the training
-/// rows becomes 0 under standardize and min-max.
+/// over the rows in order, and so do the steps: every node gets the same, and values near the ends of float32 survive. A
+/// column that is constant in the training rows becomes 0 under center, standardize and min-max.
 /// </summary>
 public sealed class Preprocessor
 {
-    private readonly List<(float[] Offset, float[] Factor)> _steps = [];
+    private readonly List<(double[] Offset, double[] Factor)> _steps = [];
     private readonly HashSet<int> _constant = [];
 
     /// <summary>Columns that are constant in the training rows and were scaled by their spread.</summary>
     public IReadOnlyCollection<int> ConstantColumns => _constant;
 
     /// <summary>Fits each step on what the steps before it make of the training rows.</summary>
+    /// <exception cref="ArgumentException">There are no training rows.</exception>
     public static Preprocessor Fit(Dataset dataset, ReadOnlySpan<int> training, IEnumerable<(PreprocessStep Step, double Factor)> steps)
     {
+        if (training.Length == 0)
+        {
+            throw new ArgumentException("preprocess: there are no training rows to fit on. Lower the shares of validation and test.", nameof(training));
+        }
+
         var result = new Preprocessor();
         foreach (var (step, factor) in steps)
         {
@@ -50,7 +56,7 @@ public sealed class Preprocessor
         {
             for (var c = 0; c < row.Length; c++)
             {
-                row[c] = (row[c] - offset[c]) * factor[c];
+                row[c] = (float)((row[c] - offset[c]) * factor[c]);
             }
         }
     }
@@ -61,14 +67,14 @@ public sealed class Preprocessor
     private void Add(Dataset dataset, ReadOnlySpan<int> training, PreprocessStep step, double factor)
     {
         var columns = dataset.FeatureCount;
-        var (offset, scale) = (new float[columns], new float[columns]);
-        Array.Fill(scale, step == PreprocessStep.Scale ? (float)factor : 1);
+        var (offset, scale) = (new double[columns], new double[columns]);
+        Array.Fill(scale, step == PreprocessStep.Scale ? factor : 1);
         if (step != PreprocessStep.Scale)
         {
             var (mean, deviation, minimum, maximum) = Statistics(dataset, training);
             for (var c = 0; c < columns; c++)
             {
-                offset[c] = (float)(step == PreprocessStep.MinMax ? minimum[c] : mean[c]);
+                offset[c] = step == PreprocessStep.MinMax ? minimum[c] : mean[c];
                 var spread = step switch
                 {
                     PreprocessStep.Standardize => deviation[c],
@@ -80,7 +86,7 @@ public sealed class Preprocessor
                     _constant.Add(c);
                 }
 
-                scale[c] = spread > 0 ? (float)(1 / spread) : 0;
+                scale[c] = spread > 0 ? 1 / spread : 0;
             }
         }
 
@@ -127,8 +133,10 @@ public sealed class Preprocessor
 
         for (var c = 0; c < columns; c++)
         {
-            // A constant column has a spread of exactly 0 even where its mean is rounded.
-            m2[c] = minimum[c] == maximum[c] ? 0 : Math.Sqrt(m2[c] / training.Length);
+            // The mean of equal numbers may be rounded: a constant column is taken as what it is.
+            var constant = minimum[c] == maximum[c];
+            mean[c] = constant ? minimum[c] : mean[c];
+            m2[c] = constant ? 0 : Math.Sqrt(m2[c] / training.Length);
         }
 
         return (mean, m2, minimum, maximum);
