@@ -11,7 +11,8 @@ public interface IChannel : IDisposable
 
     /// <summary>
     /// Sends a frame and blocks until the channel no longer needs <paramref name="payload"/>. Frames of concurrent senders
-    /// never mix. Returning does not mean that the peer has handled the frame. Allocates nothing when warm.
+    /// never mix. Returning does not mean that the peer has handled the frame. It may overtake posted frames that still
+    /// wait; frames that are all sent, or all posted, by one thread keep their order. Allocates nothing when warm.
     /// </summary>
     /// <remarks>
     /// Within a handler prefer <see cref="Post"/>: two handlers that send large payloads to each other with Send wait for

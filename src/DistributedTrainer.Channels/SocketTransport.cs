@@ -61,9 +61,11 @@ public sealed class SocketTransport : ITransport
                 try
                 {
                     ConnectWithin(socket, end, timeout);
-                    return socket;
+                    if (!SocketAddress.IsItself(socket)) return socket;
+                    // The system gave the socket the very port that it was to reach, and nobody else listens there.
+                    throw new SocketException((int)SocketError.ConnectionRefused);
                 }
-                catch (Exception e) when (e is SocketException or ObjectDisposedException)
+                catch (SocketException e)
                 {
                     failure = e;
                     socket.Dispose();
@@ -75,15 +77,38 @@ public sealed class SocketTransport : ITransport
             failure = e;
         }
 
-        var why = failure is ObjectDisposedException ? $"no answer within {timeout.TotalSeconds:0.###} s" : failure?.Message ?? "the host has no address";
+        var why = failure is SocketException { SocketErrorCode: SocketError.TimedOut } ? $"no answer within {timeout.TotalSeconds:0.###} s" : failure?.Message ?? "the host has no address";
         throw new ChannelClosedException($"connect: {address}: {why}", failure);
     }
 
     // A blocking connect has no timeout of its own, and the asynchronous one would make the socket non-blocking for good.
     private static void ConnectWithin(Socket socket, EndPoint end, TimeSpan timeout)
     {
-        using var limit = new Timer(s => ((Socket)s!).Dispose(), socket, timeout, Timeout.InfiniteTimeSpan);
+        if (socket.AddressFamily == AddressFamily.Unix)
+        {
+            ConnectLocally(socket, end, timeout);
+            return;
+        }
+
+        // Whoever comes first ends it: a timer that is late to get a thread must not cut a connection that is in use.
+        var ended = 0;
+        using var limit = new Timer(_ =>
+        {
+            if (Interlocked.Exchange(ref ended, 1) == 0) socket.Dispose();
+        }, null, timeout, Timeout.InfiniteTimeSpan);
         try { socket.Connect(end); }
-        catch (SocketException) when (socket.SafeHandle.IsClosed) { throw new ObjectDisposedException(nameof(Socket)); }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException && Volatile.Read(ref ended) != 0) { throw TimedOut(); }
+        if (Interlocked.Exchange(ref ended, 1) != 0) throw TimedOut();
     }
+
+    // It waits for room in the queue of its listener, which may be held up; disposing does not wake it, but the system's own limit does.
+    private static void ConnectLocally(Socket socket, EndPoint end, TimeSpan timeout)
+    {
+        socket.SendTimeout = (int)Math.Ceiling(timeout.TotalMilliseconds);
+        try { socket.Connect(end); }
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.WouldBlock or SocketError.TryAgain) { throw TimedOut(); }
+        socket.SendTimeout = 0;
+    }
+
+    private static SocketException TimedOut() => new((int)SocketError.TimedOut);
 }

@@ -12,17 +12,23 @@ internal sealed unsafe class BorrowedPayload : IPayload
     private byte* _start;
     private int _length;
     private State _state;
+    private bool _cancelled;
 
     public ReadOnlySpan<byte> Bytes => new(_start, _length);
 
-    /// <summary>The sender's: the memory must stay in place until <see cref="Wait"/> has returned.</summary>
-    public void Lend(byte* start, int length)
+    /// <summary>
+    /// The sender's: the memory must stay in place until <see cref="Wait"/> has returned. False once cancelled: the frame
+    /// of an earlier sender may still be queued, and its receiver must not take these bytes for that one's.
+    /// </summary>
+    public bool TryLend(byte* start, int length)
     {
         lock (_gate)
         {
+            if (_cancelled) return false;
             _start = start;
             _length = length;
             _state = State.Waiting;
+            return true;
         }
     }
 
@@ -47,11 +53,12 @@ internal sealed unsafe class BorrowedPayload : IPayload
         }
     }
 
-    /// <summary>Frees a waiting sender, unless the receiver is copying at this moment: that ends by itself.</summary>
+    /// <summary>Frees a waiting sender, unless the receiver is copying at this moment: that ends by itself. Nothing is lent any more.</summary>
     public void Cancel()
     {
         lock (_gate)
         {
+            _cancelled = true;
             if (_state != State.Waiting) return;
             _state = State.Dropped;
             Monitor.PulseAll(_gate);

@@ -74,8 +74,9 @@ internal sealed class InProcessChannel : IChannel
             {
                 lock (_sending)
                 {
-                    _borrowed.Lend(start, payload.Length);
-                    if (!_other._inbox.AddWhenRoom(sent, _borrowed) || !_borrowed.Wait()) throw Closed();
+                    if (!_borrowed.TryLend(start, payload.Length)) throw Closed();
+                    if (!_other._inbox.AddWhenRoom(sent, _borrowed)) _borrowed.Release();
+                    if (!_borrowed.Wait()) throw Closed();
                 }
             }
         }

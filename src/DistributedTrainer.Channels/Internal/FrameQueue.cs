@@ -1,26 +1,31 @@
 namespace DistributedTrainer.Channels.Internal;
 
-internal readonly record struct QueuedFrame(FrameHeader Header, IPayload Payload);
+internal readonly record struct QueuedFrame(FrameHeader Header, IPayload Payload, bool Posted);
 
 internal enum Admission { Added, Full, Closed }
 
-/// <summary>A bounded first-in first-out queue of frames between threads. It releases what nobody will take.</summary>
+/// <summary>
+/// A bounded first-in first-out queue of frames between threads. It releases what nobody will take. Posted frames have
+/// room of their own: senders that wait for theirs must not make a post overflow.
+/// </summary>
 internal sealed class FrameQueue(int capacity)
 {
     private readonly object _gate = new();
     private readonly Queue<QueuedFrame> _frames = new();
+    private int _posted;
     private bool _completed;
 
     public int Capacity => capacity;
 
-    /// <summary>Adds unless the queue is full or closed; then the payload stays the caller's.</summary>
+    /// <summary>Adds a posted frame unless as many wait as may, or the queue is closed; then the payload stays the caller's.</summary>
     public Admission TryAdd(in FrameHeader header, IPayload payload)
     {
         lock (_gate)
         {
             if (_completed) return Admission.Closed;
-            if (_frames.Count >= capacity) return Admission.Full;
-            Add(header, payload);
+            if (_posted >= capacity) return Admission.Full;
+            _posted++;
+            Add(new QueuedFrame(header, payload, Posted: true));
             return Admission.Added;
         }
     }
@@ -32,7 +37,7 @@ internal sealed class FrameQueue(int capacity)
         {
             while (!_completed && _frames.Count >= capacity) Monitor.Wait(_gate);
             if (_completed) return false;
-            Add(header, payload);
+            Add(new QueuedFrame(header, payload, Posted: false));
             return true;
         }
     }
@@ -44,6 +49,7 @@ internal sealed class FrameQueue(int capacity)
         {
             while (_frames.Count == 0 && !_completed) Monitor.Wait(_gate);
             if (!_frames.TryDequeue(out frame)) return false;
+            if (frame.Posted) _posted--;
             if (_frames.Count == capacity - 1) Monitor.PulseAll(_gate);
             return true;
         }
@@ -77,9 +83,9 @@ internal sealed class FrameQueue(int capacity)
         }
     }
 
-    private void Add(in FrameHeader header, IPayload payload)
+    private void Add(in QueuedFrame frame)
     {
-        _frames.Enqueue(new QueuedFrame(header, payload));
+        _frames.Enqueue(frame);
         // Only an empty queue has a waiting taker; PulseAll, since senders that wait for room share the gate.
         if (_frames.Count == 1) Monitor.PulseAll(_gate);
     }

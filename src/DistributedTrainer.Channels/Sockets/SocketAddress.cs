@@ -52,6 +52,10 @@ internal sealed record SocketAddress(string? Path, string Host, int Port)
         socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
     }
 
+    /// <summary>A TCP socket can end up connected to itself, when its own port is the one it was to reach.</summary>
+    public static bool IsItself(Socket socket) =>
+        socket.AddressFamily != AddressFamily.Unix && Equals(socket.LocalEndPoint, socket.RemoteEndPoint);
+
     public override string ToString() =>
         Path is not null ? Unix + Path : Host.Contains(':') ? $"{Tcp}[{Host}]:{Port}" : $"{Tcp}{Host}:{Port}";
 }

@@ -65,6 +65,8 @@ internal sealed class SocketChannel : IChannel
     public void Send(in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         FrameRules.CheckOutgoing(header, payload.Length, _options.MaximumPayloadBytes);
+        Exception failure;
+        bool cut;
         lock (_sending)
         {
             if (!IsOpen) throw new ChannelClosedException($"channel to {Peer} is closed: {_reason}");
@@ -77,13 +79,19 @@ internal sealed class SocketChannel : IChannel
             {
                 SocketBytes.SendAll(_socket, _staging.AsSpan(0, FrameFormat.HeaderBytes + staged));
                 SocketBytes.SendAll(_socket, payload[staged..]);
+                return;
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException)
             {
-                Close(Lost(e));
-                throw new ChannelClosedException($"channel to {Peer} is closed: {_reason}", e);
+                // Within the lock: the next sender must not go on after half a frame.
+                failure = e;
+                cut = Cut(Lost(e));
             }
         }
+
+        // Outside the lock: releases run foreign code, which may wait for another sender.
+        if (cut) _posts.Close();
+        throw new ChannelClosedException($"channel to {Peer} is closed: {_reason}", failure);
     }
 
     public void Post(in FrameHeader header, IPayload payload)
@@ -188,10 +196,16 @@ internal sealed class SocketChannel : IChannel
 
     private void Close(string reason)
     {
-        if (Interlocked.CompareExchange(ref _reason, reason, null) is not null) return;
+        if (Cut(reason)) _posts.Close();
+    }
+
+    /// <summary>Ends all calls on the socket. True for the first caller, who has to close the queue as well.</summary>
+    private bool Cut(string reason)
+    {
+        if (Interlocked.CompareExchange(ref _reason, reason, null) is not null) return false;
         try { _socket.Shutdown(SocketShutdown.Both); }
         catch (Exception e) when (e is SocketException or ObjectDisposedException) { /* The peer was quicker. */ }
-        _posts.Close();
+        return true;
     }
 
     private static ChannelClosedException Truncated() => new("the peer closed the connection in the middle of a frame");

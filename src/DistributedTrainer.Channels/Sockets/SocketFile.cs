@@ -5,6 +5,12 @@ namespace DistributedTrainer.Channels.Sockets;
 /// <summary>The file of a Unix domain socket. It outlives a killed process.</summary>
 internal static class SocketFile
 {
+    /// <summary>
+    /// Held from checking a path until it is bound, and while a bound socket is closed, which removes the file: otherwise
+    /// one listener of this process could remove the file of another.
+    /// </summary>
+    public static readonly object Gate = new();
+
     /// <summary>Removes the file when it is a socket that nobody answers.</summary>
     /// <exception cref="IOException">Somebody answers, or the file is something else.</exception>
     public static void RemoveStale(string path)
@@ -13,6 +19,8 @@ internal static class SocketFile
         if (!File.Exists(path)) return;
         using (var probe = SocketAddress.CreateSocket(new UnixDomainSocketEndPoint(path)))
         {
+            // A listener whose queue is full would hold up a blocking call.
+            probe.Blocking = false;
             try
             {
                 probe.Connect(new UnixDomainSocketEndPoint(path));
@@ -21,6 +29,10 @@ internal static class SocketFile
             catch (SocketException e) when (e.SocketErrorCode is SocketError.ConnectionRefused)
             {
                 // Left behind by a process that was killed.
+            }
+            catch (SocketException e) when (e.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
+            {
+                throw new IOException($"listen: somebody else listens at {path}");
             }
             catch (SocketException e)
             {

@@ -8,7 +8,9 @@ namespace DistributedTrainer.Channels.Sockets;
 internal sealed class SocketListener : IChannelListener
 {
     // Connections that have not said hello yet. More than a cluster ever opens at once, and few enough for a port scan.
-    private const int MaximumPending = 256;
+    internal const int MaximumPending = 256;
+
+    private const string ListenerClosed = "the listener was closed";
 
     private readonly Socket _socket;
     private readonly SocketAddress _address;
@@ -32,23 +34,42 @@ internal sealed class SocketListener : IChannelListener
 
     public string Address => _address.ToString();
 
+    /// <summary>Connections that have not said hello yet.</summary>
+    internal int Pending
+    {
+        get { lock (_pending) return _pending.Count; }
+    }
+
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _disposed, 1) != 0) return;
         _stopped.Set();
-        _socket.Dispose();
+        lock (SocketFile.Gate)
+        {
+            _socket.Dispose();
+            if (_address.Path is { } path) File.Delete(path);
+        }
+
         lock (_pending)
         {
             foreach (var socket in _pending) ShutDown(socket);
         }
 
         ChannelThread.Join(_thread);
-        if (_address.Path is { } path) File.Delete(path);
     }
 
     private static Socket Bind(SocketAddress address)
     {
-        if (address.Path is { } path) SocketFile.RemoveStale(path);
+        if (address.Path is null) return BindFirst(address);
+        lock (SocketFile.Gate)
+        {
+            SocketFile.RemoveStale(address.Path);
+            return BindFirst(address);
+        }
+    }
+
+    private static Socket BindFirst(SocketAddress address)
+    {
         Exception? failure = null;
         try
         {
@@ -62,7 +83,7 @@ internal sealed class SocketListener : IChannelListener
                     socket.Listen(512);
                     return socket;
                 }
-                catch (SocketException e)
+                catch (Exception e)
                 {
                     failure = e;
                     socket.Dispose();
@@ -101,16 +122,11 @@ internal sealed class SocketListener : IChannelListener
     private void Greet(Socket socket)
     {
         var peer = socket.RemoteEndPoint is IPEndPoint ip ? $"tcp://{ip}" : $"{_address}#{++_connections}";
-        lock (_pending)
+        if (ProblemOfAnother(socket) is { } problem)
         {
-            if (_pending.Count >= MaximumPending || Volatile.Read(ref _disposed) != 0)
-            {
-                socket.Dispose();
-                _options.Reject($"{peer}: {_pending.Count} connections wait for their hello already");
-                return;
-            }
-
-            _pending.Add(socket);
+            socket.Dispose();
+            _options.Reject($"{peer}: {problem}");
+            return;
         }
 
         try { ChannelThread.Create($"channel reader {peer}", () => Serve(socket, peer)).Start(); }
@@ -139,11 +155,30 @@ internal sealed class SocketListener : IChannelListener
         {
             ShutDown(socket);
             socket.Dispose();
-            _options.Reject($"{peer}: {problem ?? "the listener was closed"}");
+            _options.Reject($"{peer}: {problem ?? ListenerClosed}");
             return;
         }
 
-        new SocketChannel(socket, peer, _options).Run(_accept);
+        try { new SocketChannel(socket, peer, _options).Run(_accept); }
+        catch (Exception e)
+        {
+            // No memory or no thread for one more channel. Those that are open are worth more than this one.
+            ShutDown(socket);
+            socket.Dispose();
+            _options.Reject($"{peer}: the channel can't be opened: {e.Message}");
+        }
+    }
+
+    /// <summary>Null: the socket is among the pending ones now. Else why it must not be.</summary>
+    private string? ProblemOfAnother(Socket socket)
+    {
+        lock (_pending)
+        {
+            if (Volatile.Read(ref _disposed) != 0) return ListenerClosed;
+            if (_pending.Count >= MaximumPending) return $"{MaximumPending} connections wait for their hello already";
+            _pending.Add(socket);
+            return null;
+        }
     }
 
     /// <summary>False when the listener was disposed of in the meantime.</summary>

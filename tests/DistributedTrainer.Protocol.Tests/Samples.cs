@@ -1,0 +1,79 @@
+using System.Collections;
+using System.Reflection;
+
+namespace DistributedTrainer.Protocol.Tests;
+
+/// <summary>One message of every type, with a value in every member that can have one.</summary>
+internal static class Samples
+{
+    private static readonly RunId Run = new("digits-20260101-120000");
+    private static readonly NodeId Node = new("worker-1");
+    private static readonly WorkerId Worker = new("worker-1/0");
+    private static readonly Generation Generation = new(7);
+    private static readonly PartitionId Partition = new(1);
+    private static readonly string[] Addresses = ["unix:///tmp/a.sock", "tcp://127.0.0.1:40001"];
+
+    public static readonly IProtocolMessage[] All =
+    [
+        new Nodes.Register(Node, ["worker", "server"], "host", 1234, Addresses, 2),
+        new Nodes.Registered(Node),
+        new Nodes.Prepare(Run, ulong.MaxValue, "name: digits\n", "/data"),
+        new Nodes.Prepared(Run, Node, "00ff", Addresses),
+        new Nodes.PrepareFailed(Run, Node, "data: no such file"),
+        new Nodes.EndRun(Run),
+        new Nodes.Shutdown("the run is over"),
+        new Partitions.Host(Run, Generation, [0, 1]),
+        new Partitions.Fence(Run, Partition, Generation),
+        new Partitions.Fenced(Run, Partition, Generation, new StepId(99)),
+        new Partitions.StepsApplied(Run, new StepId(98), [12.5, 0.1], [128, 64]),
+        new Partitions.Evaluated(Run, new StepId(100), new SetSums(1.25, 97, 100), new SetSums(2.5, 190, 200)),
+        new Partitions.Failed(Run, new StepId(100), "loss is not a number"),
+        new Partitions.LinkLost(Run, Worker, "the peer closed the connection"),
+        new Workers.Assign(Run, Worker, Generation, new StepId(100), [0, 2], [new Workers.Route(Partition, Node, "host", 1234, Addresses)]),
+        new Workers.Status(Run, Worker, new StepId(100), 12_800, "computing"),
+        new Workers.LinkLost(Run, Worker, Node, "nobody answers"),
+        new Workers.Failed(Run, Worker, new StepId(100), "out of memory"),
+        new Submissions.Submit("name: digits\n", "digits.yaml", "/data", "/runs/1", true),
+        new Submissions.Accepted(Run, "/runs/1"),
+        new Submissions.Rejected(["line 1: no data", "line 2: no layers"]),
+        new Submissions.Stop(Run),
+        new Submissions.ProcessDied(1234, "signal 9"),
+        new Submissions.GaveUp("server", "died 4 times"),
+        new Submissions.View(
+            Run, "training", 100, 1000, 1, 20, 0.25, 0.5, 0.97, 54_000.5, 12.25,
+            [new Submissions.NodeView("worker-1", "worker", "host", 1234, "computing", [0, 2], 27_000.25, Addresses)]),
+        new Submissions.Notice(Run, "worker-1 died; its shards moved to worker-2"),
+        new Submissions.Ended(Run, true, "none", "{\"steps\":1000}", "/runs/1"),
+    ];
+
+    /// <summary>Every type that the assembly marks as a message.</summary>
+    public static Type[] MessageTypes =>
+        [.. typeof(IProtocolMessage).Assembly.GetTypes().Where(type => type is { IsInterface: false } && type.IsAssignableTo(typeof(IProtocolMessage)))];
+
+    /// <summary>
+    /// Fails unless both are of one type with equal members, arrays by element and floats by bits: a record's own
+    /// equality compares arrays by reference.
+    /// </summary>
+    public static void AssertSame(object? expected, object? actual)
+    {
+        if (expected is null || actual is null || expected is string || expected.GetType().IsPrimitive)
+        {
+            Assert.Equal(Bits(expected), Bits(actual));
+            return;
+        }
+
+        Assert.Equal(expected.GetType(), actual.GetType());
+        if (expected is IList list)
+        {
+            var other = (IList)actual;
+            Assert.Equal(list.Count, other.Count);
+            for (var i = 0; i < list.Count; i++) AssertSame(list[i], other[i]);
+            return;
+        }
+
+        foreach (var property in expected.GetType().GetProperties(BindingFlags.Public | BindingFlags.Instance))
+            AssertSame(property.GetValue(expected), property.GetValue(actual));
+    }
+
+    private static object? Bits(object? value) => value is double number ? BitConverter.DoubleToInt64Bits(number) : value;
+}
