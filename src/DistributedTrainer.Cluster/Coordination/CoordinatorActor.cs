@@ -226,6 +226,7 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
         {
             run.Shards.Rebalance(_roster.UsableWorkers);
             run.Phase = RunPhase.Training;
+            run.Progress.GoingOnFrom(run.CommonVersion.Value);
             SendAssignments();
         }
     }
