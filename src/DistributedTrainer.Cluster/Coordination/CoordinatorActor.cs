@@ -243,6 +243,7 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
             run.Shards.Rebalance(_roster.UsableWorkers);
             run.Phase = RunPhase.Training;
             Log($"generation {run.Generation} goes on from version {run.CommonVersion}: {string.Join(", ", _roster.UsableWorkers.Select(worker => $"{worker} has shards [{string.Join(' ', run.Shards.ShardsOf(worker))}]"))}");
+            run.Progress.GoingOnFrom(run.CommonVersion.Value);
             SendAssignments();
         }
     }

@@ -15,6 +15,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
     private readonly Queue<(TimeSpan At, long Rows)> _recent = new();
     private readonly List<Recovery> _recoveries = [];
     private (TimeSpan At, string Cause)? _failure;
+    private long _goingOnFrom;
     private (double Loss, long Rows) _epoch;
     private (double Loss, long Rows) _lastEpoch;
     private long _rows;
@@ -39,7 +40,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
 
     public void StepsApplied(Partitions.StepsApplied applied, TimeSpan now)
     {
-        if (_failure is { } failure)
+        if (_failure is { } failure && applied.First.Value + applied.LossSums.Length > _goingOnFrom)
         {
             _failure = null;
             _recoveries.Add(new Recovery(applied.First.Value, failure.Cause, (now - failure.At).TotalSeconds));
@@ -104,8 +105,15 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
         }
     }
 
-    /// <summary>Something failed; the recovery is over with the next step that is applied.</summary>
-    public void Failed(string cause, TimeSpan now) => _failure ??= (now, cause);
+    /// <summary>Something failed; the recovery is over with the first step that is applied under a new assignment.</summary>
+    public void Failed(string cause, TimeSpan now)
+    {
+        _failure ??= (now, cause);
+        _goingOnFrom = long.MaxValue;
+    }
+
+    /// <summary>The work is assigned anew from this version on: steps before it were applied before the failure.</summary>
+    public void GoingOnFrom(long version) => _goingOnFrom = version;
 
     public double RowsPerSecond(TimeSpan now)
     {

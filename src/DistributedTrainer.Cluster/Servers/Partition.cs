@@ -78,6 +78,18 @@ internal sealed class Partition
         }
     }
 
+    /// <summary>The only generation that may push.</summary>
+    public long Generation
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _generation;
+            }
+        }
+    }
+
     /// <summary>From now on only this generation may push. Returns the current version.</summary>
     public long Fence(long generation)
     {
@@ -132,7 +144,12 @@ internal sealed class Partition
         {
             if (version > _current.Step)
             {
-                _waiting.Add((channel, version));
+                // A worker asks again under each assignment: once is enough for the same connection.
+                if (!_waiting.Contains((channel, version)))
+                {
+                    _waiting.Add((channel, version));
+                }
+
                 return true;
             }
 
@@ -179,11 +196,15 @@ internal sealed class Partition
     private void Apply(LeafBuffer total)
     {
         var step = _current.Step;
-        if (!double.IsFinite(total.LossSum))
+        var problem = double.IsFinite(total.LossSum)
+            ? _statistics?.Missing(step)
+            : $"the loss of step {step} is not finite ({total.LossSum}). Lower optimizer.learning-rate, or look at the data for extreme values.";
+        if (problem is not null)
         {
+            // Before anything is changed: a half applied step could not be repeated.
             _failed = true;
             _buffers.Return(total);
-            _events.Failed(step, $"the loss of step {step} is not finite ({total.LossSum}). Lower optimizer.learning-rate, or look at the data for extreme values.");
+            _events.Failed(step, problem);
             return;
         }
 

@@ -22,6 +22,9 @@ internal sealed class ServedRun
 /// <summary>The server's end of one worker's connection: finds the place for each payload, and hands it on when it is whole.</summary>
 internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
 {
+    /// <summary>In the Count of a refusal: the frame belongs to an older assignment, and the worker will hear of the new one.</summary>
+    public const long StaleGeneration = 1;
+
     private readonly byte[] _name = new byte[256];
     private LeafBuffer? _leaf;
     private ColumnSums? _sums;
@@ -36,8 +39,10 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
         }
 
         var refusal = "this node serves no such partition";
+        var stale = false;
         if (served() is { } run && run.Partitions.TryGetValue(header.Partition, out var partition))
         {
+            stale = header.Generation < partition.Generation;
             switch (header.Kind)
             {
                 case FrameKind.Push:
@@ -81,7 +86,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
 
         if (refusal is not null)
         {
-            Refuse(channel, header, refusal);
+            Refuse(channel, header, refusal, stale);
         }
 
         return [];
@@ -97,7 +102,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
 
         if (served() is not { } run || !run.Partitions.TryGetValue(header.Partition, out var partition))
         {
-            Refuse(channel, header, "this node serves no such partition");
+            Refuse(channel, header, "this node serves no such partition", stale: false);
             return;
         }
 
@@ -118,7 +123,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
             case FrameKind.Pull:
                 if (!partition.Pull(channel, header.Step))
                 {
-                    Refuse(channel, header, $"version {header.Step} is no longer kept");
+                    Refuse(channel, header, $"version {header.Step} is no longer kept", header.Generation < partition.Generation);
                 }
 
                 break;
@@ -153,10 +158,11 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
         }
     }
 
-    private static void Refuse(IChannel channel, in FrameHeader header, string reason)
+    private static void Refuse(IChannel channel, in FrameHeader header, string reason, bool stale)
     {
         var bytes = Encoding.UTF8.GetBytes(reason);
         // The refused kind travels in Flags.
-        channel.Post(header with { Kind = FrameKind.Refused, Flags = (byte)header.Kind, PayloadBytes = bytes.Length }, new OwnBytes(bytes));
+        var refusal = header with { Kind = FrameKind.Refused, Flags = (byte)header.Kind, Count = stale ? StaleGeneration : 0, PayloadBytes = bytes.Length };
+        channel.Post(refusal, new OwnBytes(bytes));
     }
 }

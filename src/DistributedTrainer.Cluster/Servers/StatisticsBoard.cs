@@ -61,7 +61,7 @@ internal sealed class StatisticsBoard
 
             entry.Open(frame.Step);
             entry.Gather.Offer(new TreeNode(frame.Level, frame.Index), sums);
-            if ((frame.Flags & StatisticsFlags.WantsTotal) != 0)
+            if ((frame.Flags & StatisticsFlags.WantsTotal) != 0 && !entry.Waiting.Contains(channel))
             {
                 entry.Waiting.Add(channel);
             }
@@ -78,6 +78,24 @@ internal sealed class StatisticsBoard
         }
     }
 
+    /// <summary>Which layer's moments of a step are not complete, in words; null: none.</summary>
+    public string? Missing(long step)
+    {
+        lock (_gate)
+        {
+            foreach (var slot in _plan.Model.BatchNorms)
+            {
+                var entry = EntryOf(step, slot.Index, backward: false);
+                if (entry.Step != step || entry.Gather.Total is null)
+                {
+                    return $"the statistics of batch-norm layer {slot.Index} in step {step} are not complete";
+                }
+            }
+
+            return null;
+        }
+    }
+
     /// <summary>Moves the running statistics on by the pooled moments of a step whose leaves have all come.</summary>
     public void UpdateRunning(long step, Span<float> running)
     {
@@ -85,12 +103,8 @@ internal sealed class StatisticsBoard
         {
             foreach (var slot in _plan.Model.BatchNorms)
             {
-                var total = EntryOf(step, slot.Index, backward: false) is { } entry && entry.Step == step ? entry.Gather.Total : null;
-                if (total is null)
-                {
-                    throw new InvalidOperationException($"batch-norm {slot.Index}: step {step} is complete, but its statistics are not.");
-                }
-
+                var total = EntryOf(step, slot.Index, backward: false).Gather.Total
+                    ?? throw new InvalidOperationException($"batch-norm {slot.Index}: step {step} is applied, but its statistics are not complete.");
                 RunningStatistics.Update(slot, running, total.First, total.Second, total.Rows);
             }
         }

@@ -14,39 +14,80 @@ namespace DistributedTrainer.Cluster.Workers;
 internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, ServerLinks links, Func<bool> abandoned) : IBatchStatisticsExchange
 {
     private readonly FixedTree _tree = new(plan.Shards);
+    private readonly SortedDictionary<int, TreeGather<ColumnSums>> _reports = [];
+    private long _step;
 
     public long Generation { get; set; }
 
-    public long Step { get; set; }
+    /// <summary>The step that is computed; another one forgets what was reported of the last.</summary>
+    public long Step
+    {
+        get => _step;
+        set
+        {
+            if (_step != value)
+            {
+                _step = value;
+                _reports.Clear();
+            }
+        }
+    }
 
     public long Forward(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, Span<double> total)
     {
-        Send(slot, segments, leaves, flags: 0, wantsTotal: true);
+        Send(slot, segments, leaves, flags: 0);
         return Await(slot, backward: false, total);
     }
 
     public void Backward(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, Span<double> total)
     {
-        Send(slot, segments, leaves, StatisticsFlags.Backward, wantsTotal: true);
+        Send(slot, segments, leaves, StatisticsFlags.Backward);
         Await(slot, backward: true, total);
     }
 
-    public void Report(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves) =>
-        Send(slot, segments, leaves, flags: 0, wantsTotal: false);
-
-    private void Send(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, byte flags, bool wantsTotal)
+    public void Report(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves)
     {
-        var step = Step;
-        Action<ColumnSums, ColumnSums> combine = flags == 0 ? ColumnSums.CombineMoments : ColumnSums.Add;
-        var gather = new TreeGather<ColumnSums>(_tree, combine, static _ => { });
-        gather.Reset(shard => plan.Schedule.LeafRows(step, shard) > 0);
+        if (!_reports.TryGetValue(slot.Index, out var gather))
+        {
+            _reports.Add(slot.Index, gather = Gather(ColumnSums.CombineMoments));
+        }
+
+        ColumnSums.Offer(gather, slot.Channels, segments, leaves);
+    }
+
+    /// <summary>
+    /// Sends what was reported of the step. To be called before its gradients are pushed, each time: nobody answers a
+    /// report, so that one may have been lost with a connection.
+    /// </summary>
+    public void PushReports()
+    {
+        foreach (var (layer, gather) in _reports)
+        {
+            foreach (var (node, sums) in gather.Present())
+            {
+                links.PushStatistics(Generation, Step, layer, flags: 0, node, sums);
+            }
+        }
+    }
+
+    private void Send(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, byte flags)
+    {
+        var gather = Gather(flags == 0 ? ColumnSums.CombineMoments : ColumnSums.Add);
         ColumnSums.Offer(gather, slot.Channels, segments, leaves);
         var present = gather.Present().ToList();
         for (var i = 0; i < present.Count; i++)
         {
-            var last = wantsTotal && i == present.Count - 1 ? StatisticsFlags.WantsTotal : (byte)0;
-            links.PushStatistics(Generation, step, slot.Index, (byte)(flags | last), present[i].Node, present[i].Value);
+            var last = i == present.Count - 1 ? StatisticsFlags.WantsTotal : (byte)0;
+            links.PushStatistics(Generation, Step, slot.Index, (byte)(flags | last), present[i].Node, present[i].Value);
         }
+    }
+
+    private TreeGather<ColumnSums> Gather(Action<ColumnSums, ColumnSums> combine)
+    {
+        var step = Step;
+        var gather = new TreeGather<ColumnSums>(_tree, combine, static _ => { });
+        gather.Reset(shard => plan.Schedule.LeafRows(step, shard) > 0);
+        return gather;
     }
 
     private long Await(BatchNormSlot slot, bool backward, Span<double> total)

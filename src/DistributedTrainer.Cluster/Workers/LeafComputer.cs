@@ -73,7 +73,17 @@ internal sealed class LeafComputer
 
         var buffers = Array.ConvertAll(missing, _ => _pool.Rent());
         var sums = new LeafSums[missing.Length];
-        _workspace.Train(_step, _plan.Seed, segments, Array.ConvertAll(buffers, static buffer => buffer.Gradient), sums, exchange);
+        try
+        {
+            _workspace.Train(_step, _plan.Seed, segments, Array.ConvertAll(buffers, static buffer => buffer.Gradient), sums, exchange);
+        }
+        catch
+        {
+            // An exchange that is broken off is repeated: its buffers must be there again.
+            Array.ForEach(buffers, _pool.Return);
+            throw;
+        }
+
         for (var i = 0; i < missing.Length; i++)
         {
             buffers[i].LossSum = sums[i].Loss;

@@ -14,31 +14,22 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
 {
     private readonly Dictionary<string, Link> _links = [];
     private readonly Link?[] _byPartition = new Link?[plan.Ranges.Count];
+    private bool _disposed;
 
     /// <summary>Connects to what is not connected yet; a connection to a node that is still named stays.</summary>
     /// <exception cref="ChannelClosedException">A server cannot be reached.</exception>
     public void Connect(IReadOnlyList<Route> routes)
     {
         var stay = routes.Select(static route => route.Node.Value).ToHashSet();
-        foreach (var (node, link) in _links.ToArray())
+        foreach (var link in Take(link => !stay.Contains(link.Server) || !link.Channel.IsOpen))
         {
-            if (!stay.Contains(node) || !link.Channel.IsOpen)
-            {
-                _links.Remove(node);
-                link.Retire();
-            }
+            link.Retire();
         }
 
         inbox.Mend();
         foreach (var route in routes)
         {
-            if (!_links.TryGetValue(route.Node.Value, out var link))
-            {
-                link = Open(route);
-                _links.Add(route.Node.Value, link);
-            }
-
-            _byPartition[route.Partition.Value] = link;
+            _byPartition[route.Partition.Value] = Find(route.Node.Value) ?? Add(Open(route));
         }
     }
 
@@ -53,7 +44,7 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
                 Rows = leaf.Rows,
                 Sum = leaf.LossSum,
             };
-            ChannelTo(range.Id).Send(header, MemoryMarshal.AsBytes(leaf.Gradient.Span.Slice(range.Offset, range.Length)));
+            Send(header, MemoryMarshal.AsBytes(leaf.Gradient.Span.Slice(range.Offset, range.Length)));
         }
     }
 
@@ -67,11 +58,11 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
             Count = layer,
             Flags = flags,
         };
-        ChannelTo(0).Send(header, MemoryMarshal.AsBytes(sums.Values.AsSpan()));
+        Send(header, MemoryMarshal.AsBytes(sums.Values.AsSpan()));
     }
 
     public void PushEvaluation(long generation, long version, int shard, EvaluationSums sums) =>
-        ChannelTo(0).Send(Header(FrameKind.Evaluation, generation, version, 0) with { Index = shard }, MemoryMarshal.AsBytes(sums.Values.AsSpan()));
+        Send(Header(FrameKind.Evaluation, generation, version, 0) with { Index = shard }, MemoryMarshal.AsBytes(sums.Values.AsSpan()));
 
     /// <summary>Asks for a version, once; it comes as soon as it is there.</summary>
     public void Pull(long generation, long version)
@@ -80,23 +71,75 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
         {
             foreach (var range in plan.Ranges)
             {
-                ChannelTo(range.Id).Send(Header(FrameKind.Pull, generation, version, range.Id), []);
+                Send(Header(FrameKind.Pull, generation, version, range.Id), []);
             }
         }
     }
 
+    /// <summary>Closes all connections, also one that is just being opened; whoever sends gets an exception.</summary>
     public void Dispose()
     {
-        foreach (var link in _links.Values)
+        lock (_links)
+        {
+            _disposed = true;
+        }
+
+        foreach (var link in Take(static _ => true))
         {
             link.Retire();
         }
-
-        _links.Clear();
     }
 
-    private IChannel ChannelTo(int partition) =>
-        _byPartition[partition]?.Channel ?? throw new InvalidOperationException($"links: no route to partition {partition} was given.");
+    private Link[] Take(Predicate<Link> which)
+    {
+        lock (_links)
+        {
+            var taken = _links.Values.Where(link => which(link)).ToArray();
+            foreach (var link in taken)
+            {
+                _links.Remove(link.Server);
+            }
+
+            return taken;
+        }
+    }
+
+    private Link? Find(string server)
+    {
+        lock (_links)
+        {
+            return _links.GetValueOrDefault(server);
+        }
+    }
+
+    private Link Add(Link link)
+    {
+        lock (_links)
+        {
+            if (!_disposed)
+            {
+                _links.Add(link.Server, link);
+                return link;
+            }
+        }
+
+        link.Retire();
+        throw new ChannelClosedException("links: closed while connecting");
+    }
+
+    private void Send(in FrameHeader header, ReadOnlySpan<byte> payload)
+    {
+        var link = _byPartition[header.Partition] ?? throw new InvalidOperationException($"links: no route to partition {header.Partition} was given.");
+        try
+        {
+            link.Channel.Send(header, payload);
+        }
+        catch (ChannelClosedException lost)
+        {
+            inbox.Break(link.Server, lost.Message);
+            throw;
+        }
+    }
 
     private FrameHeader Header(FrameKind kind, long generation, long step, int partition) =>
         new() { Kind = kind, Run = plan.Token, Generation = generation, Step = step, Partition = partition };
@@ -106,10 +149,18 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
         var sameHost = route.Host == host;
         var address = TransportSelector.Choose(plan.Transport, route.Addresses, sameHost && route.ProcessId == Environment.ProcessId, sameHost);
         var link = new Link(inbox, route.Node.Value);
-        link.Channel = Transports.For(address).Connect(address, link, new ChannelOptions { RunToken = plan.Token });
         var bytes = Encoding.UTF8.GetBytes(name);
-        link.Channel.Send(new FrameHeader { Kind = FrameKind.Request, Run = plan.Token, PayloadBytes = bytes.Length }, bytes);
-        return link;
+        try
+        {
+            link.Channel = Transports.For(address).Connect(address, link, new ChannelOptions { RunToken = plan.Token });
+            link.Channel.Send(new FrameHeader { Kind = FrameKind.Request, Run = plan.Token, PayloadBytes = bytes.Length }, bytes);
+            return link;
+        }
+        catch (ChannelClosedException lost)
+        {
+            inbox.Break(link.Server, lost.Message);
+            throw;
+        }
     }
 
     /// <summary>The worker's end of one connection.</summary>
@@ -117,6 +168,8 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
     {
         private byte[] _refusal = [];
         private volatile bool _retired;
+
+        public string Server => server;
 
         public IChannel Channel { get; set; } = null!;
 
@@ -157,8 +210,8 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
                 case FrameKind.Verdict:
                     inbox.VerdictArrived(header.Step);
                     break;
-                case FrameKind.Refused when (FrameKind)header.Flags == FrameKind.Push:
-                    // An older generation: the new assignment is under way, and everything is pushed again under it.
+                case FrameKind.Refused when header.Count == ServerConnection.StaleGeneration:
+                    // The new assignment is under way, and everything is pushed again under it.
                     break;
                 case FrameKind.Refused:
                     inbox.Break(server, $"the server refused {(FrameKind)header.Flags}: {Encoding.UTF8.GetString(_refusal)}");

@@ -54,12 +54,16 @@ internal sealed class StepLoop : IDisposable
 
     public void Start() => _thread.Start();
 
-    /// <summary>Takes over an assignment; one older than the current is ignored.</summary>
+    /// <summary>
+    /// Takes over an assignment; one older than the current is ignored. The current one again means that nothing is
+    /// heard of this worker: where its connection is broken, it connects anew, since its report may have been lost.
+    /// </summary>
     public void Reassign(Assign assignment)
     {
         lock (_inbox.Gate)
         {
-            if (_assignment is null || assignment.Generation.Value > _assignment.Generation.Value)
+            var ahead = assignment.Generation.Value - (_assignment?.Generation.Value ?? long.MinValue / 2);
+            if (ahead > 0 || (ahead == 0 && _inbox.Broken is not null))
             {
                 _assignment = assignment;
                 Monitor.PulseAll(_inbox.Gate);
@@ -90,9 +94,9 @@ internal sealed class StepLoop : IDisposable
             {
                 // The assignment changed, or a link broke, while statistics were awaited: both are looked at next.
             }
-            catch (ChannelClosedException lost)
+            catch (ChannelClosedException)
             {
-                _inbox.Break(_current!.Routes[0].Node.Value, lost.Message);
+                // The links noted which server it was.
             }
             catch (Exception cause)
             {
@@ -153,6 +157,7 @@ internal sealed class StepLoop : IDisposable
             _exchange.Generation = generation;
             _exchange.Step = _version;
             Volatile.Write(ref _rowsComputed, _rowsComputed + _computer.Compute(assignment.Shards, _exchange));
+            _exchange.PushReports();
             foreach (var (node, leaf) in _computer.Nodes)
             {
                 _links.Push(generation, _version, node, leaf);

@@ -155,7 +155,8 @@ internal sealed class WorkerInbox
     {
         lock (Gate)
         {
-            (BrokenServer, Broken) = (server, reason);
+            // The first reason is the cause; what follows from it says less.
+            (BrokenServer, Broken) = Broken is null ? (server, reason) : (BrokenServer, Broken);
             Monitor.PulseAll(Gate);
         }
     }

@@ -1,0 +1,68 @@
+using DistributedTrainer.Channels;
+using DistributedTrainer.Cluster.Servers;
+using DistributedTrainer.Cluster.Tests.Support;
+using DistributedTrainer.Protocol;
+
+namespace DistributedTrainer.Cluster.Tests.Servers;
+
+public sealed class EvaluationBoardTests
+{
+    private readonly List<(long Version, SetSums Validation, SetSums Test)> _evaluated = [];
+    private readonly EvaluationBoard _board;
+
+    public EvaluationBoardTests() => _board = new EvaluationBoard(3, (version, sums) => _evaluated.Add((version, sums.Validation, sums.Test)));
+
+    [Fact]
+    public void All_workers_go_on_when_the_last_shard_has_come_and_the_sums_are_told_once()
+    {
+        var (first, second) = (new RecordingChannel(), new RecordingChannel());
+        Send(first, 5, 0);
+        Send(first, 5, 1);
+        Assert.Empty(first.Posted);
+        Send(second, 5, 2);
+        Assert.Equal((FrameKind.Verdict, 5L), (Assert.Single(first.Posted).Header.Kind, first.Last.Header.Step));
+        Assert.Single(second.Posted);
+        Assert.Equal((5L, new SetSums((0.1 + 0.2) + 0.3, 6, 9), new SetSums((1.0 + 2.0) + 3.0, 3, 6)), Assert.Single(_evaluated));
+    }
+
+    [Fact]
+    public void Any_order_gives_the_same_bits()
+    {
+        Send(new RecordingChannel(), 5, 2);
+        Send(new RecordingChannel(), 5, 1);
+        Send(new RecordingChannel(), 5, 0);
+        Assert.Equal((0.1 + 0.2) + 0.3, Assert.Single(_evaluated).Validation.Loss);
+    }
+
+    [Fact]
+    public void A_worker_that_repeats_its_shard_is_answered_and_counted_once()
+    {
+        var repeated = new RecordingChannel();
+        Enumerable.Range(0, 3).ToList().ForEach(shard => Send(new RecordingChannel(), 5, shard));
+        Send(repeated, 5, 1);
+        Assert.Single(repeated.Posted);
+        Assert.Single(_evaluated);
+    }
+
+    [Fact]
+    public void Half_an_older_evaluation_is_forgotten_with_the_next_version()
+    {
+        Send(new RecordingChannel(), 5, 0);
+        var channel = new RecordingChannel();
+        Send(channel, 10, 1);
+        Send(channel, 5, 2);
+        Send(channel, 10, 2);
+        Assert.Empty(_evaluated);
+        Send(channel, 10, 0);
+        Assert.Equal(10, Assert.Single(_evaluated).Version);
+        Assert.Equal(10, Assert.Single(channel.Posted).Header.Step);
+    }
+
+    private void Send(RecordingChannel channel, long version, int shard)
+    {
+        var sums = new EvaluationSums();
+        double[] losses = [0.1, 0.2, 0.3];
+        ((double[])[losses[shard], shard + 1, 3, shard + 1, 1, 2]).CopyTo(sums.Values, 0);
+        _board.Complete(channel, new FrameHeader { Kind = FrameKind.Evaluation, Step = version, Index = shard }, sums);
+    }
+}

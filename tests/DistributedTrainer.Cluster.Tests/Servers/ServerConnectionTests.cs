@@ -1,0 +1,176 @@
+using System.Text;
+using DistributedTrainer.Channels;
+using DistributedTrainer.Cluster.Servers;
+using DistributedTrainer.Cluster.Tests.Support;
+using DistributedTrainer.Engine.Reduction;
+using DistributedTrainer.Protocol;
+
+namespace DistributedTrainer.Cluster.Tests.Servers;
+
+public sealed class ServerConnectionTests
+{
+    private readonly PartitionBench _bench = new(new TestExperiment { Training = "{ epochs: 2, batch-size: 30, shards: 3 }", Split = "{ validation: 0.2, test: 0.2 }" }.Plan());
+    private readonly List<(string Worker, string Reason)> _lost = [];
+    private readonly List<(long Version, SetSums Validation)> _evaluated = [];
+    private readonly RecordingChannel _channel = new();
+    private readonly ServerConnection _connection;
+    private ServedRun? _served;
+
+    public ServerConnectionTests()
+    {
+        _served = new ServedRun
+        {
+            Partitions = new Dictionary<int, Partition> { [0] = _bench.Partition },
+            Statistics = _bench.Statistics,
+            Evaluations = new EvaluationBoard(3, (version, sums) => _evaluated.Add((version, sums.Validation))),
+            LinkLost = (worker, reason) => _lost.Add((worker, reason)),
+        };
+        _connection = new ServerConnection(() => _served);
+    }
+
+    [Fact]
+    public void A_worker_that_named_itself_is_reported_when_its_connection_closes()
+    {
+        Send(new FrameHeader { Kind = FrameKind.Request }, Encoding.UTF8.GetBytes("node/0"));
+        _connection.Closed(_channel, "gone");
+        Assert.Equal(("node/0", "gone"), Assert.Single(_lost));
+    }
+
+    [Fact]
+    public void A_connection_without_a_name_is_nobodys()
+    {
+        _connection.Closed(_channel, "gone");
+        Assert.Empty(_lost);
+    }
+
+    [Fact]
+    public void A_closed_connection_gets_no_parameters()
+    {
+        Send(new FrameHeader { Kind = FrameKind.Pull, Step = 1 }, []);
+        _connection.Closed(_channel, "gone");
+        _bench.PushAll(0);
+        Assert.Empty(_channel.Posted);
+    }
+
+    [Fact]
+    public void Pushes_reach_the_partition()
+    {
+        for (var shard = 0; shard < 3; shard++)
+        {
+            Send(_bench.Header(0, TreeNode.OfLeaf(shard)), new byte[_bench.Partition.Range.Length * 4]);
+        }
+
+        Assert.Equal(1, _bench.Partition.Version);
+        Assert.Empty(_channel.Posted);
+    }
+
+    [Fact]
+    public void A_push_that_breaks_off_counts_for_nothing()
+    {
+        var header = _bench.Header(0, TreeNode.OfLeaf(0));
+        Assert.Equal(header.PayloadBytes, _connection.Reserve(_channel, header).Length);
+        _connection.Abandoned(_channel, header);
+        _connection.Closed(_channel, "cut");
+        _bench.PushAll(0);
+        Assert.Equal(1, _bench.Partition.Version);
+    }
+
+    [Fact]
+    public void A_stale_push_is_refused_as_stale_and_a_wrong_one_is_not()
+    {
+        _bench.Partition.Fence(2);
+        var header = _bench.Header(0, TreeNode.OfLeaf(0));
+        Send(header, new byte[header.PayloadBytes]);
+        Send(header with { Generation = 2, Rows = 1 }, new byte[header.PayloadBytes]);
+        Assert.All(_channel.Posted, static posted => Assert.Equal((FrameKind.Refused, (byte)FrameKind.Push), (posted.Header.Kind, posted.Header.Flags)));
+        Assert.Equal([ServerConnection.StaleGeneration, 0], _channel.Posted.Select(static posted => posted.Header.Count));
+        Assert.Contains("generation 1 is not the current one", _channel.Text(0), StringComparison.Ordinal);
+        Assert.Contains("rows, not 1", _channel.Text(1), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_version_that_is_gone_is_refused()
+    {
+        _bench.PushAll(0);
+        _bench.PushAll(1);
+        Send(new FrameHeader { Kind = FrameKind.Pull, Step = 0, Generation = 1 }, []);
+        Assert.Equal("version 0 is no longer kept", _channel.Text(0));
+        Assert.Equal(0, _channel.Last.Header.Count);
+    }
+
+    [Fact]
+    public void A_partition_that_is_elsewhere_is_refused()
+    {
+        Send(_bench.Header(0, TreeNode.OfLeaf(0)) with { Partition = 7 }, new byte[4]);
+        Send(new FrameHeader { Kind = FrameKind.Pull, Partition = 7 }, []);
+        Assert.All(Enumerable.Range(0, 2), i => Assert.Equal("this node serves no such partition", _channel.Text(i)));
+    }
+
+    [Fact]
+    public void A_frame_that_is_not_for_a_server_is_refused()
+    {
+        Send(new FrameHeader { Kind = FrameKind.Verdict }, new byte[4]);
+        Assert.Equal("a frame of kind Verdict is not for a server", _channel.Text(0));
+    }
+
+    [Fact]
+    public void A_name_that_is_too_long_is_refused()
+    {
+        Send(new FrameHeader { Kind = FrameKind.Request }, new byte[300]);
+        Assert.Equal(FrameKind.Refused, Assert.Single(_channel.Posted).Header.Kind);
+    }
+
+    [Fact]
+    public void Before_a_run_is_served_everything_is_refused()
+    {
+        _served = null;
+        var header = _bench.Header(0, TreeNode.OfLeaf(0));
+        Send(header, new byte[header.PayloadBytes]);
+        Assert.Equal("this node serves no such partition", _channel.Text(0));
+        _connection.Closed(_channel, "gone");
+    }
+
+    [Fact]
+    public void A_worker_that_evaluates_an_older_version_may_go_on()
+    {
+        _bench.PushAll(0);
+        Send(new FrameHeader { Kind = FrameKind.Evaluation, Step = 0, Index = 1 }, new byte[EvaluationSums.Bytes]);
+        Assert.Equal((FrameKind.Verdict, 0L), (Assert.Single(_channel.Posted).Header.Kind, _channel.Last.Header.Step));
+        Assert.Empty(_evaluated);
+    }
+
+    [Fact]
+    public void An_evaluation_ahead_of_the_version_is_refused()
+    {
+        Send(new FrameHeader { Kind = FrameKind.Evaluation, Step = 3, Index = 1 }, new byte[EvaluationSums.Bytes]);
+        Assert.Equal("the evaluation of version 3, shard 1, does not fit version 0", _channel.Text(0));
+    }
+
+    [Fact]
+    public void Evaluations_of_all_shards_are_answered()
+    {
+        for (var shard = 0; shard < 3; shard++)
+        {
+            Send(new FrameHeader { Kind = FrameKind.Evaluation, Step = 0, Index = shard }, new byte[EvaluationSums.Bytes]);
+        }
+
+        Assert.Equal(FrameKind.Verdict, Assert.Single(_channel.Posted).Header.Kind);
+        Assert.Equal(0, Assert.Single(_evaluated).Version);
+    }
+
+    // As a channel would.
+    private void Send(FrameHeader header, byte[] payload)
+    {
+        header.PayloadBytes = payload.Length;
+        var place = _connection.Reserve(_channel, header);
+        if (place.Length == payload.Length)
+        {
+            payload.CopyTo(place);
+            _connection.Complete(_channel, header);
+        }
+        else
+        {
+            Assert.Equal(0, place.Length);
+        }
+    }
+}

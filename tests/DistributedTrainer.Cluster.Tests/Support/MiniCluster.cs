@@ -1,0 +1,223 @@
+using System.Collections.Concurrent;
+using DistributedTrainer.Cluster.Coordination;
+using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Servers;
+using DistributedTrainer.Cluster.Workers;
+using DistributedTrainer.Protocol;
+using Assign = DistributedTrainer.Protocol.Workers.Assign;
+using Route = DistributedTrainer.Protocol.Workers.Route;
+
+namespace DistributedTrainer.Cluster.Tests.Support;
+
+/// <summary>
+/// Partitions, boards and step loops over the real data plane, without actors. Whatever a coordinator would do runs on
+/// one thread of its own, one thing after the other.
+/// </summary>
+internal sealed class MiniCluster : IDisposable
+{
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    private static int _count;
+
+    private readonly BlockingCollection<Action> _todo = [];
+    private readonly TaskCompletionSource<SetSums> _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly List<DataPlaneServer> _servers = [];
+    private readonly Dictionary<int, Partition> _partitions = [];
+    private readonly ConcurrentQueue<double> _losses = new();
+    private readonly List<Worker> _workers = [];
+    private readonly Route[] _routes;
+    private Dictionary<Worker, int[]> _shards = [];
+
+    public MiniCluster(TrainingPlan plan, int servers = 1)
+    {
+        Plan = plan;
+        var number = Interlocked.Increment(ref _count);
+        for (var i = 0; i < servers; i++)
+        {
+            _servers.Add(Serve($"mini-{Environment.ProcessId}-{number}-{i}", [.. plan.Ranges.Where(range => range.Id % servers == i)]));
+        }
+
+        _routes = [.. plan.Ranges.Select(range => new Route(new PartitionId(range.Id), new NodeId($"s{range.Id % servers}"), "here", Environment.ProcessId, _servers[range.Id % servers].Addresses))];
+        new Thread(Coordinate) { IsBackground = true, Name = "coordinator of a test" }.Start();
+    }
+
+    public TrainingPlan Plan { get; }
+
+    public long Generation { get; private set; }
+
+    /// <summary>Called on the coordinating thread after each step.</summary>
+    public Action<long> StepApplied { get; set; } = static _ => { };
+
+    /// <summary>Called on the coordinating thread; by default everybody is assigned anew what they have.</summary>
+    public Action<Worker, string>? LinkLost { get; set; }
+
+    public ConcurrentQueue<(string Worker, string Server, string Reason)> LostLinks { get; } = new();
+
+    public ConcurrentQueue<(long Version, SetSums Validation, SetSums Test)> Evaluations { get; } = new();
+
+    public Worker Add(string name, Func<Route[], Route[]>? routes = null, TrainingPlan? plan = null)
+    {
+        var worker = new Worker(name, (routes ?? (static all => all))(_routes));
+        worker.Loop = new StepLoop(plan ?? Plan, name, "here", new WorkerEvents(this, worker));
+        _workers.Add(worker);
+        return worker;
+    }
+
+    /// <summary>Workers that share the shards evenly.</summary>
+    public MiniCluster With(int workers)
+    {
+        var added = Enumerable.Range(0, workers).Select(i => Add($"w{i}")).ToArray();
+        var assignment = new ShardAssignment(Plan.Shards);
+        var ids = Array.ConvertAll(added, static worker => new WorkerId(worker.Name));
+        assignment.Rebalance(ids);
+        Do(() => Assign(added.Select((worker, i) => (worker, assignment.ShardsOf(ids[i]))).ToArray()));
+        return this;
+    }
+
+    /// <summary>Has the coordinating thread do something.</summary>
+    public void Do(Action action) => _todo.Add(action);
+
+    /// <summary>A new generation: fences all partitions and assigns; on the coordinating thread.</summary>
+    public void Assign(params (Worker Worker, int[] Shards)[] shards)
+    {
+        _shards = shards.ToDictionary(static entry => entry.Worker, static entry => entry.Shards);
+        Generation++;
+        From = _partitions.Values.Min(partition => partition.Fence(Generation));
+        AssignAgain();
+    }
+
+    /// <summary>The same assignment as last time, in the same generation.</summary>
+    public void AssignAgain()
+    {
+        foreach (var (worker, own) in _shards)
+        {
+            worker.Loop.Reassign(new Assign(new RunId("mini"), new WorkerId(worker.Name), new Generation(Generation), new StepId(From), own, worker.Routes));
+            worker.Start();
+        }
+    }
+
+    /// <summary>What everybody has, in a new generation.</summary>
+    public void AssignAnew() => Assign([.. _shards.Select(static pair => (pair.Key, pair.Value))]);
+
+    public TrainedModel Run()
+    {
+        if (!_finished.Task.Wait(Limit))
+        {
+            throw new TimeoutException($"The run stands at version {string.Join(", ", _partitions.Values.Select(static partition => partition.Version))} of {Plan.TotalSteps}, generation {Generation}.");
+        }
+
+        var final = FinalParameters.Fetch(Plan, "here", _routes, Generation, Plan.TotalSteps);
+        return new TrainedModel(final.Parameters, final.Buffers, [.. _losses]);
+    }
+
+    public void Dispose()
+    {
+        _todo.CompleteAdding();
+        _workers.ForEach(static worker => worker.Loop.Dispose());
+        _servers.ForEach(static server => server.Dispose());
+    }
+
+    private long From { get; set; }
+
+    private DataPlaneServer Serve(string name, PartitionRange[] ranges)
+    {
+        var lead = ranges.Any(static range => range.Id == 0);
+        var statistics = lead ? new StatisticsBoard(Plan) : null;
+        var own = ranges.ToDictionary(static range => range.Id, range => new Partition(Plan, range, 0, range.Id == 0 ? statistics : null, new PartitionEvents(this, range.Id)));
+        foreach (var (id, partition) in own)
+        {
+            _partitions.Add(id, partition);
+        }
+
+        var server = new DataPlaneServer("127.0.0.1", name, Plan.Token, static _ => { });
+        server.Serve(new ServedRun
+        {
+            Partitions = own,
+            Statistics = statistics,
+            Evaluations = lead ? new EvaluationBoard(Plan.Shards, Evaluated) : null,
+            LinkLost = static (_, _) => { },
+        });
+        return server;
+    }
+
+    private void Evaluated(long version, EvaluationSums sums)
+    {
+        Evaluations.Enqueue((version, sums.Validation, sums.Test));
+        if (version == Plan.TotalSteps)
+        {
+            _finished.TrySetResult(sums.Test);
+        }
+    }
+
+    private void Coordinate()
+    {
+        foreach (var action in _todo.GetConsumingEnumerable())
+        {
+            try
+            {
+                action();
+            }
+            catch (Exception problem)
+            {
+                _finished.TrySetException(problem);
+            }
+        }
+    }
+
+    private void Enqueue(Action action)
+    {
+        try
+        {
+            _todo.Add(action);
+        }
+        catch (InvalidOperationException)
+        {
+            // The test is over.
+        }
+    }
+
+    /// <summary>A step loop with its way to the servers.</summary>
+    internal sealed class Worker(string name, Route[] routes)
+    {
+        private bool _started;
+
+        public string Name => name;
+
+        public Route[] Routes => routes;
+
+        public StepLoop Loop { get; set; } = null!;
+
+        public void Start()
+        {
+            if (!_started)
+            {
+                _started = true;
+                Loop.Start();
+            }
+        }
+    }
+
+    private sealed class WorkerEvents(MiniCluster cluster, Worker worker) : IStepLoopEvents
+    {
+        public void LinkLost(string server, string reason)
+        {
+            cluster.LostLinks.Enqueue((worker.Name, server, reason));
+            cluster.Enqueue(() => (cluster.LinkLost ?? ((_, _) => cluster.AssignAnew()))(worker, reason));
+        }
+
+        public void Failed(long step, Exception cause) => cluster._finished.TrySetException(cause);
+    }
+
+    private sealed class PartitionEvents(MiniCluster cluster, int partition) : IPartitionEvents
+    {
+        public void StepApplied(long step, double lossSum, int rows)
+        {
+            if (partition == 0)
+            {
+                cluster._losses.Enqueue(lossSum);
+                cluster.Enqueue(() => cluster.StepApplied(step));
+            }
+        }
+
+        public void Failed(long step, string reason) => cluster._finished.TrySetException(new InvalidOperationException(reason));
+    }
+}

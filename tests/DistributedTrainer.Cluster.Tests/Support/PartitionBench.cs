@@ -1,0 +1,113 @@
+using DistributedTrainer.Channels;
+using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Servers;
+using DistributedTrainer.Engine.Reduction;
+
+namespace DistributedTrainer.Cluster.Tests.Support;
+
+/// <summary>What a partition told.</summary>
+internal sealed class RecordedEvents : IPartitionEvents
+{
+    public List<(long Step, double Loss, int Rows)> Applied { get; } = [];
+
+    public List<(long Step, string Reason)> Failures { get; } = [];
+
+    public void StepApplied(long step, double lossSum, int rows) => Applied.Add((step, lossSum, rows));
+
+    public void Failed(long step, string reason) => Failures.Add((step, reason));
+}
+
+/// <summary>One partition on the bench, with gradients that are made up but the same for the same leaf and step.</summary>
+internal sealed class PartitionBench
+{
+    public PartitionBench(TrainingPlan plan, int partition = 0, long generation = 1)
+    {
+        Plan = plan;
+        Statistics = partition == 0 ? new StatisticsBoard(plan) : null;
+        Partition = new Partition(plan, plan.Ranges[partition], generation, Statistics, Events);
+    }
+
+    public TrainingPlan Plan { get; }
+
+    public StatisticsBoard? Statistics { get; }
+
+    public RecordedEvents Events { get; } = new();
+
+    public Partition Partition { get; }
+
+    public FrameHeader Header(long step, TreeNode node, long generation = 1, double loss = 1) => new()
+    {
+        Kind = FrameKind.Push,
+        Generation = generation,
+        Step = step,
+        Partition = Partition.Range.Id,
+        Level = node.Level,
+        Index = node.Index,
+        Rows = Plan.RowsUnder(step, node),
+        Sum = loss,
+        PayloadBytes = Partition.Range.Length * sizeof(float),
+    };
+
+    /// <summary>Pushes a node; returns the refusal, if any.</summary>
+    public string? Push(long step, TreeNode node, long generation = 1, double? loss = null)
+    {
+        var header = Header(step, node, generation, loss ?? LossUnder(step, node));
+        var buffer = Partition.Reserve(header, out var refusal);
+        if (buffer is not null)
+        {
+            Sum(step, node).CopyTo(buffer.Gradient.Span);
+            Partition.Complete(header, buffer);
+        }
+
+        return refusal;
+    }
+
+    public void PushAll(long step, long generation = 1)
+    {
+        for (var shard = 0; shard < Plan.Shards; shard++)
+        {
+            if (Plan.Schedule.LeafRows(step, shard) > 0)
+            {
+                Assert.Null(Push(step, TreeNode.OfLeaf(shard), generation));
+            }
+        }
+    }
+
+    /// <summary>The parameters of a version that is there.</summary>
+    public float[] Parameters(long version)
+    {
+        var channel = new RecordingChannel();
+        Assert.True(Partition.Pull(channel, version));
+        return channel.Floats(0);
+    }
+
+    private static double LossOf(long step, int leaf) => 1.0 / (3 + leaf + (7 * step));
+
+    private double LossUnder(long step, TreeNode node) => Under(step, node, LossOf, static (left, right) => left + right);
+
+    private float[] Sum(long step, TreeNode node) => Under(step, node, Gradient, static (left, right) => [.. left.Zip(right, static (x, y) => x + y)]);
+
+    // The sum as the tree defines it, written down once more.
+    private T Under<T>(long step, TreeNode node, Func<long, int, T> leaf, Func<T, T, T> add)
+    {
+        if (node.Level == 0)
+        {
+            return leaf(step, node.Index);
+        }
+
+        if (Plan.RowsUnder(step, node.Right) == 0)
+        {
+            return Under(step, node.Left, leaf, add);
+        }
+
+        return Plan.RowsUnder(step, node.Left) == 0
+            ? Under(step, node.Right, leaf, add)
+            : add(Under(step, node.Left, leaf, add), Under(step, node.Right, leaf, add));
+    }
+
+    private float[] Gradient(long step, int leaf)
+    {
+        var random = new Random((int)((step * 1000) + leaf));
+        return [.. Enumerable.Range(0, Partition.Range.Length).Select(_ => (float)(random.NextDouble() - 0.5))];
+    }
+}

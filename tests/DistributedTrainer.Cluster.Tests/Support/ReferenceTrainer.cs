@@ -1,0 +1,108 @@
+using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Data;
+using DistributedTrainer.Engine.Autograd;
+using DistributedTrainer.Engine.Kernels;
+using DistributedTrainer.Engine.Models;
+using DistributedTrainer.Engine.Reduction;
+using DistributedTrainer.Engine.Tensors;
+
+namespace DistributedTrainer.Cluster.Tests.Support;
+
+/// <summary>Training in one thread with the engine alone, all leaves of a step in one pass: what every cluster must reach.</summary>
+internal static class ReferenceTrainer
+{
+    public static TrainedModel Train(TrainingPlan plan)
+    {
+        var workspace = plan.Model.CreateWorkspace(plan.Loss, plan.BatchSize);
+        plan.Model.Initialize(workspace.Parameters, workspace.Buffers, plan.Seed);
+        var state = Enumerable.Range(0, plan.Optimizer.StateVectors).Select(_ => new float[plan.Model.Layout.Length]).ToArray();
+        var orders = Enumerable.Range(0, plan.Shards).Select(shard => new ShardOrder(plan.Schedule, shard)).ToArray();
+        var losses = new List<double>();
+        for (var step = 0L; step < plan.TotalSteps; step++)
+        {
+            losses.Add(Step(plan, workspace, state, orders, step));
+        }
+
+        return new TrainedModel(workspace.Parameters.ToArray(), workspace.Buffers.ToArray(), [.. losses]);
+    }
+
+    private static double Step(TrainingPlan plan, Workspace workspace, float[][] state, ShardOrder[] orders, long step)
+    {
+        var segments = new List<LeafSegment>();
+        var rows = new List<int>();
+        for (var shard = 0; shard < plan.Shards; shard++)
+        {
+            var leaf = orders[shard].Rows(step).ToArray();
+            if (leaf.Length > 0)
+            {
+                segments.Add(new LeafSegment(shard, rows.Count, leaf.Length));
+                rows.AddRange(leaf);
+            }
+        }
+
+        Fill(plan, workspace, rows);
+        var gradients = segments.ConvertAll(_ => new AlignedBuffer(plan.Model.Layout.Length));
+        var sums = new LeafSums[segments.Count];
+        var exchange = new LocalExchange(plan.Shards);
+        workspace.Train(step, plan.Seed, segments.ToArray(), gradients, sums, exchange);
+
+        var leaves = segments.Select((segment, i) => (segment.Leaf, Gradient: gradients[i].Span.ToArray(), sums[i].Loss)).ToDictionary(static entry => entry.Leaf);
+        var (gradient, loss) = Sum(new FixedTree(plan.Shards), new FixedTree(plan.Shards).Root, leaf => leaves.TryGetValue(leaf, out var entry) ? (entry.Gradient, entry.Loss) : null)!.Value;
+        foreach (var slot in plan.Model.Layout.Slots)
+        {
+            var (start, length) = (slot.Offset, slot.Shape.Elements);
+            plan.Optimizer.Update(
+                step,
+                plan.LearningRate(step),
+                workspace.Parameters.Slice(start, length),
+                gradient.AsSpan(start, length),
+                rows.Count,
+                slot.Decays ? plan.WeightDecay : 0,
+                state.Length > 0 ? state[0].AsSpan(start, length) : [],
+                state.Length > 1 ? state[1].AsSpan(start, length) : [],
+                workspace.Parameters.Slice(start, length));
+        }
+
+        foreach (var slot in plan.Model.BatchNorms)
+        {
+            var pooled = exchange.Pooled[slot.Index];
+            RunningStatistics.Update(slot, workspace.Buffers, pooled.First, pooled.Second, pooled.Rows);
+        }
+
+        return loss;
+    }
+
+    private static void Fill(TrainingPlan plan, Workspace workspace, List<int> rows)
+    {
+        var input = workspace.Input(rows.Count);
+        var width = plan.Data.Dataset.FeatureCount;
+        for (var i = 0; i < rows.Count; i++)
+        {
+            plan.Data.Training.Row(rows[i]).CopyTo(input.Slice(i * width, width));
+            if (plan.IsClassification)
+            {
+                workspace.Labels(rows.Count)[i] = plan.Data.Training.Label(rows[i]);
+            }
+            else
+            {
+                workspace.Targets(rows.Count)[i] = plan.Data.Training.Target(rows[i]);
+            }
+        }
+    }
+
+    private static (float[] Gradient, double Loss)? Sum(FixedTree tree, TreeNode node, Func<int, (float[], double)?> leaf)
+    {
+        if (!tree.Contains(node) || node.Level == 0)
+        {
+            return tree.Contains(node) ? leaf(node.Index) : null;
+        }
+
+        if ((Sum(tree, node.Left, leaf), Sum(tree, node.Right, leaf)) is not ({ } left, { } right))
+        {
+            return Sum(tree, node.Left, leaf) ?? Sum(tree, node.Right, leaf);
+        }
+
+        ElementWise.AddTo(left.Gradient, right.Gradient);
+        return (left.Gradient, left.Loss + right.Loss);
+    }
+}
