@@ -11,10 +11,16 @@ public sealed class Variable
     private readonly Arena _arena;
     private readonly int _value;
     private readonly int _gradient;
+    private readonly int _maximumRows;
+
+    // Kept from the first use on, since a warm step allocates nothing.
+    private Tensor? _valueTensor;
+    private Tensor? _gradientTensor;
 
     internal Variable(Arena arena, Shape shape, int maximumRows, bool needsGradient)
     {
         _arena = arena;
+        _maximumRows = maximumRows;
         Shape = shape;
         Columns = shape.Elements;
         NeedsGradient = needsGradient;
@@ -34,11 +40,16 @@ public sealed class Variable
     internal bool IsRead { get; set; }
 
     /// <summary>The first rows of the value (rows, Columns).</summary>
-    public Span<float> Value(int rows) => _arena.Tensor(_value).Span[..(rows * Columns)];
+    /// <exception cref="ArgumentOutOfRangeException">There is no room for so many rows.</exception>
+    public Span<float> Value(int rows) => (_valueTensor ??= _arena.Tensor(_value)).Span[..Elements(rows)];
 
     /// <summary>The first rows of the gradient (rows, Columns).</summary>
     /// <exception cref="InvalidOperationException">No gradient is computed here.</exception>
     public Span<float> Gradient(int rows) => _gradient >= 0
-        ? _arena.Tensor(_gradient).Span[..(rows * Columns)]
+        ? (_gradientTensor ??= _arena.Tensor(_gradient)).Span[..Elements(rows)]
         : throw new InvalidOperationException("variable: nothing behind this value needs a gradient, so it has none.");
+
+    private int Elements(int rows) => (uint)rows <= (uint)_maximumRows
+        ? rows * Columns
+        : throw new ArgumentOutOfRangeException(nameof(rows), $"variable: {rows} rows were asked for, there is room for {_maximumRows} rows. Build the graph for more.");
 }

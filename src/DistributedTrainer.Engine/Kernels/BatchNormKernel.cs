@@ -10,14 +10,20 @@ namespace DistributedTrainer.Engine.Kernels;
 /// </summary>
 public static class BatchNormKernel
 {
-    /// <summary>Means and sums of squared deviations of the columns of x(B,C).</summary>
+    /// <summary>Means and sums of squared deviations of the columns of x(B,C); all zero without rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Moments(ReadOnlySpan<float> x, Span<double> mean, Span<double> m2)
     {
         var columns = mean.Length;
-        var rows = x.Length / columns;
         mean.Clear();
         m2.Clear();
+        if (x.Length == 0)
+        {
+            return;
+        }
+
+        VectorMap.CheckRows(x.Length, columns);
+        var rows = x.Length / columns;
         for (var row = 0; row < rows; row++)
         {
             var values = x.Slice(row * columns, columns);

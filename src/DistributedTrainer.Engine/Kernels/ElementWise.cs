@@ -35,6 +35,7 @@ public static class ElementWise
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddRowVector(Span<float> y, ReadOnlySpan<float> b)
     {
+        VectorMap.CheckRows(y.Length, b.Length);
         for (var start = 0; start < y.Length; start += b.Length)
         {
             AddTo(y.Slice(start, b.Length), b);

@@ -17,6 +17,9 @@ public static unsafe class MatrixProduct
     // 240 = 20 · 12 = 40 · 6 = 60 · 4: whole tiles for every width; 240 × 512 floats are half of the second-level cache.
     private const int MBlock = 240;
 
+    // Bounds the panels of B to 8 MB, however many columns there are; layers are narrower than one block.
+    private const int NBlock = 4096;
+
     private static readonly int TileRows = Vector512.IsHardwareAccelerated ? 12 : Vector256.IsHardwareAccelerated ? 6 : 4;
     private static readonly int TileColumns = Vector512.IsHardwareAccelerated ? 32 : Vector256.IsHardwareAccelerated ? 16 : 8;
 
@@ -47,6 +50,9 @@ public static unsafe class MatrixProduct
     private static void Run(
         ReadOnlySpan<float> a, int aRow, int aColumn, ReadOnlySpan<float> b, int bRow, int bColumn, Span<float> c, int m, int n, int k, bool accumulate)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(m);
+        ArgumentOutOfRangeException.ThrowIfNegative(n);
+        ArgumentOutOfRangeException.ThrowIfNegative(k);
         Check(a.Length, (long)m * k, "a", m, k);
         Check(b.Length, (long)n * k, "b", n, k);
         Check(c.Length, (long)m * n, "c", m, n);
@@ -62,18 +68,22 @@ public static unsafe class MatrixProduct
 
         var kBlock = Math.Min(k, KBlock);
         var panelsA = Room(ref _panelsA, RoundUp(Math.Min(m, MBlock), TileRows) * kBlock);
-        var panelsB = Room(ref _panelsB, RoundUp(n, TileColumns) * kBlock);
+        var panelsB = Room(ref _panelsB, RoundUp(Math.Min(n, NBlock), TileColumns) * kBlock);
         fixed (float* pa = a, pb = b, pc = c, packedA = panelsA, packedB = panelsB)
         {
             for (var k0 = 0; k0 < k; k0 += KBlock)
             {
                 var depth = Math.Min(KBlock, k - k0);
-                Pack(pb + ((long)k0 * bRow), bColumn, bRow, packedB, n, depth, TileColumns);
-                for (var m0 = 0; m0 < m; m0 += MBlock)
+                for (var n0 = 0; n0 < n; n0 += NBlock)
                 {
-                    var rows = Math.Min(MBlock, m - m0);
-                    Pack(pa + ((long)m0 * aRow) + ((long)k0 * aColumn), aRow, aColumn, packedA, rows, depth, TileRows);
-                    MultiplyPanels(packedA, packedB, pc + ((long)m0 * n), rows, n, depth, accumulate || k0 > 0);
+                    var columns = Math.Min(NBlock, n - n0);
+                    Pack(pb + ((long)k0 * bRow) + ((long)n0 * bColumn), bColumn, bRow, packedB, columns, depth, TileColumns);
+                    for (var m0 = 0; m0 < m; m0 += MBlock)
+                    {
+                        var rows = Math.Min(MBlock, m - m0);
+                        Pack(pa + ((long)m0 * aRow) + ((long)k0 * aColumn), aRow, aColumn, packedA, rows, depth, TileRows);
+                        MultiplyPanels(packedA, packedB, pc + ((long)m0 * n) + n0, n, rows, columns, depth, accumulate || k0 > 0);
+                    }
                 }
             }
         }
@@ -124,7 +134,7 @@ public static unsafe class MatrixProduct
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyPanels(float* a, float* b, float* c, int rows, int columns, int depth, bool load)
+    private static void MultiplyPanels(float* a, float* b, float* c, int rowLength, int rows, int columns, int depth, bool load)
     {
         var edge = stackalloc float[12 * 32];
         var (tileRows, tileColumns) = (TileRows, TileColumns);
@@ -135,18 +145,18 @@ public static unsafe class MatrixProduct
             for (var i = 0; i < rows; i += tileRows)
             {
                 var panelA = a + ((long)i * depth);
-                var to = c + ((long)i * columns) + j;
+                var to = c + ((long)i * rowLength) + j;
                 var height = Math.Min(tileRows, rows - i);
                 if (height == tileRows && width == tileColumns)
                 {
-                    Tile(panelA, panelB, to, columns, depth, load);
+                    Tile(panelA, panelB, to, rowLength, depth, load);
                     continue;
                 }
 
                 // An edge tile goes through a small buffer, so that the tile itself needs no slow path.
-                CopyTile(to, columns, edge, tileColumns, height, width);
+                CopyTile(to, rowLength, edge, tileColumns, height, width);
                 Tile(panelA, panelB, edge, tileColumns, depth, load);
-                CopyTile(edge, tileColumns, to, columns, height, width);
+                CopyTile(edge, tileColumns, to, rowLength, height, width);
             }
         }
     }

@@ -16,7 +16,7 @@ public static class OptimizerKernel
     /// <summary>v ← α v − η g; w ← w + v.</summary>
     public static void Momentum(
         ReadOnlySpan<float> weights, ReadOnlySpan<float> gradientSum, long count, float decay, float rate, float momentum, Span<float> velocity, Span<float> updated) =>
-        Run(new MomentumLanes(Vector512.Create(-rate), Vector512.Create(momentum)), weights, gradientSum, count, decay, velocity, [], updated);
+        Run(new MomentumLanes(Vector512.Create(-rate), Vector512.Create(momentum)), weights, gradientSum, count, decay, State(velocity, weights.Length), [], updated);
 
     /// <summary>m ← β₁ m + (1−β₁) g; s ← β₂ s + (1−β₂) g²; w ← w − rate · m / (√s · inverseRoot + ε), with the corrections of the bias in rate and inverseRoot.</summary>
     public static void Adam(
@@ -38,8 +38,8 @@ public static class OptimizerKernel
             gradientSum,
             count,
             decay,
-            first,
-            second,
+            State(first, weights.Length),
+            State(second, weights.Length),
             updated);
 
     private interface IUpdate
@@ -61,6 +61,7 @@ public static class OptimizerKernel
     {
         VectorMap.CheckLengths(updated.Length, weights.Length);
         VectorMap.CheckLengths(updated.Length, gradientSum.Length);
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         var rows = Vector512.Create((float)count);
         var lambda = Vector512.Create(decay);
         var (hasState0, hasState1) = (state0.Length > 0, state1.Length > 0);
@@ -104,6 +105,11 @@ public static class OptimizerKernel
             blocks.Slice(3 * VectorMap.Lanes, hasState1 ? left : 0).CopyTo(hasState1 ? state1[i..] : []);
         }
     }
+
+    // An empty state would pass for one of an optimizer that keeps none, and momentum would quietly be plain descent.
+    private static Span<float> State(Span<float> state, int weights) => state.Length == weights
+        ? state
+        : throw new ArgumentException($"optimizer: a state vector has {state.Length} elements, there are {weights} weights. Allocate StateVectors vectors as long as the weights.");
 
     private static Vector512<float> Flush(Vector512<float> state) =>
         Vector512.ConditionalSelect(

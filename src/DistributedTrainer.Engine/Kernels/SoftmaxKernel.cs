@@ -13,6 +13,7 @@ public static class SoftmaxKernel
     /// <param name="labels">Right classes (B), each in 0..C−1.</param>
     /// <param name="dz">Gradient (B,C).</param>
     /// <param name="losses">Loss of each row (B).</param>
+    /// <exception cref="ArgumentException">Lengths do not fit, or a label is no class; names the row.</exception>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void CrossEntropy(ReadOnlySpan<float> z, ReadOnlySpan<int> labels, Span<float> dz, Span<float> losses)
     {
@@ -21,11 +22,19 @@ public static class SoftmaxKernel
             return;
         }
 
+        VectorMap.CheckLengths(dz.Length, z.Length);
+        VectorMap.CheckLengths(losses.Length, labels.Length);
         var classes = z.Length / labels.Length;
+        VectorMap.CheckRows(z.Length, labels.Length);
         for (var row = 0; row < labels.Length; row++)
         {
             var scores = z.Slice(row * classes, classes);
             var gradient = dz.Slice(row * classes, classes);
+            if ((uint)labels[row] >= (uint)classes)
+            {
+                throw new ArgumentException($"cross-entropy: row {row} has class {labels[row]}, the scores are of classes 0 to {classes - 1}. Check data.target, or the outputs of the last layer.");
+            }
+
             var (maximum, sum) = Exponentials(scores, gradient);
             losses[row] = VectorMath.Log(sum) + (maximum - scores[labels[row]]);
             for (var c = 0; c < classes; c++)

@@ -90,4 +90,13 @@ internal static class VectorMap
             throw new ArgumentException($"{operation}: lengths {destination} and {source} differ; they must be equal.");
         }
     }
+
+    public static void CheckRows(int elements, int columns, [CallerMemberName] string operation = "")
+    {
+        // Without columns there are no elements: a loop over rows would never end.
+        if (columns == 0 ? elements != 0 : elements % columns != 0)
+        {
+            throw new ArgumentException($"{operation}: {elements} elements are no whole rows of {columns} columns.");
+        }
+    }
 }

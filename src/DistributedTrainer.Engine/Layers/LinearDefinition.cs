@@ -18,6 +18,11 @@ public sealed record LinearDefinition(int Outputs, bool Bias = true) : LayerDefi
             throw new ArgumentException($"linear (layer {model.Layer}): a row has shape {input}, it must be flat. Put a flatten layer before it.");
         }
 
+        if (Outputs < 1)
+        {
+            throw new ArgumentException($"linear (layer {model.Layer}): {Outputs} outputs were asked for, it must be at least 1.");
+        }
+
         model.Parameter("weight", new Shape(Outputs, input[0]), decays: true, new InitialValue(null, input[0], Outputs));
         if (Bias)
         {

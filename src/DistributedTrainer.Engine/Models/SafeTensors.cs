@@ -20,12 +20,23 @@ public static class SafeTensors
     /// <param name="tensors">What.</param>
     /// <param name="metadata">Text beside it, under "__metadata__".</param>
     /// <returns>SHA-256 of the data section, in lower-case hexadecimal.</returns>
+    /// <exception cref="ArgumentException">Two tensors have one name, or a tensor has not the elements of its shape.</exception>
     public static string Write(Stream stream, IReadOnlyList<NamedTensor> tensors, IReadOnlyDictionary<string, string> metadata)
     {
         var header = new JsonObject { ["__metadata__"] = new JsonObject(metadata.Select(static pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value))) };
         var offset = 0L;
         foreach (var tensor in tensors)
         {
+            if (tensor.Values.Length != tensor.Shape.Elements)
+            {
+                throw new ArgumentException($"safetensors: {tensor.Name} of shape {tensor.Shape} has {tensor.Values.Length} elements.", nameof(tensors));
+            }
+
+            if (header.ContainsKey(tensor.Name))
+            {
+                throw new ArgumentException($"safetensors: the name {tensor.Name} is taken. Give each tensor its own.", nameof(tensors));
+            }
+
             var end = offset + ((long)tensor.Values.Length * sizeof(float));
             var shape = new JsonArray();
             for (var i = 0; i < tensor.Shape.Rank; i++)
@@ -74,7 +85,7 @@ public static class SafeTensors
         try
         {
             using var header = JsonDocument.Parse(file.AsMemory(8, (int)length));
-            var tensors = new List<NamedTensor>();
+            var places = new List<Place>();
             var metadata = new Dictionary<string, string>();
             foreach (var entry in header.RootElement.EnumerateObject())
             {
@@ -88,18 +99,20 @@ public static class SafeTensors
                     continue;
                 }
 
-                tensors.Add(ReadTensor(entry, file.AsSpan(8 + (int)length)));
+                places.Add(ReadPlace(entry));
             }
 
-            return (tensors, metadata);
+            // Before any copy: overlapping tensors would make a small file claim any amount of memory.
+            CheckPlaces(places, file.Length - 8 - length);
+            return ([.. places.Select(place => place.Read(file.AsSpan(8 + (int)length)))], metadata);
         }
-        catch (Exception problem) when (problem is JsonException or InvalidOperationException or KeyNotFoundException or FormatException or ArgumentException or OverflowException)
+        catch (Exception problem) when (problem is JsonException or InvalidOperationException or KeyNotFoundException or FormatException or ArgumentException or OverflowException or IndexOutOfRangeException)
         {
             throw new InvalidDataException($"safetensors: the header is damaged: {problem.Message}", problem);
         }
     }
 
-    private static NamedTensor ReadTensor(JsonProperty entry, ReadOnlySpan<byte> data)
+    private static Place ReadPlace(JsonProperty entry)
     {
         var type = entry.Value.GetProperty("dtype").GetString();
         if (type != "F32")
@@ -109,12 +122,42 @@ public static class SafeTensors
 
         var shape = new Shape([.. entry.Value.GetProperty("shape").EnumerateArray().Select(static size => size.GetInt32())]);
         var offsets = entry.Value.GetProperty("data_offsets");
-        var (start, end) = (offsets[0].GetInt64(), offsets[1].GetInt64());
-        if (start < 0 || end < start || end > data.Length || end - start != (long)shape.Elements * sizeof(float))
+        var place = new Place(entry.Name, shape, offsets[0].GetInt64(), offsets[1].GetInt64());
+        if (place.Start < 0 || place.End < place.Start || place.End - place.Start != (long)shape.Elements * sizeof(float))
         {
-            throw new InvalidDataException($"safetensors: {entry.Name} of shape {shape} lies at bytes {start} to {end} of {data.Length}, which does not fit.");
+            throw new InvalidDataException($"safetensors: {entry.Name} of shape {shape} lies at bytes {place.Start} to {place.End}, which does not fit.");
         }
 
-        return new NamedTensor(entry.Name, shape, MemoryMarshal.Cast<byte, float>(data[(int)start..(int)end]).ToArray());
+        return place;
+    }
+
+    /// <summary>The format asks that the tensors fill the data section without holes and overlaps.</summary>
+    private static void CheckPlaces(List<Place> places, long dataBytes)
+    {
+        var (at, names) = (0L, new HashSet<string>());
+        foreach (var place in places.OrderBy(static place => place.Start).ThenBy(static place => place.End))
+        {
+            if (place.Start != at || place.End > dataBytes)
+            {
+                throw new InvalidDataException($"safetensors: {place.Name} lies at bytes {place.Start} to {place.End} of {dataBytes}, the tensors before it end at {at}.");
+            }
+
+            if (!names.Add(place.Name))
+            {
+                throw new InvalidDataException($"safetensors: {place.Name} is there twice.");
+            }
+
+            at = place.End;
+        }
+
+        if (at != dataBytes)
+        {
+            throw new InvalidDataException($"safetensors: the tensors end at byte {at} of {dataBytes}. Is the file damaged, or followed by something else?");
+        }
+    }
+
+    private sealed record Place(string Name, Shape Shape, long Start, long End)
+    {
+        public NamedTensor Read(ReadOnlySpan<byte> data) => new(Name, Shape, MemoryMarshal.Cast<byte, float>(data[(int)Start..(int)End]).ToArray());
     }
 }

@@ -24,6 +24,7 @@ public sealed class Workspace
     private readonly int[] _labels;
     private readonly float[] _targets;
     private readonly float[] _losses;
+    private readonly int _maximumRows;
     private int _rows;
 
     internal Workspace(Model model, Loss loss, int maximumRows)
@@ -37,6 +38,7 @@ public sealed class Workspace
         _labels = new int[maximumRows];
         _targets = new float[maximumRows * _output.Columns];
         _losses = new float[maximumRows];
+        _maximumRows = maximumRows;
     }
 
     /// <summary>The flat parameter vector; the caller fills it.</summary>
@@ -64,6 +66,7 @@ public sealed class Workspace
     /// <param name="leafGradients">One flat vector a leaf: overwritten by the gradient summed over the leaf's rows.</param>
     /// <param name="sums">One a leaf: overwritten.</param>
     /// <param name="exchange">Statistics of the leaves that are computed elsewhere.</param>
+    /// <exception cref="ArgumentException">The leaves do not fill the batch, or there are fewer gradients or sums than leaves.</exception>
     /// <exception cref="ExchangeAbandonedException">The exchange was broken off; run again.</exception>
     public void Train(
         long step,
@@ -73,6 +76,7 @@ public sealed class Workspace
         Span<LeafSums> sums,
         IBatchStatisticsExchange exchange)
     {
+        Check(segments, leafGradients.Count, sums.Length);
         _rows = segments[^1].FirstRow + segments[^1].Rows;
         _pass.Training = true;
         (_pass.Step, _pass.Seed, _pass.Rows) = (step, seed, _rows);
@@ -104,6 +108,40 @@ public sealed class Workspace
         _pass.Training = false;
         _pass.Rows = rows;
         _graph.Forward(_pass);
+    }
+
+    private void Check(ReadOnlySpan<LeafSegment> segments, int gradients, int sums)
+    {
+        if (segments.Length == 0)
+        {
+            throw new ArgumentException("training: there are no leaves. Leave out a step without rows.", nameof(segments));
+        }
+
+        if (gradients < segments.Length || sums < segments.Length)
+        {
+            throw new ArgumentException($"training: {segments.Length} leaves need as many gradients and sums, there are {gradients} gradients and {sums} sums.", nameof(segments));
+        }
+
+        var rows = 0L;
+        foreach (var leaf in segments)
+        {
+            if (leaf.Rows < 1)
+            {
+                throw new ArgumentException($"training: leaf {leaf.Leaf} has {leaf.Rows} rows. Leave out leaves without rows.", nameof(segments));
+            }
+
+            if (leaf.FirstRow != rows)
+            {
+                throw new ArgumentException($"training: leaf {leaf.Leaf} begins at row {leaf.FirstRow}, the leaves before it end at {rows}. They must follow each other without gaps.", nameof(segments));
+            }
+
+            rows += leaf.Rows;
+        }
+
+        if (rows > _maximumRows)
+        {
+            throw new ArgumentException($"training: the leaves have {rows} rows, the workspace was made for {_maximumRows} rows at most.", nameof(segments));
+        }
     }
 
     private void ComputeLoss() =>

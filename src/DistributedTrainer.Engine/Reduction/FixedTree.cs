@@ -38,10 +38,13 @@ public readonly record struct TreeNode(int Level, int Index)
 public sealed class FixedTree
 {
     /// <summary>The tree over <paramref name="leaves"/> leaves.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">Fewer than one leaf.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">Fewer than one leaf, or more than 2^29.</exception>
     public FixedTree(int leaves)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(leaves, 1);
+
+        // Beyond, the positions of nodes do not fit into 32 bits.
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(leaves, 1 << 29);
         Leaves = leaves;
         while (1 << Height < leaves)
         {

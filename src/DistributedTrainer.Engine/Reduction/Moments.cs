@@ -19,6 +19,11 @@ public static class Moments
         long leftRows, Span<double> leftMean, Span<double> leftM2, long rightRows, ReadOnlySpan<double> rightMean, ReadOnlySpan<double> rightM2)
     {
         var rows = leftRows + rightRows;
+        if (rightRows == 0)
+        {
+            return rows;
+        }
+
         var share = (double)rightRows / rows;
         var weight = (double)leftRows * rightRows / rows;
         for (var c = 0; c < leftMean.Length; c++)

@@ -1,0 +1,117 @@
+using DistributedTrainer.Engine.Autograd;
+using DistributedTrainer.Engine.Operations;
+using DistributedTrainer.Engine.Tensors;
+using DistributedTrainer.Engine.Tests.Support;
+
+namespace DistributedTrainer.Engine.Tests.Autograd;
+
+/// <summary>The graph and its gates: what each does with the gradient that comes from above.</summary>
+public sealed class GraphTests
+{
+    private static readonly Shape Row = new(3);
+
+    private readonly Graph _graph = new(2);
+    private readonly Pass _pass = new() { Rows = 2, Training = true };
+    private readonly List<(Variable Variable, float[] Values)> _inputs = [];
+
+    [Fact]
+    public void Add_distributes_the_gradient()
+    {
+        var (x, y, z) = (Input(1, 2, 3, 4, 5, 6), Input(10, 20, 30, 40, 50, 60), _graph.Output(Row));
+        _graph.Add(new AddOperation(x, y, z), x, y);
+        Run(z, 1, 2, 3, 4, 5, 6);
+        AssertBits.Equal([11, 22, 33, 44, 55, 66], z.Value(2), "z");
+        AssertBits.Equal([1, 2, 3, 4, 5, 6], x.Gradient(2), "dx");
+        AssertBits.Equal([1, 2, 3, 4, 5, 6], y.Gradient(2), "dy");
+    }
+
+    [Fact]
+    public void Max_routes_the_gradient_to_what_was_larger()
+    {
+        // max(x, 0): where 0 was the larger one, or they were equal, nothing reaches x.
+        var (x, y) = (Input(1, -2, 0, -0f, 5, -6), _graph.Output(Row));
+        _graph.Add(new ReluOperation(x, y), x);
+        Run(y, 1, 2, 3, 4, 5, 6);
+        AssertBits.Equal([1, 0, 0, 0, 5, 0], x.Gradient(2), "dx");
+    }
+
+    [Fact]
+    public void Copy_adds_the_gradients()
+    {
+        var (x, y, z) = (Input(1, 2, 3, 4, 5, 6), _graph.Output(Row), _graph.Output(Row));
+        _graph.Add(new CopyOperation(x, y, z), x);
+        new float[] { 10, 20, 30, 40, 50, 60 }.CopyTo(y.Gradient(2));
+        Run(z, 1, 2, 3, 4, 5, 6);
+        AssertBits.Equal([1, 2, 3, 4, 5, 6], y.Value(2), "y");
+        AssertBits.Equal([1, 2, 3, 4, 5, 6], z.Value(2), "z");
+        AssertBits.Equal([11, 22, 33, 44, 55, 66], x.Gradient(2), "dx");
+    }
+
+    [Fact]
+    public void Branches_that_meet_again_add_up_along_both_ways()
+    {
+        // z = x + tanh x, so dz/dx = 1 + 1 − tanh².
+        var x = Input(0.5f, -1, 2, 0, 1, -3);
+        var (left, right, bent, z) = (_graph.Output(Row), _graph.Output(Row), _graph.Output(Row), _graph.Output(Row));
+        _graph.Add(new CopyOperation(x, left, right), x);
+        _graph.Add(new TanhOperation(right, bent), right);
+        _graph.Add(new AddOperation(left, bent, z), left, bent);
+        Run(z, 1, 1, 1, 1, 1, 1);
+        var expected = Array.ConvertAll(x.Value(2).ToArray(), static value => 2 - Math.Pow(Math.Tanh(value), 2));
+        AssertBits.Near(expected, x.Gradient(2), 1e-5, 1e-6, "dx");
+    }
+
+    [Fact]
+    public void A_variable_that_is_read_twice_is_refused()
+    {
+        var (x, y, z) = (Input(1, 2, 3, 4, 5, 6), _graph.Output(Row), _graph.Output(Row));
+        _graph.Add(new ReluOperation(x, y), x);
+        var problem = Assert.Throws<InvalidOperationException>(() => _graph.Add(new TanhOperation(x, z), x));
+        Assert.Contains("TanhOperation", problem.Message, StringComparison.Ordinal);
+        Assert.Contains("copy operation", problem.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_operation_that_reads_a_variable_twice_is_refused()
+    {
+        var (x, z) = (Input(1, 2, 3, 4, 5, 6), _graph.Output(Row));
+        Assert.Throws<InvalidOperationException>(() => _graph.Add(new AddOperation(x, x, z), x, x));
+    }
+
+    [Fact]
+    public void A_value_without_a_parameter_behind_it_has_no_gradient()
+    {
+        var x = _graph.Input(Row);
+        var y = _graph.Output(Row, x.NeedsGradient);
+        _graph.Add(new ReluOperation(x, y), x);
+        Assert.Throws<InvalidOperationException>(() => x.Gradient(2).Length);
+        _graph.Forward(_pass);
+        _graph.Backward(_pass);
+    }
+
+    [Fact]
+    public void Room_that_is_asked_for_after_the_layout_is_refused()
+    {
+        Input().Value(1).Clear();
+        Assert.Throws<InvalidOperationException>(() => _graph.Output(Row));
+    }
+
+    private Variable Input(params float[] values)
+    {
+        var x = _graph.Input(Row, needsGradient: true);
+        _inputs.Add((x, values));
+        return x;
+    }
+
+    private void Run(Variable output, params float[] gradient)
+    {
+        foreach (var (variable, values) in _inputs)
+        {
+            values.CopyTo(variable.Value(2));
+        }
+
+        _graph.Forward(_pass);
+        gradient.CopyTo(output.Gradient(2));
+        _graph.Backward(_pass);
+    }
+}

@@ -1,0 +1,85 @@
+using DistributedTrainer.Engine.Autograd;
+using DistributedTrainer.Engine.Kernels;
+using DistributedTrainer.Engine.Losses;
+using DistributedTrainer.Engine.Models;
+using DistributedTrainer.Engine.Optimizers;
+using DistributedTrainer.Engine.Reduction;
+using DistributedTrainer.Engine.Tensors;
+
+namespace DistributedTrainer.Engine.Tests.Support;
+
+/// <summary>A whole trainer on one thread: leaves, fixed tree, optimizer, running statistics.</summary>
+internal sealed class LocalTraining
+{
+    private readonly Model _model;
+    private readonly Optimizer _optimizer;
+    private readonly Workspace _workspace;
+    private readonly float[][] _state;
+    private readonly ulong _seed;
+    private long _step;
+
+    public LocalTraining(Model model, Loss loss, Optimizer optimizer, int maximumRows, ulong seed = 1)
+    {
+        (_model, _optimizer, _seed) = (model, optimizer, seed);
+        _workspace = model.CreateWorkspace(loss, maximumRows);
+        _state = [.. Enumerable.Range(0, optimizer.StateVectors).Select(_ => new float[model.Layout.Length])];
+        model.Initialize(_workspace.Parameters, _workspace.Buffers, seed);
+    }
+
+    public Span<float> Parameters => _workspace.Parameters;
+
+    public Span<float> Buffers => _workspace.Buffers;
+
+    public Workspace Workspace => _workspace;
+
+    /// <summary>One step; the batch is cut into leaves of so many rows.</summary>
+    /// <returns>Mean loss over the batch, before the update.</returns>
+    public double Step(ReadOnlySpan<float> x, ReadOnlySpan<int> labels, ReadOnlySpan<float> targets, int[] leafRows, float learningRate, float weightDecay = 0)
+    {
+        var rows = leafRows.Sum();
+        x.CopyTo(_workspace.Input(rows));
+        labels.CopyTo(_workspace.Labels(rows));
+        targets.CopyTo(_workspace.Targets(rows));
+        var segments = Leaves.Of(leafRows);
+        var gradients = Array.ConvertAll(leafRows, _ => new AlignedBuffer(_model.Layout.Length));
+        var sums = new LeafSums[leafRows.Length];
+        var exchange = new LocalExchange(leafRows.Length);
+        _workspace.Train(_step, _seed, segments, gradients, sums, exchange);
+
+        var gather = new TreeGather<AlignedBuffer>(new FixedTree(leafRows.Length), static (left, right) => ElementWise.AddTo(left.Span, right.Span), static _ => { });
+        for (var leaf = 0; leaf < leafRows.Length; leaf++)
+        {
+            gather.Offer(TreeNode.OfLeaf(leaf), gradients[leaf]);
+        }
+
+        _optimizer.Update(_step, learningRate, Parameters, gather.TakeTotal().Span, rows, weightDecay, State(0), State(1), Parameters);
+        foreach (var slot in _model.BatchNorms)
+        {
+            var pooled = exchange.Pooled[slot.Index];
+            RunningStatistics.Update(slot, Buffers, pooled.First, pooled.Second, pooled.Rows);
+        }
+
+        _step++;
+        return sums.Sum(static leaf => leaf.Loss) / rows;
+    }
+
+    private float[] State(int index) => index < _state.Length ? _state[index] : [];
+}
+
+/// <summary>Cuts of a batch.</summary>
+internal static class Leaves
+{
+    /// <summary>Leaves 0, 1, … of so many rows, one after the other.</summary>
+    public static LeafSegment[] Of(params int[] rows)
+    {
+        var first = 0;
+        var segments = new LeafSegment[rows.Length];
+        for (var leaf = 0; leaf < rows.Length; leaf++)
+        {
+            segments[leaf] = new LeafSegment(leaf, first, rows[leaf]);
+            first += rows[leaf];
+        }
+
+        return segments;
+    }
+}
