@@ -5,25 +5,34 @@ using Sylvan.Data.Csv;
 
 namespace DistributedTrainer.Data;
 
-/// <summary>What a CSV file holds, before it is known whether its target is a class or a number.</summary>
-internal sealed class CsvTable(string? target, ProblemLog problems)
+/// <summary>
+/// What CSV files hold, before it is known whether their target is a class or a number. The first file decides on the
+/// columns; the others must have the same, in any order.
+/// </summary>
+internal sealed class CsvTable(string? target, IReadOnlyList<string> textColumns, ProblemLog problems)
 {
-    // Rows of the widest tables: a million columns of some ten characters.
+    // Characters of the widest row that is read.
     private const int LongestRow = 1 << 24;
 
-    private int[] _places = [];
+    private readonly List<float> _cells = [];
 
+    /// <summary>Columns other than the target.</summary>
     public string[] FeatureNames { get; private set; } = [];
 
     public string TargetName { get; private set; } = "";
 
-    public List<float> Features { get; } = [];
+    /// <summary>Features that are read as text, by column.</summary>
+    public Dictionary<int, TextColumn> Texts { get; } = [];
 
     public TextColumn Target { get; } = new();
 
-    public string Sha256 { get; private set; } = "";
+    /// <summary>Cells of each file; those of text columns are indices into the column's texts.</summary>
+    public List<float[]> Parts { get; } = [];
 
-    /// <summary>Reads the file row by row. What is wrong with it goes to the problems.</summary>
+    /// <summary>SHA-256 of each file.</summary>
+    public List<string> Sha256 { get; } = [];
+
+    /// <summary>Reads a file row by row. What is wrong with it goes to the problems.</summary>
     public void Read(string source, Stream stream)
     {
         using var hash = SHA256.Create();
@@ -32,9 +41,9 @@ internal sealed class CsvTable(string? target, ProblemLog problems)
         {
             using var text = new StreamReader(hashed, new UTF8Encoding(false, throwOnInvalidBytes: true), detectEncodingFromByteOrderMarks: true, leaveOpen: true);
             using var csv = CsvDataReader.Create(text, new CsvDataReaderOptions { HasHeaders = true, MaxBufferSize = LongestRow });
-            if (ReadHeader(source, csv))
+            if (ReadHeader(source, csv) is { } places)
             {
-                ReadRows(source, csv);
+                ReadRows(source, csv, places);
             }
         }
         catch (Exception problem) when (problem is CsvFormatException or CsvRecordTooLargeException or CsvMissingHeadersException or InvalidDataException or DecoderFallbackException)
@@ -50,17 +59,26 @@ internal sealed class CsvTable(string? target, ProblemLog problems)
         if (!problems.Any)
         {
             hashed.CopyTo(Stream.Null);
-            Sha256 = Convert.ToHexStringLower(hash.Hash!);
+            Sha256.Add(Convert.ToHexStringLower(hash.Hash!));
+            Parts.Add([.. _cells]);
+            _cells.Clear();
         }
     }
 
-    private bool ReadHeader(string source, CsvDataReader csv)
+    public static bool TryNumber(ReadOnlySpan<char> text, out float value) =>
+        float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out value) && float.IsFinite(value);
+
+    public static string NoNumber(ReadOnlySpan<char> text, string place, string column) =>
+        $"{place}: column {column} holds '{text}', where a finite number belongs{(text.Contains(',') ? " (write a decimal point, not a comma)" : "")}. Correct the value, or remove the column.";
+
+    /// <summary>For each of the file's columns its place among the features, -1 for the target; null where the header is wrong.</summary>
+    private int[]? ReadHeader(string source, CsvDataReader csv)
     {
         var header = Enumerable.Range(0, csv.FieldCount).Select(column => csv.GetName(column).Trim()).ToArray();
         if (header is [] or [""])
         {
             problems.Add($"{source}: the file is empty. It needs a header line and rows.");
-            return false;
+            return null;
         }
 
         foreach (var name in header.CountBy(static name => name).Where(static pair => pair.Value > 1).Select(static pair => pair.Key))
@@ -69,32 +87,61 @@ internal sealed class CsvTable(string? target, ProblemLog problems)
             problems.Add($"{source}:1: the columns {columns} have the same name '{name}'. Give each column a name of its own.");
         }
 
-        var targetColumn = target is null ? header.Length - 1 : Array.IndexOf(header, target);
-        if (targetColumn < 0)
+        if (FeatureNames.Length == 0)
         {
-            problems.Add($"{source}: data.target names the column '{target}', which does not exist. The columns are {string.Join(", ", header.Take(12))}{(header.Length > 12 ? ", …" : "")}.");
+            ChooseColumns(source, header);
+        }
+        else
+        {
+            string[] expected = [.. FeatureNames, TargetName];
+            var different = expected.Except(header).Select(static name => $"lacks '{name}'").Concat(header.Except(expected).Select(static name => $"has '{name}'")).Take(6).ToArray();
+            if (different.Length > 0)
+            {
+                problems.Add($"{source}:1: the columns are not those of the training file: this one {string.Join(", ", different)}. Give all files the same columns.");
+            }
+        }
+
+        return problems.Any ? null : Array.ConvertAll(header, name => Array.IndexOf(FeatureNames, name));
+    }
+
+    private void ChooseColumns(string source, string[] header)
+    {
+        var known = $"The columns are {string.Join(", ", header.Take(12))}{(header.Length > 12 ? ", …" : "")}.";
+        TargetName = target ?? header[^1];
+        FeatureNames = [.. header.Where(name => name != TargetName)];
+        if (!header.Contains(TargetName))
+        {
+            problems.Add($"{source}: data.target names the column '{target}', which does not exist. {known}");
         }
         else if (header.Length < 2)
         {
             problems.Add($"{source}: there is only the column '{header[0]}'. A table needs at least one feature and a target; is the separator a comma, semicolon or tab?");
         }
 
-        if (problems.Any)
+        foreach (var name in textColumns.Distinct())
         {
-            return false;
+            var column = Array.IndexOf(FeatureNames, name);
+            if (column >= 0)
+            {
+                Texts.Add(column, new TextColumn());
+            }
+            else
+            {
+                problems.Add(name == TargetName
+                    ? $"{source}: one-hot names the column '{name}', which is the target. Name features only; the classes are numbered without it."
+                    : $"{source}: one-hot names the column '{name}', which does not exist. {known}");
+            }
         }
-
-        TargetName = header[targetColumn];
-        FeatureNames = [.. header.Where((_, column) => column != targetColumn)];
-        _places = [.. Enumerable.Range(0, header.Length).Select(column => column == targetColumn ? -1 : column > targetColumn ? column - 1 : column)];
-        return true;
     }
 
-    private void ReadRows(string source, CsvDataReader csv)
+    private void ReadRows(string source, CsvDataReader csv, int[] places)
     {
+        var texts = Array.ConvertAll(places, place => place < 0 ? Target : Texts.GetValueOrDefault(place));
+        var row = new float[FeatureNames.Length];
+        var before = Target.Codes.Count;
+
         // A quoted field may hold line breaks: the line's number is not the row's.
         var line = 2 + Enumerable.Range(0, csv.FieldCount).Sum(column => csv.GetName(column).Count(static c => c == '\n'));
-        var row = new float[FeatureNames.Length];
         while (!problems.Full && csv.Read())
         {
             var start = line++;
@@ -108,46 +155,37 @@ internal sealed class CsvTable(string? target, ProblemLog problems)
                 continue;
             }
 
-            if (csv.RowFieldCount != _places.Length)
+            if (csv.RowFieldCount != places.Length)
             {
-                problems.Add($"{source}:{start}: the line has {csv.RowFieldCount} fields, the header {_places.Length}. Is a comma in a text that is not quoted, or a field missing?");
+                problems.Add($"{source}:{start}: the line has {csv.RowFieldCount} fields, the header {places.Length}. Is a comma in a text that is not quoted, or a field missing?");
                 continue;
             }
 
-            for (var column = 0; column < _places.Length; column++)
+            for (var column = 0; column < places.Length; column++)
             {
-                if (_places[column] < 0)
+                var field = csv.GetFieldSpan(column);
+                var value = 0f;
+                if (texts[column] is { } text)
                 {
-                    Target.Add(csv.GetFieldSpan(column), source, start);
+                    value = text.Add(field, source, start);
                 }
-                else
+                else if (!TryNumber(field, out value))
                 {
-                    row[_places[column]] = Number(csv.GetFieldSpan(column), source, start, FeatureNames[_places[column]]);
+                    problems.Add(NoNumber(field, $"{source}:{start}", FeatureNames[places[column]]));
+                }
+
+                if (places[column] >= 0)
+                {
+                    row[places[column]] = value;
                 }
             }
 
-            Features.AddRange(row);
+            _cells.AddRange(row);
         }
 
-        if (Target.Codes.Count == 0 && !problems.Any)
+        if (Target.Codes.Count == before && !problems.Any)
         {
             problems.Add($"{source}: there is a header line but no row under it. Add rows.");
         }
     }
-
-    private float Number(ReadOnlySpan<char> text, string source, int line, string column)
-    {
-        if (!TryNumber(text, out var value))
-        {
-            problems.Add(NoNumber(text, $"{source}:{line}", column));
-        }
-
-        return value;
-    }
-
-    public static bool TryNumber(ReadOnlySpan<char> text, out float value) =>
-        float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out value) && float.IsFinite(value);
-
-    public static string NoNumber(ReadOnlySpan<char> text, string place, string column) =>
-        $"{place}: column {column} holds '{text}', where a finite number belongs{(text.Contains(',') ? " (write a decimal point, not a comma)" : "")}. Correct the value, or remove the column.";
 }

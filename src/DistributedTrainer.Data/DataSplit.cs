@@ -6,38 +6,85 @@ namespace DistributedTrainer.Data;
 public sealed record DataSplit(int[] Training, int[] Validation, int[] Test)
 {
     /// <summary>Every row is a training row.</summary>
-    public static DataSplit None(int rows) => new([.. Enumerable.Range(0, rows)], [], []);
+    public static DataSplit None(int rows) => new(Rows(0, rows), [], []);
 
-    /// <summary>Draws validation and test rows.</summary>
+    /// <summary>Nothing is drawn: every row is in the set of its source.</summary>
+    public static DataSplit None(Dataset dataset) => Draw(dataset, 0, 0, stratify: false, seed: 0);
+
+    /// <summary>Draws validation and test rows from those of the training source; a set that has a source of its own is that source.</summary>
     /// <param name="dataset">What to split.</param>
-    /// <param name="validation">Share of all rows, from 0.</param>
-    /// <param name="test">Share of all rows, from 0; both together below 1.</param>
+    /// <param name="validation">Share of the training source's rows, from 0; without effect where there is a validation source.</param>
+    /// <param name="test">Share of the training source's rows, from 0; without effect where there is a test source. Both together below 1.</param>
     /// <param name="stratify">Keep the classes' shares in each set (classification only).</param>
     /// <param name="seed">The experiment's seed.</param>
     /// <exception cref="ArgumentException">Shares that cannot be.</exception>
     public static DataSplit Draw(Dataset dataset, double validation, double test, bool stratify, ulong seed)
     {
+        validation = dataset.ValidationRows > 0 ? 0 : validation;
+        test = dataset.TestRows > 0 ? 0 : test;
         if (!(validation >= 0 && test >= 0 && validation + test < 1))
         {
             throw new ArgumentException($"split: validation is {validation} and test {test}; each must be 0 or more, and both together below 1. Lower them.");
         }
 
-        var order = Enumerable.Range(0, dataset.Rows).ToArray();
-        IndexShuffle.Shuffle(order, new RandomStream(seed, RandomPurpose.Split));
-        var classes = stratify && dataset.Task == DataTask.Classification ? dataset.ClassNames.Count : 1;
-        var rows = order.GroupBy(row => classes == 1 ? 0 : dataset.Labels[row]).OrderBy(static group => group.Key).Select(static group => group.ToArray()).ToArray();
-        var left = Array.ConvertAll(rows, static group => group.Length);
-        var forTest = Take(rows, left, Rounded(dataset.Rows * test));
-        var forValidation = Take(rows, left, Rounded(dataset.Rows * validation));
+        var classes = Shuffled(dataset, stratify, seed);
+        var left = Array.ConvertAll(classes, static rows => rows.Length);
+        var forTest = Take(classes, left, Rounded(dataset.TrainingRows * test));
+        var forValidation = Take(classes, left, Rounded(dataset.TrainingRows * validation));
         return new DataSplit(
-            Collect((group, i) => group[(forTest[i] + forValidation[i])..]),
-            Collect((group, i) => group[forTest[i]..(forTest[i] + forValidation[i])]),
-            Collect((group, i) => group[..forTest[i]]));
+            Collect((rows, c) => rows[(forTest[c] + forValidation[c])..]),
+            [.. Collect((rows, c) => rows[forTest[c]..(forTest[c] + forValidation[c])]), .. Rows(dataset.TrainingRows, dataset.ValidationRows)],
+            [.. Collect((rows, c) => rows[..forTest[c]]), .. OwnTest(dataset)]);
 
-        int[] Collect(Func<int[], int, int[]> part) => [.. rows.SelectMany(part).Order()];
+        int[] Collect(Func<int[], int, int[]> part) => [.. classes.SelectMany(part).Order()];
     }
 
+    /// <summary>
+    /// k splits for cross-validation: every row of the training source that is not a test row is a validation row in
+    /// exactly one of them and a training row in the others. The folds' sizes differ by one row at most, and so do a
+    /// class's rows in them where they are stratified. The test rows are the same in all, and those that
+    /// <see cref="Draw"/> takes with the same share and seed.
+    /// </summary>
+    /// <param name="dataset">What to split.</param>
+    /// <param name="folds">k, from 2 to the number of rows.</param>
+    /// <param name="stratify">Keep the classes' shares in each fold (classification only).</param>
+    /// <param name="seed">The experiment's seed.</param>
+    /// <param name="test">Share of the training source's rows that is kept apart as test rows, from 0, below 1; without effect where there is a test source.</param>
+    /// <exception cref="ArgumentException">Numbers that cannot be, or a validation source beside the folds.</exception>
+    public static DataSplit[] Folds(Dataset dataset, int folds, bool stratify, ulong seed, double test = 0)
+    {
+        if (dataset.ValidationRows > 0)
+        {
+            throw new ArgumentException("folds: each fold is the validation set once, so there can be no validation source. Remove one of the two.", nameof(dataset));
+        }
+
+        var (pool, _, apart) = Draw(dataset, 0, test, stratify, seed);
+        if (folds < 2 || folds > pool.Length)
+        {
+            throw new ArgumentException($"folds: {folds} folds of {pool.Length} rows were asked for. Choose from 2 to the number of rows.", nameof(folds));
+        }
+
+        // Dealt like cards, class after class: no fold gets two rows more than another, of a class or of all.
+        var remaining = pool.ToHashSet();
+        var dealt = Shuffled(dataset, stratify, seed).SelectMany(static rows => rows).Where(remaining.Contains).ToArray();
+        return [.. Enumerable.Range(0, folds).Select(fold => new DataSplit(
+            [.. dealt.Where((_, place) => place % folds != fold).Order()], [.. dealt.Where((_, place) => place % folds == fold).Order()], apart))];
+    }
+
+    private static int[] Rows(int first, int count) => [.. Enumerable.Range(first, count)];
+
+    private static int[] OwnTest(Dataset dataset) => Rows(dataset.Rows - dataset.TestRows, dataset.TestRows);
+
     private static int Rounded(double rows) => (int)Math.Round(rows, MidpointRounding.AwayFromZero);
+
+    /// <summary>The rows of each class in random order; all rows as one class where shares do not matter.</summary>
+    private static int[][] Shuffled(Dataset dataset, bool stratify, ulong seed)
+    {
+        var order = Rows(0, dataset.TrainingRows);
+        IndexShuffle.Shuffle(order, new RandomStream(seed, RandomPurpose.Split));
+        stratify &= dataset.Task == DataTask.Classification;
+        return [.. order.GroupBy(row => stratify ? dataset.Labels[row] : 0).OrderBy(static group => group.Key).Select(static group => group.ToArray())];
+    }
 
     /// <summary>
     /// How many rows of each class a set of the wanted size gets: its exact share rounded down, then one more for the

@@ -1,8 +1,14 @@
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 
 namespace DistributedTrainer.Data;
 
-/// <summary>Reads embedded data sets and CSV files. Everything that is wrong with the data is reported, up to a limit, not just the first.</summary>
+/// <summary>
+/// Reads embedded data sets, CSV files and folders of IDX files. Everything that is wrong with the data is reported, up
+/// to a limit, not just the first. A class that occurs in a validation or test source but not in the training source is
+/// wrong: nothing could learn it.
+/// </summary>
 public static class DatasetReader
 {
     // Integers as targets are classes while there are few different ones.
@@ -11,20 +17,52 @@ public static class DatasetReader
     /// <summary>The data sets that come with the trainer.</summary>
     public static IReadOnlyList<string> EmbeddedNames { get; } = ["digits", "iris", "wine", "breast-cancer", "diabetes"];
 
-    /// <summary>Reads a data set.</summary>
-    /// <param name="source">An embedded name, or the path of a CSV file with a header line.</param>
+    /// <summary>Reads a data set from one source.</summary>
+    /// <param name="source">An embedded name, the path of a CSV file with a header line, or of a folder with IDX files.</param>
     /// <param name="target">The target's column; null: the last one.</param>
     /// <param name="task">Null: classification where the target is text or a few integers.</param>
     /// <param name="baseDirectory">Where relative paths start.</param>
     /// <param name="problems">Receives what is wrong.</param>
     /// <returns>Null where anything is wrong.</returns>
-    public static Dataset? Read(string source, string? target, DataTask? task, string baseDirectory, ICollection<string> problems)
+    public static Dataset? Read(string source, string? target, DataTask? task, string baseDirectory, ICollection<string> problems) =>
+        Read(new DataSources(source) { Target = target, Task = task }, baseDirectory, problems);
+
+    /// <summary>Reads a data set.</summary>
+    /// <param name="sources">Where the rows come from.</param>
+    /// <param name="baseDirectory">Where relative paths start.</param>
+    /// <param name="problems">Receives what is wrong.</param>
+    /// <returns>Null where anything is wrong.</returns>
+    public static Dataset? Read(DataSources sources, string baseDirectory, ICollection<string> problems)
     {
         var log = new ProblemLog(problems);
-        var table = new CsvTable(target, log);
+        var path = Path.GetFullPath(Path.Combine(baseDirectory, sources.Training));
+        if (!EmbeddedNames.Contains(sources.Training) && Directory.Exists(path))
+        {
+            return IdxFolder.Read(sources, path, log);
+        }
+
+        var table = new CsvTable(sources.Target, sources.TextColumns, log);
+        var parts = new int[3];
+        var trainingTexts = 0;
+        foreach (var (part, source) in ((string?[])[sources.Training, sources.Validation, sources.Test]).Index())
+        {
+            if (source is not null && !log.Any)
+            {
+                var before = table.Target.Codes.Count;
+                ReadCsv(source, baseDirectory, table, log);
+                parts[part] = table.Target.Codes.Count - before;
+                trainingTexts = part == 0 ? table.Target.Texts.Count : trainingTexts;
+            }
+        }
+
+        return log.Any ? null : Build(sources, table, parts, trainingTexts, log);
+    }
+
+    private static void ReadCsv(string source, string baseDirectory, CsvTable table, ProblemLog problems)
+    {
         try
         {
-            using var stream = Open(source, baseDirectory, log);
+            using var stream = Open(source, baseDirectory, problems);
             if (stream is not null)
             {
                 table.Read(source, stream);
@@ -32,10 +70,8 @@ public static class DatasetReader
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            log.Add($"{source}: the file cannot be read: {problem.Message}");
+            problems.Add($"{source}: the file cannot be read: {problem.Message}");
         }
-
-        return log.Any ? null : Build(source, table, task, log);
     }
 
     private static Stream? Open(string source, string baseDirectory, ProblemLog problems)
@@ -52,44 +88,55 @@ public static class DatasetReader
         }
 
         problems.Add(Directory.Exists(path)
-            ? $"{source}: {path} is a folder. Name a file in it."
+            ? $"{source}: {path} is a folder. Name a CSV file in it."
             : $"{source}: there is no file {path}. Write the path relative to the experiment file, or one of {string.Join(", ", EmbeddedNames)}.");
         return null;
     }
 
-    private static Dataset? Build(string source, CsvTable table, DataTask? task, ProblemLog problems)
+    private static Dataset? Build(DataSources sources, CsvTable table, int[] parts, int trainingTexts, ProblemLog problems)
     {
         var target = table.Target;
-        var actual = task ?? Infer(target.Texts);
-        var (classes, numbers) = actual == DataTask.Classification ? Categories.Order(target.Texts) : ([], []);
+        var task = sources.Task ?? Infer(target.Texts.Take(trainingTexts));
+        var (classes, numbers) = task == DataTask.Classification ? Categories.Order(target.Texts) : ([], []);
+        var known = numbers.Take(trainingTexts).ToHashSet();
         var values = new float[target.Texts.Count];
         for (var code = 0; code < target.Texts.Count; code++)
         {
-            if (actual == DataTask.Regression && !CsvTable.TryNumber(target.Texts[code], out values[code]))
+            if (task == DataTask.Regression)
             {
-                problems.Add(CsvTable.NoNumber(target.Texts[code], target.Places[code], table.TargetName));
+                if (!CsvTable.TryNumber(target.Texts[code], out values[code]))
+                {
+                    problems.Add(CsvTable.NoNumber(target.Texts[code], target.Places[code], table.TargetName));
+                }
             }
             else if (target.Texts[code].Length == 0)
             {
                 problems.Add($"{target.Places[code]}: column {table.TargetName} is empty; a class belongs there. Fill it in or remove the line.");
             }
+            else if (known.Add(numbers[code]))
+            {
+                problems.Add($"{target.Places[code]}: column {table.TargetName} holds '{target.Texts[code]}', a class that does not occur in {sources.Training}. Remove its rows, or add some to the training file.");
+            }
         }
 
         return problems.Any ? null : new Dataset
         {
-            Name = source,
+            Name = sources.Training,
             FeatureNames = table.FeatureNames,
             TargetName = table.TargetName,
-            Features = [.. table.Features],
-            Task = actual,
-            Labels = actual == DataTask.Classification ? [.. target.Codes.Select(code => numbers[code])] : [],
-            Values = actual == DataTask.Regression ? [.. target.Codes.Select(code => values[code])] : [],
+            Features = new FeatureTable(table.FeatureNames.Length, [.. table.Parts]),
+            Texts = table.Texts.ToDictionary(static pair => pair.Key, static pair => (IReadOnlyList<string>)pair.Value.Texts),
+            Task = task,
+            Labels = task == DataTask.Classification ? [.. target.Codes.Select(code => numbers[code])] : [],
+            Values = task == DataTask.Regression ? [.. target.Codes.Select(code => values[code])] : [],
             ClassNames = classes,
-            Sha256 = table.Sha256,
+            Sha256 = table.Sha256 is [var only] ? only : Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(string.Concat(table.Sha256)))),
+            ValidationRows = parts[1],
+            TestRows = parts[2],
         };
     }
 
-    private static DataTask Infer(List<string> texts)
+    private static DataTask Infer(IEnumerable<string> texts)
     {
         // A missing value says nothing of what the others are; it is reported later.
         var values = texts.Where(static text => text.Length > 0)

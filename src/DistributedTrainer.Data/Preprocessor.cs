@@ -1,144 +1,198 @@
 using System.Text.Json;
+using DistributedTrainer.Engine.Tensors;
 
 namespace DistributedTrainer.Data;
 
-/// <summary>One step of preprocessing.</summary>
-public enum PreprocessStep
-{
-    /// <summary>x − mean.</summary>
-    Center,
-
-    /// <summary>(x − mean) / standard deviation.</summary>
-    Standardize,
-
-    /// <summary>(x − minimum) / (maximum − minimum).</summary>
-    MinMax,
-
-    /// <summary>x · factor.</summary>
-    Scale,
-}
-
 /// <summary>
-/// Steps of the form (x − offset) · factor, column by column, fitted on training rows only. Statistics run in float64
-/// over the rows in order, and so do the steps: every node gets the same, and values near the ends of float32 survive. A
-/// column that is constant in the training rows becomes 0 under center, standardize and min-max.
+/// Steps of preprocessing in the order in which they were asked for, fitted on training rows only. Statistics run in
+/// float64 over the rows in order, and so do the steps: every node gets the same, and values near the ends of float32
+/// survive. A column that is constant in the training rows becomes 0 under center, standardize and min-max.
 /// </summary>
 public sealed class Preprocessor
 {
-    private readonly List<(double[] Offset, double[] Factor)> _steps = [];
-    private readonly HashSet<int> _constant = [];
+    private readonly List<FittedStep> _steps = [];
+    private readonly List<string> _constant = [];
+    private readonly PreparedColumn[] _input;
+    private PreparedColumn[] _output;
+
+    private Preprocessor(PreparedColumn[] input, Shape shape) => (_input, _output, InputShape) = (input, input, shape);
 
     /// <summary>Columns that are constant in the training rows and were scaled by their spread.</summary>
-    public IReadOnlyCollection<int> ConstantColumns => _constant;
+    public IReadOnlyCollection<string> ConstantColumns => _constant;
+
+    /// <summary>The columns of the data, in order.</summary>
+    public IReadOnlyList<string> InputNames => Array.ConvertAll(_input, static column => column.Name);
+
+    /// <summary>Columns of the data that must be read as text.</summary>
+    public IReadOnlyList<string> TextColumns => [.. _input.Where(static column => column.IsText).Select(static column => column.Name)];
+
+    /// <summary>The columns of a preprocessed row, such as x, x^2, colour=red.</summary>
+    public IReadOnlyList<string> OutputNames => Array.ConvertAll(_output, static column => column.Name);
+
+    /// <summary>What a row of the data is: flat or an image.</summary>
+    public Shape InputShape { get; }
+
+    /// <summary>What a preprocessed row is: as the data's, or flat where columns were added.</summary>
+    public Shape OutputShape => _steps.TrueForAll(static step => step is AffineStep) ? InputShape : new Shape(_output.Length);
+
+    /// <summary>For each preprocessed column the column of the data that it is made of.</summary>
+    internal int[] Sources => Array.ConvertAll(_output, static column => column.Source);
 
     /// <summary>Fits each step on what the steps before it make of the training rows.</summary>
+    /// <param name="dataset">The data as read.</param>
+    /// <param name="training">The training rows, one at least.</param>
+    /// <param name="steps">In the order in which they are applied.</param>
     /// <exception cref="ArgumentException">There are no training rows.</exception>
-    public static Preprocessor Fit(Dataset dataset, ReadOnlySpan<int> training, IEnumerable<(PreprocessStep Step, double Factor)> steps)
+    /// <exception cref="InvalidDataException">The steps do not fit the data: the message says which, why, and what to do.</exception>
+    public static Preprocessor Fit(Dataset dataset, ReadOnlySpan<int> training, IEnumerable<PreprocessingStep> steps)
     {
         if (training.Length == 0)
         {
             throw new ArgumentException("preprocess: there are no training rows to fit on. Lower the shares of validation and test.", nameof(training));
         }
 
-        var result = new Preprocessor();
-        foreach (var (step, factor) in steps)
+        var result = new Preprocessor([.. dataset.FeatureNames.Select((name, column) => new PreparedColumn(name, column, dataset.Texts.ContainsKey(column)))], dataset.InputShape);
+        foreach (var step in steps)
         {
-            result.Add(dataset, training, step, factor);
+            result.Append(result.FitStep(dataset, training, step));
         }
 
+        if (Array.Find(result._output, static column => column.IsText) is { } text)
+        {
+            throw new InvalidDataException($"data.preprocess: the column '{text.Name}' holds text. Add one-hot: [{text.Name}].");
+        }
+
+        return result._output.Length > 0 ? result
+            : throw new InvalidDataException("data.preprocess: no column is left, since no text has a category. Name other columns for one-hot.");
+    }
+
+    /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
+    /// <exception cref="InvalidDataException">It is something else, or damaged.</exception>
+    public static Preprocessor FromJson(string json)
+    {
+        Stored? stored;
+        try
+        {
+            stored = JsonSerializer.Deserialize<Stored>(json, JsonSerializerOptions.Web);
+        }
+        catch (JsonException problem)
+        {
+            throw new InvalidDataException($"preprocess: the stored preprocessing cannot be read: {problem.Message}", problem);
+        }
+
+        if (stored is not { Columns: { } names, Text: { } text, Shape: { Length: <= Shape.MaximumRank } shape, Constant: { } constant, Steps: { } steps }
+            || shape.Aggregate(1L, static (product, size) => size < 1 ? 0 : Math.Min(product * size, int.MaxValue)) != names.Length)
+        {
+            throw new InvalidDataException("preprocess: the stored preprocessing lacks columns, text, shape, constant or steps, or they do not fit each other. Is the file damaged?");
+        }
+
+        var result = new Preprocessor([.. names.Select((name, column) => new PreparedColumn(name, column, text.Contains(name)))], new Shape(shape));
+        foreach (var step in steps)
+        {
+            result.Append(step ?? throw new InvalidDataException("preprocess: a stored step is empty. Is the file damaged?"));
+        }
+
+        result._constant.AddRange(constant);
         return result;
     }
 
-    /// <summary>Applies all steps to one row, in place.</summary>
-    public void Apply(Span<float> row)
+    /// <summary>The fitted numbers as JSON, to the last bit: stored with the model.</summary>
+    public string ToJson() => JsonSerializer.Serialize(
+        new Stored([.. InputNames], [.. TextColumns], [.. Enumerable.Range(0, InputShape.Rank).Select(dimension => InputShape[dimension])], [.. _constant], [.. _steps]),
+        JsonSerializerOptions.Web);
+
+    /// <summary>The steps for rows of this data set. Not thread-safe: one for each thread.</summary>
+    /// <exception cref="InvalidDataException">It has other columns than the data that was fitted on.</exception>
+    public RowTransform For(Dataset dataset)
     {
-        foreach (var (offset, factor) in _steps)
+        if (!dataset.FeatureNames.SequenceEqual(InputNames))
         {
-            for (var c = 0; c < row.Length; c++)
-            {
-                row[c] = (float)((row[c] - offset[c]) * factor[c]);
-            }
-        }
-    }
-
-    /// <summary>The fitted numbers as JSON: stored with the model.</summary>
-    public string ToJson() => JsonSerializer.Serialize(_steps.Select(static step => new { offset = step.Offset, factor = step.Factor }));
-
-    private void Add(Dataset dataset, ReadOnlySpan<int> training, PreprocessStep step, double factor)
-    {
-        var columns = dataset.FeatureCount;
-        var (offset, scale) = (new double[columns], new double[columns]);
-        Array.Fill(scale, step == PreprocessStep.Scale ? factor : 1);
-        if (step != PreprocessStep.Scale)
-        {
-            var (mean, deviation, minimum, maximum) = Statistics(dataset, training);
-            for (var c = 0; c < columns; c++)
-            {
-                offset[c] = step == PreprocessStep.MinMax ? minimum[c] : mean[c];
-                var spread = step switch
-                {
-                    PreprocessStep.Standardize => deviation[c],
-                    PreprocessStep.MinMax => maximum[c] - minimum[c],
-                    _ => 1.0,
-                };
-                if (spread <= 0)
-                {
-                    _constant.Add(c);
-                }
-
-                scale[c] = spread > 0 ? 1 / spread : 0;
-            }
+            var missing = InputNames.Except(dataset.FeatureNames).Take(6).ToArray();
+            throw new InvalidDataException($"{dataset.Name}: the columns are not those that were trained on{(missing.Length > 0 ? $": {string.Join(", ", missing)} missing" : ", in number or order")}. Give the same columns.");
         }
 
-        _steps.Add((offset, scale));
+        if (Array.Find(_input, column => column.IsText != dataset.Texts.ContainsKey(column.Source)) is { } other)
+        {
+            throw new InvalidDataException($"{dataset.Name}: the column '{other.Name}' must be read as {(other.IsText ? "text" : "numbers")}, as it was for training.");
+        }
+
+        var (bound, columns) = (new List<(RowStep, int)>(), _input);
+        foreach (var step in _steps)
+        {
+            var next = step.Columns(columns);
+            bound.Add((step.Bind(columns, dataset.Texts), next.Length));
+            columns = next;
+        }
+
+        return new RowTransform(columns.Length, bound);
     }
 
-    private (double[] Mean, double[] Deviation, double[] Minimum, double[] Maximum) Statistics(Dataset dataset, ReadOnlySpan<int> training)
+    private void Append(FittedStep step)
     {
-        var columns = dataset.FeatureCount;
-        var (mean, m2, minimum, maximum) = (new double[columns], new double[columns], new double[columns], new double[columns]);
-        Array.Fill(minimum, double.PositiveInfinity);
-        Array.Fill(maximum, double.NegativeInfinity);
-        var row = new float[columns];
-        foreach (var pass in (ReadOnlySpan<int>)[0, 1])
+        if (step.Problem(_output) is { } problem)
         {
+            throw new InvalidDataException($"data.preprocess: {problem}.");
+        }
+
+        _output = step.Columns(_output);
+        _steps.Add(step);
+    }
+
+    private FittedStep FitStep(Dataset dataset, ReadOnlySpan<int> training, PreprocessingStep step) => step.Kind switch
+    {
+        PreprocessStep.Polynomial => new PolynomialStep(step.Degree),
+        PreprocessStep.OneHot => FitCategories(dataset, training, step.Columns),
+        PreprocessStep.Scale => Affine(_ => (0, step.Factor)),
+        _ => FitSpread(ColumnStatistics.Of(dataset, training, For(dataset), OutputNames), step.Kind),
+    };
+
+    private AffineStep FitSpread(ColumnStatistics statistics, PreprocessStep kind) => Affine(c =>
+    {
+        var spread = kind switch
+        {
+            PreprocessStep.Standardize => statistics.Deviation[c],
+            PreprocessStep.MinMax => statistics.Maximum[c] - statistics.Minimum[c],
+            _ => 1.0,
+        };
+        if (spread <= 0 && !_constant.Contains(_output[c].Name))
+        {
+            _constant.Add(_output[c].Name);
+        }
+
+        return (kind == PreprocessStep.MinMax ? statistics.Minimum[c] : statistics.Mean[c], spread > 0 ? 1 / spread : 0);
+    });
+
+    private AffineStep Affine(Func<int, (double Offset, double Factor)> column)
+    {
+        var numbers = _output.Select((entry, c) => entry.IsText ? (Offset: 0, Factor: 1) : column(c)).ToArray();
+        return new AffineStep(Array.ConvertAll(numbers, static entry => entry.Offset), Array.ConvertAll(numbers, static entry => entry.Factor));
+    }
+
+    private OneHotStep FitCategories(Dataset dataset, ReadOnlySpan<int> training, IReadOnlyList<string> columns)
+    {
+        var row = new float[dataset.FeatureCount];
+        var result = new Dictionary<string, string[]>();
+        foreach (var name in columns)
+        {
+            if (Array.Find(_output, column => column.IsText && column.Name == name) is not { } column)
+            {
+                throw new InvalidDataException($"data.preprocess: one-hot names '{name}', which is no text column (any more). Name each text column once.");
+            }
+
+            var seen = new HashSet<int>();
             foreach (var index in training)
             {
-                dataset.Features.AsSpan(index * columns, columns).CopyTo(row);
-                Apply(row);
-                for (var c = 0; c < columns; c++)
-                {
-                    if (pass == 0)
-                    {
-                        mean[c] += row[c];
-                        minimum[c] = Math.Min(minimum[c], row[c]);
-                        maximum[c] = Math.Max(maximum[c], row[c]);
-                    }
-                    else
-                    {
-                        var deviation = row[c] - mean[c];
-                        m2[c] += deviation * deviation;
-                    }
-                }
+                dataset.Features.CopyRow(index, row);
+                seen.Add((int)row[column.Source]);
             }
 
-            if (pass == 0)
-            {
-                for (var c = 0; c < columns; c++)
-                {
-                    mean[c] /= training.Length;
-                }
-            }
+            // An empty cell belongs to no category.
+            var texts = dataset.Texts[column.Source];
+            result.Add(name, Categories.Order([.. seen.Select(code => texts[code]).Where(static text => text.Length > 0)]).Names);
         }
 
-        for (var c = 0; c < columns; c++)
-        {
-            // The mean of equal numbers may be rounded: a constant column is taken as what it is.
-            var constant = minimum[c] == maximum[c];
-            mean[c] = constant ? minimum[c] : mean[c];
-            m2[c] = constant ? 0 : Math.Sqrt(m2[c] / training.Length);
-        }
-
-        return (mean, m2, minimum, maximum);
+        return new OneHotStep(result);
     }
+
+    private sealed record Stored(string[] Columns, string[] Text, int[] Shape, string[] Constant, FittedStep[] Steps);
 }

@@ -42,20 +42,25 @@ internal static class Categories
     /// <returns>The categories' names in order, and the number of each of the texts.</returns>
     public static (string[] Names, int[] Numbers) Order(IReadOnlyList<string> texts)
     {
-        var values = new double[texts.Count];
-        for (var i = 0; i < values.Length; i++)
-        {
-            if (!double.TryParse(texts[i], NumberStyles.Float, CultureInfo.InvariantCulture, out values[i]) || !double.IsFinite(values[i]))
-            {
-                return Order(texts, texts, StringComparer.Ordinal);
-            }
-        }
-
-        return Order(texts, values, Comparer<double>.Default);
+        var values = texts.Select(Value).ToArray();
+        return values.All(static value => value is not null)
+            ? Order(texts, values, Comparer<double?>.Default)
+            : Order(texts, texts, StringComparer.Ordinal);
     }
 
+    /// <returns>The number of each text's category; -1 where it is none.</returns>
+    public static int[] Find(string[] names, IEnumerable<string> texts)
+    {
+        var values = Array.ConvertAll(names, Value);
+        return Array.TrueForAll(values, static value => value is not null)
+            ? [.. texts.Select(text => Value(text) is { } value ? Array.IndexOf(values, value) : -1)]
+            : [.. texts.Select(text => Array.IndexOf(names, text))];
+    }
+
+    private static double? Value(string text) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value) ? value : null;
+
     private static (string[] Names, int[] Numbers) Order<TKey>(IReadOnlyList<string> texts, IReadOnlyList<TKey> keys, IComparer<TKey> comparer)
-        where TKey : notnull
     {
         var order = Enumerable.Range(0, texts.Count).OrderBy(i => keys[i], comparer).ThenBy(i => texts[i], StringComparer.Ordinal).ToArray();
         var (names, numbers) = (new List<string>(), new int[texts.Count]);

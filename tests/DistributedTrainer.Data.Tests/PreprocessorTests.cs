@@ -10,15 +10,13 @@ public class PreprocessorTests
         from values in Gen.Float[-1000, 1000].Array[rows * columns]
         select values.Chunk(columns).ToArray();
 
-    private static float[][] Fit(float[][] rows, int[] training, params (PreprocessStep, double)[] steps)
+    private static PreprocessingStep Step(PreprocessStep kind, double factor = 1) => new(kind) { Factor = factor };
+
+    private static float[][] Fit(float[][] rows, int[] training, params PreprocessingStep[] steps)
     {
-        var preprocessor = Preprocessor.Fit(Tables.WithFeatures(rows), training, steps);
-        return [.. rows.Select(row =>
-        {
-            var copy = row.ToArray();
-            preprocessor.Apply(copy);
-            return copy;
-        })];
+        var dataset = Tables.WithFeatures(rows);
+        var preprocessor = Preprocessor.Fit(dataset, training, steps);
+        return [.. Enumerable.Range(0, rows.Length).Select(row => Tables.Apply(preprocessor, dataset, row))];
     }
 
     private static int[] All(float[][] rows) => [.. Enumerable.Range(0, rows.Length)];
@@ -28,7 +26,7 @@ public class PreprocessorTests
     [Fact]
     public void Centred_columns_have_a_mean_of_zero() => Property.For(Matrices, static rows =>
     {
-        var result = Fit(rows, All(rows), (PreprocessStep.Center, 1));
+        var result = Fit(rows, All(rows), Step(PreprocessStep.Center));
 
         for (var column = 0; column < rows[0].Length; column++)
         {
@@ -40,7 +38,7 @@ public class PreprocessorTests
     [Fact]
     public void Standardized_columns_have_mean_zero_and_deviation_one() => Property.For(Matrices, static rows =>
     {
-        var result = Fit(rows, All(rows), (PreprocessStep.Standardize, 1));
+        var result = Fit(rows, All(rows), Step(PreprocessStep.Standardize));
 
         for (var column = 0; column < rows[0].Length; column++)
         {
@@ -52,7 +50,7 @@ public class PreprocessorTests
     [Fact]
     public void Columns_scaled_to_their_range_run_from_zero_to_one() => Property.For(Matrices, static rows =>
     {
-        var result = Fit(rows, All(rows), (PreprocessStep.MinMax, 1));
+        var result = Fit(rows, All(rows), Step(PreprocessStep.MinMax));
 
         for (var column = 0; column < rows[0].Length; column++)
         {
@@ -62,7 +60,7 @@ public class PreprocessorTests
     });
 
     [Fact]
-    public void Scaling_multiplies() => Assert.Equal([[0.5f, -1f], [2f, 0f]], Fit([[8, -16], [32, 0]], [0, 1], (PreprocessStep.Scale, 0.0625)));
+    public void Scaling_multiplies() => Assert.Equal([[0.5f, -1f], [2f, 0f]], Fit([[8, -16], [32, 0]], [0, 1], Step(PreprocessStep.Scale, 0.0625)));
 
     [Fact]
     public void Statistics_are_those_of_the_definition()
@@ -70,9 +68,9 @@ public class PreprocessorTests
         // Mean 5, standard deviation 2 (over n, not n - 1).
         float[][] rows = [[2], [4], [4], [4], [5], [5], [7], [9]];
 
-        Assert.Equal([-1.5, -0.5, -0.5, -0.5, 0, 0, 1, 2], Column(Fit(rows, All(rows), (PreprocessStep.Standardize, 1)), 0));
-        Assert.Equal([-3, -1, -1, -1, 0, 0, 2, 4], Column(Fit(rows, All(rows), (PreprocessStep.Center, 1)), 0));
-        Assert.Equal(Column(rows, 0).Select(static value => (double)(float)((value - 2) / 7)), Column(Fit(rows, All(rows), (PreprocessStep.MinMax, 1)), 0));
+        Assert.Equal([-1.5, -0.5, -0.5, -0.5, 0, 0, 1, 2], Column(Fit(rows, All(rows), Step(PreprocessStep.Standardize)), 0));
+        Assert.Equal([-3, -1, -1, -1, 0, 0, 2, 4], Column(Fit(rows, All(rows), Step(PreprocessStep.Center)), 0));
+        Assert.Equal(Column(rows, 0).Select(static value => (double)(float)((value - 2) / 7)), Column(Fit(rows, All(rows), Step(PreprocessStep.MinMax)), 0));
     }
 
     [Fact]
@@ -83,7 +81,7 @@ public class PreprocessorTests
         {
             var others = rows.Select((row, index) => index < 2 ? row : [.. row.Select(static value => value * 7)]).ToArray();
 
-            Assert.Equal(Fit(rows, training, (step, 2))[..2], Fit(others, training, (step, 2))[..2]);
+            Assert.Equal(Fit(rows, training, Step(step, 2))[..2], Fit(others, training, Step(step, 2))[..2]);
         }
     });
 
@@ -92,8 +90,8 @@ public class PreprocessorTests
     {
         float[][] rows = [[0], [5], [10]];
 
-        Assert.Equal([-1, 0, 1], Column(Fit(rows, [0, 1, 2], (PreprocessStep.MinMax, 1), (PreprocessStep.Center, 1), (PreprocessStep.Scale, 2)), 0));
-        Assert.Equal([0, 0.5, 1], Column(Fit(rows, [0, 1, 2], (PreprocessStep.Scale, 2), (PreprocessStep.Center, 1), (PreprocessStep.MinMax, 1)), 0));
+        Assert.Equal([-1, 0, 1], Column(Fit(rows, [0, 1, 2], Step(PreprocessStep.MinMax), Step(PreprocessStep.Center), Step(PreprocessStep.Scale, 2)), 0));
+        Assert.Equal([0, 0.5, 1], Column(Fit(rows, [0, 1, 2], Step(PreprocessStep.Scale, 2), Step(PreprocessStep.Center), Step(PreprocessStep.MinMax)), 0));
     }
 
     [Theory]
@@ -102,14 +100,12 @@ public class PreprocessorTests
     public void A_column_that_is_constant_in_the_training_rows_becomes_zero_and_is_named(PreprocessStep step)
     {
         var dataset = Tables.WithFeatures([0.1f, 1], [0.1f, 2], [0.1f, 4], [9, 4]);
-        var preprocessor = Preprocessor.Fit(dataset, [0, 1, 2], [(step, 1.0)]);
+        var preprocessor = Preprocessor.Fit(dataset, [0, 1, 2], [Step(step)]);
 
-        Assert.Equal([0], preprocessor.ConstantColumns);
+        Assert.Equal(["x0"], preprocessor.ConstantColumns);
         foreach (var row in Enumerable.Range(0, 4))
         {
-            var values = Tables.Row(dataset, row);
-            preprocessor.Apply(values);
-            Assert.Equal(0, values[0]);
+            Assert.Equal(0, Tables.Apply(preprocessor, dataset, row)[0]);
         }
     }
 
@@ -119,16 +115,16 @@ public class PreprocessorTests
         // The sum of 49 times 0.1 is rounded, and so is its 49th part.
         var rows = Enumerable.Repeat(new[] { 0.1f }, 49).ToArray();
 
-        Assert.All(Column(Fit(rows, All(rows), (PreprocessStep.Center, 1)), 0), static value => Assert.Equal(0, value));
+        Assert.All(Column(Fit(rows, All(rows), Step(PreprocessStep.Center)), 0), static value => Assert.Equal(0, value));
     }
 
     [Fact]
     public void A_single_training_row_makes_every_column_constant() =>
-        Assert.Equal([[0f, 0f], [0f, 0f]], Fit([[3, 4], [5, 6]], [0], (PreprocessStep.Standardize, 1)));
+        Assert.Equal([[0f, 0f], [0f, 0f]], Fit([[3, 4], [5, 6]], [0], Step(PreprocessStep.Standardize)));
 
     [Fact]
     public void No_training_row_is_refused() =>
-        Assert.Throws<ArgumentException>(() => Preprocessor.Fit(Tables.WithFeatures([1f]), [], [(PreprocessStep.Center, 1.0)]));
+        Assert.Throws<ArgumentException>(() => Preprocessor.Fit(Tables.WithFeatures([1f]), [], [Step(PreprocessStep.Center)]));
 
     [Theory]
     [InlineData(PreprocessStep.Standardize)]
@@ -137,7 +133,7 @@ public class PreprocessorTests
     public void The_ends_of_the_number_range_stay_finite(PreprocessStep step)
     {
         float[][] rows = [[float.MaxValue, float.Epsilon], [float.MinValue, 0], [0, float.Epsilon]];
-        var result = Fit(rows, [0, 1, 2], (step, 1));
+        var result = Fit(rows, [0, 1, 2], Step(step));
 
         Assert.All(result.SelectMany(static row => row), static value => Assert.True(float.IsFinite(value)));
         Assert.NotEqual(result[0][0], result[1][0]);
@@ -153,8 +149,8 @@ public class PreprocessorTests
         // 2^24: neighbouring numbers are 2 apart, and the mean lies between two of them.
         float[][] rows = [[16777216], [16777218], [16777220], [16777218]];
 
-        Assert.Equal([-Math.Sqrt(2), 0, Math.Sqrt(2), 0], Column(Fit(rows, [0, 1, 2, 3], (PreprocessStep.Standardize, 1)), 0), Close);
-        Assert.Equal(0, Column(Fit([[16777216], [16777218]], [0, 1], (PreprocessStep.Center, 1)), 0).Sum());
+        Assert.Equal([-Math.Sqrt(2), 0, Math.Sqrt(2), 0], Column(Fit(rows, [0, 1, 2, 3], Step(PreprocessStep.Standardize)), 0), Close);
+        Assert.Equal(0, Column(Fit([[16777216], [16777218]], [0, 1], Step(PreprocessStep.Center)), 0).Sum());
     }
 
     [Fact]
@@ -162,7 +158,7 @@ public class PreprocessorTests
     {
         var dataset = DatasetReader.Read("wine", null, null, "", [])!;
         var split = DataSplit.Draw(dataset, 0.2, 0.2, stratify: true, 3);
-        var (first, second) = (Preprocessor.Fit(dataset, split.Training, [(PreprocessStep.Standardize, 1.0)]), Preprocessor.Fit(dataset, split.Training, [(PreprocessStep.Standardize, 1.0)]));
+        var (first, second) = (Preprocessor.Fit(dataset, split.Training, [Step(PreprocessStep.Standardize)]), Preprocessor.Fit(dataset, split.Training, [Step(PreprocessStep.Standardize)]));
 
         Assert.Equal(first.ToJson(), second.ToJson());
     }

@@ -8,7 +8,7 @@ internal static class Tables
         Name = "made",
         FeatureNames = [.. Enumerable.Range(0, rows[0].Length).Select(static column => $"x{column}")],
         TargetName = "y",
-        Features = [.. rows.SelectMany(static row => row)],
+        Features = new FeatureTable(rows[0].Length, rows.SelectMany(static row => row).ToArray()),
         Task = DataTask.Regression,
         Values = new float[rows.Length],
         Sha256 = "",
@@ -19,14 +19,34 @@ internal static class Tables
         Name = "made",
         FeatureNames = ["x"],
         TargetName = "y",
-        Features = [.. labels.Select(static (_, row) => (float)row)],
+        Features = new FeatureTable(1, labels.Select(static (_, row) => (float)row).ToArray()),
         Task = DataTask.Classification,
         Labels = labels,
         ClassNames = [.. Enumerable.Range(0, labels.Max() + 1).Select(static label => $"class{label}")],
         Sha256 = "",
     };
 
-    public static float[] Row(Dataset dataset, int row) => dataset.Features[(row * dataset.FeatureCount)..((row + 1) * dataset.FeatureCount)];
+    public static float[] Row(Dataset dataset, int row)
+    {
+        var values = new float[dataset.FeatureCount];
+        dataset.Features.CopyRow(row, values);
+        return values;
+    }
+
+    public static float[] Row(PreparedData data, Subset subset, int row)
+    {
+        var values = new float[data.InputShape.Elements];
+        subset.CopyRow(row, values);
+        return values;
+    }
+
+    public static float[] Apply(Preprocessor preprocessor, Dataset dataset, int row)
+    {
+        var transform = preprocessor.For(dataset);
+        var values = new float[transform.Width];
+        transform.Apply(Row(dataset, row), values);
+        return values;
+    }
 
     public static Dataset Read(string csv, string? target = null, DataTask? task = null)
     {

@@ -144,7 +144,7 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
         _watcher.Tell(new Accepted(id, _run.Folder.FullPath));
         if (plan.Data.Preprocessor.ConstantColumns.Count > 0)
         {
-            Notice($"Constant in the training rows, and therefore 0: {string.Join(", ", plan.Data.Preprocessor.ConstantColumns.Select(column => plan.Data.Dataset.FeatureNames[column]))}.");
+            Notice($"Constant in the training rows, and therefore 0: {string.Join(", ", plan.Data.Preprocessor.ConstantColumns)}.");
         }
 
         foreach (var node in _roster.Nodes)

@@ -26,7 +26,7 @@ internal sealed class TrainingPlan
         Schedule = new LeafSchedule(
             data.Training.Rows, training.BatchSize, training.Shards, training.LastBatch == LastBatch.Keep, experiment.Data.Shuffle, experiment.Seed);
         TotalSteps = training.Steps ?? (training.Epochs ?? 1) * Schedule.StepsPerEpoch;
-        Model = new Model(Define(experiment, data.Dataset));
+        Model = new Model(Define(experiment, data));
         Loss = experiment.Loss == LossKind.CrossEntropy ? new CrossEntropyLoss() : new MeanSquaredErrorLoss();
         var optimizer = experiment.Optimizer;
         Optimizer = optimizer.Kind switch
@@ -88,15 +88,20 @@ internal sealed class TrainingPlan
 
         var split = experiment.Data.Split is { } shares
             ? DataSplit.Draw(dataset, shares.Validation, shares.Test, shares.Stratify, experiment.Seed)
-            : DataSplit.None(dataset.Rows);
+            : DataSplit.None(dataset);
         PlanProblems.Find(experiment, dataset, split, problems);
         if (problems.Count > 0)
         {
             return null;
         }
 
-        var steps = experiment.Data.Preprocess.Select(static step => (Step(step.Kind), step.Factor));
-        var plan = new TrainingPlan(experiment, new PreparedData(dataset, split, steps), token);
+        var steps = experiment.Data.Preprocess.Select(static step => new PreprocessingStep(Step(step.Kind)) { Factor = step.Factor });
+        if (PreparedData.Create(dataset, split, steps, problems) is not { } data)
+        {
+            return null;
+        }
+
+        var plan = new TrainingPlan(experiment, data, token);
         PlanProblems.FindInModel(plan, problems);
         return problems.Count == 0 ? plan : null;
     }
@@ -122,11 +127,11 @@ internal sealed class TrainingPlan
     public bool EvaluatesAt(long version) =>
         version == TotalSteps || (version > 0 && version % Schedule.StepsPerEpoch == 0 && Data.Validation.Rows > 0);
 
-    private static ModelDefinition Define(Experiment experiment, Dataset dataset)
+    private static ModelDefinition Define(Experiment experiment, PreparedData data)
     {
         var weights = experiment.Model.Init.Weights;
         return new ModelDefinition(
-            new Shape(dataset.FeatureCount), [.. experiment.Model.Layers.Select(Layer)], new InitialWeights(Enum.Parse<InitialWeightsKind>(weights.Kind.ToString()), weights.Scale));
+            new Shape(data.InputShape.Elements), [.. experiment.Model.Layers.Select(Layer)], new InitialWeights(Enum.Parse<InitialWeightsKind>(weights.Kind.ToString()), weights.Scale));
     }
 
     private static LayerDefinition Layer(LayerOptions options) => options switch

@@ -133,7 +133,7 @@ internal sealed class LeafComputer
         var width = input.Length / totalRows;
         for (var i = 0; i < rows.Length; i++)
         {
-            subset.Row(rows[i]).CopyTo(input.Slice((firstRow + i) * width, width));
+            subset.CopyRow(rows[i], input.Slice((firstRow + i) * width, width));
         }
 
         if (_plan.IsClassification)

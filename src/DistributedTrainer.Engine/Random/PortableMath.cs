@@ -4,7 +4,7 @@ namespace DistributedTrainer.Engine.Random;
 /// Float64 functions made of +, −, ·, / alone, so that they have the same bits on every operating system; those of
 /// the platform's C library differ in the last place.
 /// </summary>
-internal static class PortableMath
+public static class PortableMath
 {
     // ln 2 in two parts: the first has its last 32 bits zero, so that a small integer times it is exact.
     private const double Ln2High = 6.93147180369123816490e-01;
@@ -47,5 +47,63 @@ internal static class PortableMath
         }
 
         return result;
+    }
+
+    /// <summary>Sine of an angle in radians, within 1 ulp. Source: fdlibm, k_sin.c, k_cos.c, e_rem_pio2.c (Sun, 1993).</summary>
+    /// <param name="x">From -1,000,000 to 1,000,000.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Beyond that range, or NaN.</exception>
+    public static double Sin(double x)
+    {
+        var quadrant = Reduce(x, out var high, out var low);
+        var value = (quadrant & 1) == 0 ? SinNearZero(high, low) : CosNearZero(high, low);
+        return (quadrant & 2) == 0 ? value : -value;
+    }
+
+    /// <summary>Cosine of an angle in radians, within 1 ulp. Source: as for <see cref="Sin"/>.</summary>
+    /// <param name="x">From -1,000,000 to 1,000,000.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Beyond that range, or NaN.</exception>
+    public static double Cos(double x)
+    {
+        var quadrant = Reduce(x, out var high, out var low);
+        var value = (quadrant & 1) == 0 ? CosNearZero(high, low) : SinNearZero(high, low);
+        return ((quadrant + 1) & 2) == 0 ? value : -value;
+    }
+
+    /// <summary>x = quadrant · π/2 + high + low, with high + low within ±π/4 and low below high's last place.</summary>
+    private static long Reduce(double x, out double high, out double low)
+    {
+        if (!(Math.Abs(x) <= 1_000_000))
+        {
+            throw new ArgumentOutOfRangeException(nameof(x), $"sin, cos: {x} is not within ±1,000,000. Take whole turns off first.");
+        }
+
+        // π/2 in parts of 33 bits: n has 20, so n times a part is exact.
+        var n = Math.Floor((x * 6.36619772367581382433e-01) + 0.5);
+        var first = x - (n * 1.57079632673412561417e+00);
+        var second = n * 6.07710050630396597660e-11;
+        var rest = first - second;
+        var correction = (n * 2.02226624879595063154e-21) - ((first - rest) - second);
+        high = rest - correction;
+        low = (rest - high) - correction;
+        return (long)n;
+    }
+
+    private static double SinNearZero(double x, double low)
+    {
+        var z = x * x;
+        var v = z * x;
+        var r = 8.33333333332248946124e-03 + z * (-1.98412698298579493134e-04 + z * (2.75573137070700676789e-06
+            + z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10)));
+        return x - ((z * (0.5 * low - v * r) - low) - v * -1.66666666666666324348e-01);
+    }
+
+    private static double CosNearZero(double x, double low)
+    {
+        var z = x * x;
+        var r = z * (4.16666666666666019037e-02 + z * (-1.38888888888741095749e-03 + z * (2.48015872894767294178e-05
+            + z * (-2.75573143513906633035e-07 + z * (2.08757232129817482790e-09 + z * -1.13596475577881948265e-11)))));
+        var half = 0.5 * z;
+        var w = 1.0 - half;
+        return w + (((1.0 - w) - half) + (z * r - x * low));
     }
 }

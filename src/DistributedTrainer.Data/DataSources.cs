@@ -1,0 +1,21 @@
+namespace DistributedTrainer.Data;
+
+/// <summary>Where the rows come from and how they are read.</summary>
+/// <param name="Training">An embedded name, the path of a CSV file with a header line, or of a folder with IDX files. Relative paths start at the experiment's folder.</param>
+public sealed record DataSources(string Training)
+{
+    /// <summary>A CSV file with the validation rows; null: they are drawn from the training source.</summary>
+    public string? Validation { get; init; }
+
+    /// <summary>A CSV file with the test rows; null: they are drawn from the training source, or are the IDX folder's test files.</summary>
+    public string? Test { get; init; }
+
+    /// <summary>The target's column; null: the last one of the training file.</summary>
+    public string? Target { get; init; }
+
+    /// <summary>Null: classification where the training file's target is text or a few integers.</summary>
+    public DataTask? Task { get; init; }
+
+    /// <summary>Features that are read as text: those that are one-hot encoded.</summary>
+    public IReadOnlyList<string> TextColumns { get; init; } = [];
+}
