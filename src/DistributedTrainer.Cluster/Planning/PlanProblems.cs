@@ -41,10 +41,10 @@ internal static class PlanProblems
         }
     }
 
-    /// <summary>A single row has no variance: batch normalisation of it is undefined.</summary>
+    /// <summary>A single row that is flat has no variance: batch normalisation of it is undefined.</summary>
     public static void FindInModel(TrainingPlan plan, ICollection<string> problems)
     {
-        if (plan.Model.BatchNorms.Count == 0)
+        if (plan.Model.BatchNorms.All(static slot => slot.Positions > 1))
         {
             return;
         }
@@ -55,7 +55,7 @@ internal static class PlanProblems
             problems.Add($"model.layers: batch-norm needs two rows at least, but a batch of one row occurs ({plan.Data.Training.Rows} training rows, training.batch-size {plan.BatchSize}). Choose another batch size, or write training.last-batch: drop.");
         }
 
-        if (plan.Model.BatchNorms.Any(static slot => !slot.Sync) && LeafOfOneRow(plan.Schedule))
+        if (plan.Model.BatchNorms.Any(static slot => !slot.Sync && slot.Positions == 1) && LeafOfOneRow(plan.Schedule))
         {
             problems.Add("model.layers: batch-norm with sync: false needs two rows in each leaf, but leaves of one row occur. Use fewer training.shards, a larger training.batch-size, or sync: true.");
         }

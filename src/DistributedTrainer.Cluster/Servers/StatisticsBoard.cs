@@ -37,14 +37,15 @@ internal sealed class StatisticsBoard
             return null;
         }
 
-        var channels = _plan.Model.BatchNorms[(int)layer].Channels;
+        var slot = _plan.Model.BatchNorms[(int)layer];
+        var channels = slot.Channels;
         refusal = frame.PayloadBytes != 2 * channels * sizeof(double)
             ? $"statistics of {frame.PayloadBytes} bytes do not fit {channels} channels"
             : frame.Step > version || frame.Step < version - 1 ? $"statistics of step {frame.Step} do not belong to version {version}"
             : frame.Rows <= 0 || frame.Rows != _plan.RowsUnder(frame.Step, new TreeNode(frame.Level, frame.Index))
                 ? $"statistics of node {frame.Level}/{frame.Index} with {frame.Rows} rows do not fit step {frame.Step}"
             : null;
-        return refusal is null ? new ColumnSums(channels) { Rows = frame.Rows } : null;
+        return refusal is null ? new ColumnSums(channels) { Rows = (long)frame.Rows * slot.Positions } : null;
     }
 
     /// <summary>Takes what was reserved; answers everybody who waits once all leaves are there.</summary>
@@ -70,7 +71,7 @@ internal sealed class StatisticsBoard
             {
                 foreach (var waiting in entry.Waiting)
                 {
-                    Answer(waiting, frame, total);
+                    Answer(waiting, frame, total, entry.Slot.Positions);
                 }
 
                 entry.Waiting.Clear();
@@ -110,11 +111,11 @@ internal sealed class StatisticsBoard
         }
     }
 
-    private static void Answer(IChannel channel, in FrameHeader frame, ColumnSums total)
+    private static void Answer(IChannel channel, in FrameHeader frame, ColumnSums total, int positions)
     {
         var header = frame;
         header.Kind = FrameKind.StatisticsTotal;
-        header.Rows = (int)total.Rows;
+        header.Rows = (int)(total.Rows / positions);
         channel.Post(header, new OwnBytes(MemoryMarshal.AsBytes(total.Values.AsSpan()).ToArray()));
     }
 

@@ -52,7 +52,7 @@ internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, Serv
             _reports.Add(slot.Index, gather = Gather(ColumnSums.CombineMoments));
         }
 
-        ColumnSums.Offer(gather, slot.Channels, segments, leaves);
+        ColumnSums.Offer(gather, slot, segments, leaves);
     }
 
     /// <summary>
@@ -73,7 +73,7 @@ internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, Serv
     private void Send(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, byte flags)
     {
         var gather = Gather(flags == 0 ? ColumnSums.CombineMoments : ColumnSums.Add);
-        ColumnSums.Offer(gather, slot.Channels, segments, leaves);
+        ColumnSums.Offer(gather, slot, segments, leaves);
         var present = gather.Present().ToList();
         for (var i = 0; i < present.Count; i++)
         {
@@ -105,7 +105,7 @@ internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, Serv
                 Monitor.Wait(inbox.Gate);
             }
 
-            return rows;
+            return rows * slot.Positions;
         }
     }
 }

@@ -54,7 +54,7 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
         {
             Level = node.Level,
             Index = node.Index,
-            Rows = (int)sums.Rows,
+            Rows = (int)(sums.Rows / plan.Model.BatchNorms[layer].Positions),
             Count = layer,
             Flags = flags,
         };

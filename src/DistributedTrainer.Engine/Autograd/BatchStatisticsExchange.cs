@@ -10,7 +10,7 @@ namespace DistributedTrainer.Engine.Autograd;
 /// </summary>
 public interface IBatchStatisticsExchange
 {
-    /// <summary>Combines moments pairwise in the fixed tree; returns the rows of the whole global batch.</summary>
+    /// <summary>Combines moments pairwise in the fixed tree; returns the values behind each channel in the whole global batch: rows · slot.Positions.</summary>
     /// <exception cref="ExchangeAbandonedException">The wait was broken off; the pass must be run again.</exception>
     long Forward(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, Span<double> total);
 
@@ -25,14 +25,14 @@ public interface IBatchStatisticsExchange
 /// <summary>A wait for statistics of other leaves was broken off, since those leaves are to be computed anew.</summary>
 public sealed class ExchangeAbandonedException() : Exception("The exchange of batch statistics was broken off.");
 
-/// <summary>Rows behind two vectors of C columns: moments forward, two sums backward.</summary>
+/// <summary>Two vectors of C columns, and how many numbers of a column are behind them: moments forward, two sums backward.</summary>
 /// <param name="channels">C.</param>
 public sealed class ColumnSums(int channels)
 {
     /// <summary>Both vectors, one after the other (2 · C).</summary>
     public double[] Values { get; } = new double[2 * channels];
 
-    /// <summary>Rows behind the values.</summary>
+    /// <summary>How many numbers of a column are behind the values: rows, times the positions where rows are images.</summary>
     public long Rows { get; set; }
 
     /// <summary>Means, or Σ dy (C).</summary>
@@ -56,12 +56,12 @@ public sealed class ColumnSums(int channels)
     }
 
     /// <summary>Offers each segment's values to a gathering.</summary>
-    public static void Offer(TreeGather<ColumnSums> gather, int channels, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves)
+    public static void Offer(TreeGather<ColumnSums> gather, BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves)
     {
         for (var i = 0; i < segments.Length; i++)
         {
-            var sums = new ColumnSums(channels) { Rows = segments[i].Rows };
-            leaves.Slice(i * 2 * channels, 2 * channels).CopyTo(sums.Values);
+            var sums = new ColumnSums(slot.Channels) { Rows = (long)segments[i].Rows * slot.Positions };
+            leaves.Slice(i * sums.Values.Length, sums.Values.Length).CopyTo(sums.Values);
             gather.Offer(TreeNode.OfLeaf(segments[i].Leaf), sums);
         }
     }
@@ -101,7 +101,7 @@ public sealed class LocalExchange(int leaves) : IBatchStatisticsExchange
 
         var gather = new TreeGather<ColumnSums>(_tree, combine, static _ => { });
         gather.Reset(leaf => present[leaf]);
-        ColumnSums.Offer(gather, slot.Channels, segments, leaves);
+        ColumnSums.Offer(gather, slot, segments, leaves);
         return gather.TakeTotal();
     }
 }

@@ -27,18 +27,24 @@ public sealed class Graph(int maximumRows)
         return variable.Value;
     }
 
+    /// <summary>The variable as rows of another shape: the same numbers in the same place. Counts as its one reader.</summary>
+    /// <exception cref="ArgumentException">The number of elements differs.</exception>
+    /// <exception cref="InvalidOperationException">It is read already.</exception>
+    public Variable Reshape(Variable x, Shape shape)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        MarkRead(x, "reshape");
+        return x.Reshape(shape);
+    }
+
     /// <summary>Appends an operation that reads these variables.</summary>
     /// <exception cref="InvalidOperationException">One of them is read already.</exception>
     public void Add(Operation operation, params ReadOnlySpan<Variable> reads)
     {
+        ArgumentNullException.ThrowIfNull(operation);
         foreach (var variable in reads)
         {
-            if (variable.IsRead)
-            {
-                throw new InvalidOperationException($"{operation.GetType().Name}: its input is read by another operation already. Put a copy operation between them.");
-            }
-
-            variable.IsRead = true;
+            MarkRead(variable, operation.GetType().Name);
         }
 
         _operations.Add(operation);
@@ -60,5 +66,15 @@ public sealed class Graph(int maximumRows)
         {
             _operations[i].Backward(pass);
         }
+    }
+
+    private static void MarkRead(Variable variable, string reader)
+    {
+        if (variable.IsRead)
+        {
+            throw new InvalidOperationException($"{reader}: its input is read by another operation already. Put a copy operation between them.");
+        }
+
+        variable.IsRead = true;
     }
 }

@@ -28,6 +28,17 @@ public sealed class Variable
         _gradient = needsGradient ? arena.Reserve(new Shape(maximumRows, Columns)) : -1;
     }
 
+    private Variable(Variable source, Shape shape)
+    {
+        _arena = source._arena;
+        _maximumRows = source._maximumRows;
+        Shape = shape;
+        Columns = shape.Elements;
+        NeedsGradient = source.NeedsGradient;
+        _value = source._value;
+        _gradient = source._gradient;
+    }
+
     /// <summary>Shape of one row.</summary>
     public Shape Shape { get; }
 
@@ -38,6 +49,12 @@ public sealed class Variable
     public bool NeedsGradient { get; }
 
     internal bool IsRead { get; set; }
+
+    /// <summary>The same value and gradient, read as rows of another shape.</summary>
+    /// <exception cref="ArgumentException">The number of elements differs.</exception>
+    internal Variable Reshape(Shape shape) => shape.Elements == Columns
+        ? new Variable(this, shape)
+        : throw new ArgumentException($"reshape: a row of shape {Shape} has {Columns} elements, {shape} has {shape.Elements}; they must be equal.", nameof(shape));
 
     /// <summary>The first rows of the value (rows, Columns).</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no room for so many rows.</exception>

@@ -1,6 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 
 namespace DistributedTrainer.Engine.Kernels;
 
@@ -20,9 +18,6 @@ public static unsafe class MatrixProduct
     // Bounds the panels of B to 8 MB, however many columns there are; layers are narrower than one block.
     private const int NBlock = 4096;
 
-    private static readonly int TileRows = Vector512.IsHardwareAccelerated ? 12 : Vector256.IsHardwareAccelerated ? 6 : 4;
-    private static readonly int TileColumns = Vector512.IsHardwareAccelerated ? 32 : Vector256.IsHardwareAccelerated ? 16 : 8;
-
     [ThreadStatic]
     private static float[]? _panelsA;
 
@@ -33,22 +28,34 @@ public static unsafe class MatrixProduct
     /// <exception cref="ArgumentException">A span is shorter than its shape.</exception>
     public static void MultiplyByTransposed(
         ReadOnlySpan<float> a, ReadOnlySpan<float> b, Span<float> c, int m, int n, int k, bool accumulate = false) =>
-        Run(a, k, 1, b, 1, k, c, m, n, k, accumulate);
+        Run(Tiling.Hardware, a, k, 1, b, 1, k, c, m, n, k, accumulate);
 
     /// <summary>c(M,N) = a(M,K) · b(K,N).</summary>
     /// <exception cref="ArgumentException">A span is shorter than its shape.</exception>
     public static void Multiply(
         ReadOnlySpan<float> a, ReadOnlySpan<float> b, Span<float> c, int m, int n, int k, bool accumulate = false) =>
-        Run(a, k, 1, b, n, 1, c, m, n, k, accumulate);
+        Run(Tiling.Hardware, a, k, 1, b, n, 1, c, m, n, k, accumulate);
 
     /// <summary>c(M,N) = a(K,M)ᵀ · b(K,N).</summary>
     /// <exception cref="ArgumentException">A span is shorter than its shape.</exception>
     public static void TransposedMultiply(
         ReadOnlySpan<float> a, ReadOnlySpan<float> b, Span<float> c, int m, int n, int k, bool accumulate = false) =>
-        Run(a, 1, m, b, n, 1, c, m, n, k, accumulate);
+        Run(Tiling.Hardware, a, 1, m, b, n, 1, c, m, n, k, accumulate);
 
-    private static void Run(
-        ReadOnlySpan<float> a, int aRow, int aColumn, ReadOnlySpan<float> b, int bRow, int bColumn, Span<float> c, int m, int n, int k, bool accumulate)
+    /// <summary>c(M,N) = a(M,K) · b(K,N) with any steps between rows and between columns of a and b, by tiles of the caller's choice.</summary>
+    internal static void Run(
+        Tiling tiling,
+        ReadOnlySpan<float> a,
+        int aRow,
+        int aColumn,
+        ReadOnlySpan<float> b,
+        int bRow,
+        int bColumn,
+        Span<float> c,
+        int m,
+        int n,
+        int k,
+        bool accumulate)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(m);
         ArgumentOutOfRangeException.ThrowIfNegative(n);
@@ -67,8 +74,8 @@ public static unsafe class MatrixProduct
         }
 
         var kBlock = Math.Min(k, KBlock);
-        var panelsA = Room(ref _panelsA, RoundUp(Math.Min(m, MBlock), TileRows) * kBlock);
-        var panelsB = Room(ref _panelsB, RoundUp(Math.Min(n, NBlock), TileColumns) * kBlock);
+        var panelsA = Scratch.Room(ref _panelsA, Scratch.RoundUp(Math.Min(m, MBlock), tiling.Rows) * kBlock);
+        var panelsB = Scratch.Room(ref _panelsB, Scratch.RoundUp(Math.Min(n, NBlock), tiling.Columns) * kBlock);
         fixed (float* pa = a, pb = b, pc = c, packedA = panelsA, packedB = panelsB)
         {
             for (var k0 = 0; k0 < k; k0 += KBlock)
@@ -77,12 +84,12 @@ public static unsafe class MatrixProduct
                 for (var n0 = 0; n0 < n; n0 += NBlock)
                 {
                     var columns = Math.Min(NBlock, n - n0);
-                    Pack(pb + ((long)k0 * bRow) + ((long)n0 * bColumn), bColumn, bRow, packedB, columns, depth, TileColumns);
+                    Pack(pb + ((long)k0 * bRow) + ((long)n0 * bColumn), bColumn, bRow, packedB, columns, depth, tiling.Columns);
                     for (var m0 = 0; m0 < m; m0 += MBlock)
                     {
                         var rows = Math.Min(MBlock, m - m0);
-                        Pack(pa + ((long)m0 * aRow) + ((long)k0 * aColumn), aRow, aColumn, packedA, rows, depth, TileRows);
-                        MultiplyPanels(packedA, packedB, pc + ((long)m0 * n) + n0, n, rows, columns, depth, accumulate || k0 > 0);
+                        Pack(pa + ((long)m0 * aRow) + ((long)k0 * aColumn), aRow, aColumn, packedA, rows, depth, tiling.Rows);
+                        MultiplyPanels(tiling, packedA, packedB, pc + ((long)m0 * n) + n0, n, rows, columns, depth, accumulate || k0 > 0);
                     }
                 }
             }
@@ -134,10 +141,11 @@ public static unsafe class MatrixProduct
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyPanels(float* a, float* b, float* c, int rowLength, int rows, int columns, int depth, bool load)
+    private static void MultiplyPanels(Tiling tiling, float* a, float* b, float* c, int rowLength, int rows, int columns, int depth, bool load)
     {
-        var edge = stackalloc float[12 * 32];
-        var (tileRows, tileColumns) = (TileRows, TileColumns);
+        var edge = stackalloc float[Tiling.MaximumElements];
+        var (tileRows, tileColumns) = (tiling.Rows, tiling.Columns);
+        var path = new TilePath(tileRows, tileColumns, depth);
         for (var j = 0; j < columns; j += tileColumns)
         {
             var panelB = b + ((long)j * depth);
@@ -147,33 +155,18 @@ public static unsafe class MatrixProduct
                 var panelA = a + ((long)i * depth);
                 var to = c + ((long)i * rowLength) + j;
                 var height = Math.Min(tileRows, rows - i);
-                if (height == tileRows && width == tileColumns)
+                var tileHeight = tiling.Height(height);
+                if (height == tileHeight && width == tileColumns)
                 {
-                    Tile(panelA, panelB, to, rowLength, depth, load);
+                    tiling.Multiply(height, panelA, panelB, to, rowLength, path, load);
                     continue;
                 }
 
                 // An edge tile goes through a small buffer, so that the tile itself needs no slow path.
                 CopyTile(to, rowLength, edge, tileColumns, height, width);
-                Tile(panelA, panelB, edge, tileColumns, depth, load);
+                tiling.Multiply(tileHeight, panelA, panelB, edge, tileColumns, path, load);
                 CopyTile(edge, tileColumns, to, rowLength, height, width);
             }
-        }
-    }
-
-    private static void Tile(float* a, float* b, float* c, int columns, int depth, bool load)
-    {
-        if (Vector512.IsHardwareAccelerated)
-        {
-            MatrixTiles.Tile12x32(a, b, c, columns, depth, load);
-        }
-        else if (Vector256.IsHardwareAccelerated)
-        {
-            MatrixTiles.Tile6x16(a, b, c, columns, depth, load);
-        }
-        else
-        {
-            MatrixTiles.Tile4x8(a, b, c, columns, depth, load);
         }
     }
 
@@ -184,18 +177,6 @@ public static unsafe class MatrixProduct
             new ReadOnlySpan<float>(from + ((long)i * fromColumns), width).CopyTo(new Span<float>(to + ((long)i * toColumns), width));
         }
     }
-
-    private static float[] Room(ref float[]? buffer, int length)
-    {
-        if (buffer is null || buffer.Length < length)
-        {
-            buffer = GC.AllocateUninitializedArray<float>(length, pinned: true);
-        }
-
-        return buffer;
-    }
-
-    private static int RoundUp(int value, int step) => (value + step - 1) / step * step;
 
     private static void Check(int length, long needed, string name, int rows, int columns)
     {

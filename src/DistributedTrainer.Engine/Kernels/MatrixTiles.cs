@@ -4,15 +4,15 @@ using System.Runtime.Intrinsics;
 namespace DistributedTrainer.Engine.Kernels;
 
 /// <summary>
-/// The inner tiles of the matrix product, one a register width. Each element of C is one chain of fused multiply-adds
-/// over k in order, whatever the tile: so all widths give the same bits. A is packed in panels of as many rows as the
-/// tile has (k, rows), B in panels of as many columns (k, columns); C is row-major with the given row length.
+/// The inner tiles of the matrix product. Each element of C is one chain of fused multiply-adds over k in order,
+/// whatever the tile: so all widths give the same bits. At each k a tile reads as many neighbouring elements of A as it
+/// has rows, and of B as it has columns; C is row-major with the given row length.
 /// </summary>
-internal static unsafe class MatrixTiles
+internal static unsafe partial class MatrixTiles
 {
     /// <summary>12 rows of A by 32 columns of B, in 24 accumulators of 16 lanes: the register file of 512-bit hardware.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile12x32(float* a, float* b, float* c, int columns, int k, bool load)
+    public static void Tile12x32(float* a, float* b, float* c, int columns, in TilePath path, bool load)
     {
         Vector512<float> c0l = default, c0r = default;
         Vector512<float> c1l = default, c1r = default;
@@ -42,46 +42,50 @@ internal static unsafe class MatrixTiles
             (c11l, c11r) = (Vector512.Load(c + (11 * columns)), Vector512.Load(c + (11 * columns) + 16));
         }
 
-        for (var p = 0; p < k; p++, a += 12, b += 32)
+        var (aStep, bStep, depth) = ((long)path.AStep, (long)path.BStep, path.Depth);
+        for (var run = path.Runs; run > 0; run--, a += path.ASkip, b += path.BSkip)
         {
-            var left = Vector512.Load(b);
-            var right = Vector512.Load(b + 16);
-            var a0 = Vector512.Create(a[0]);
-            c0l = Vector512.FusedMultiplyAdd(a0, left, c0l);
-            c0r = Vector512.FusedMultiplyAdd(a0, right, c0r);
-            var a1 = Vector512.Create(a[1]);
-            c1l = Vector512.FusedMultiplyAdd(a1, left, c1l);
-            c1r = Vector512.FusedMultiplyAdd(a1, right, c1r);
-            var a2 = Vector512.Create(a[2]);
-            c2l = Vector512.FusedMultiplyAdd(a2, left, c2l);
-            c2r = Vector512.FusedMultiplyAdd(a2, right, c2r);
-            var a3 = Vector512.Create(a[3]);
-            c3l = Vector512.FusedMultiplyAdd(a3, left, c3l);
-            c3r = Vector512.FusedMultiplyAdd(a3, right, c3r);
-            var a4 = Vector512.Create(a[4]);
-            c4l = Vector512.FusedMultiplyAdd(a4, left, c4l);
-            c4r = Vector512.FusedMultiplyAdd(a4, right, c4r);
-            var a5 = Vector512.Create(a[5]);
-            c5l = Vector512.FusedMultiplyAdd(a5, left, c5l);
-            c5r = Vector512.FusedMultiplyAdd(a5, right, c5r);
-            var a6 = Vector512.Create(a[6]);
-            c6l = Vector512.FusedMultiplyAdd(a6, left, c6l);
-            c6r = Vector512.FusedMultiplyAdd(a6, right, c6r);
-            var a7 = Vector512.Create(a[7]);
-            c7l = Vector512.FusedMultiplyAdd(a7, left, c7l);
-            c7r = Vector512.FusedMultiplyAdd(a7, right, c7r);
-            var a8 = Vector512.Create(a[8]);
-            c8l = Vector512.FusedMultiplyAdd(a8, left, c8l);
-            c8r = Vector512.FusedMultiplyAdd(a8, right, c8r);
-            var a9 = Vector512.Create(a[9]);
-            c9l = Vector512.FusedMultiplyAdd(a9, left, c9l);
-            c9r = Vector512.FusedMultiplyAdd(a9, right, c9r);
-            var a10 = Vector512.Create(a[10]);
-            c10l = Vector512.FusedMultiplyAdd(a10, left, c10l);
-            c10r = Vector512.FusedMultiplyAdd(a10, right, c10r);
-            var a11 = Vector512.Create(a[11]);
-            c11l = Vector512.FusedMultiplyAdd(a11, left, c11l);
-            c11r = Vector512.FusedMultiplyAdd(a11, right, c11r);
+            for (var p = 0; p < depth; p++, a += aStep, b += bStep)
+            {
+                var left = Vector512.Load(b);
+                var right = Vector512.Load(b + 16);
+                var a0 = Vector512.Create(a[0]);
+                c0l = Vector512.FusedMultiplyAdd(a0, left, c0l);
+                c0r = Vector512.FusedMultiplyAdd(a0, right, c0r);
+                var a1 = Vector512.Create(a[1]);
+                c1l = Vector512.FusedMultiplyAdd(a1, left, c1l);
+                c1r = Vector512.FusedMultiplyAdd(a1, right, c1r);
+                var a2 = Vector512.Create(a[2]);
+                c2l = Vector512.FusedMultiplyAdd(a2, left, c2l);
+                c2r = Vector512.FusedMultiplyAdd(a2, right, c2r);
+                var a3 = Vector512.Create(a[3]);
+                c3l = Vector512.FusedMultiplyAdd(a3, left, c3l);
+                c3r = Vector512.FusedMultiplyAdd(a3, right, c3r);
+                var a4 = Vector512.Create(a[4]);
+                c4l = Vector512.FusedMultiplyAdd(a4, left, c4l);
+                c4r = Vector512.FusedMultiplyAdd(a4, right, c4r);
+                var a5 = Vector512.Create(a[5]);
+                c5l = Vector512.FusedMultiplyAdd(a5, left, c5l);
+                c5r = Vector512.FusedMultiplyAdd(a5, right, c5r);
+                var a6 = Vector512.Create(a[6]);
+                c6l = Vector512.FusedMultiplyAdd(a6, left, c6l);
+                c6r = Vector512.FusedMultiplyAdd(a6, right, c6r);
+                var a7 = Vector512.Create(a[7]);
+                c7l = Vector512.FusedMultiplyAdd(a7, left, c7l);
+                c7r = Vector512.FusedMultiplyAdd(a7, right, c7r);
+                var a8 = Vector512.Create(a[8]);
+                c8l = Vector512.FusedMultiplyAdd(a8, left, c8l);
+                c8r = Vector512.FusedMultiplyAdd(a8, right, c8r);
+                var a9 = Vector512.Create(a[9]);
+                c9l = Vector512.FusedMultiplyAdd(a9, left, c9l);
+                c9r = Vector512.FusedMultiplyAdd(a9, right, c9r);
+                var a10 = Vector512.Create(a[10]);
+                c10l = Vector512.FusedMultiplyAdd(a10, left, c10l);
+                c10r = Vector512.FusedMultiplyAdd(a10, right, c10r);
+                var a11 = Vector512.Create(a[11]);
+                c11l = Vector512.FusedMultiplyAdd(a11, left, c11l);
+                c11r = Vector512.FusedMultiplyAdd(a11, right, c11r);
+            }
         }
 
         c0l.Store(c);
@@ -110,105 +114,127 @@ internal static unsafe class MatrixTiles
         c11r.Store(c + (11 * columns) + 16);
     }
 
-    /// <summary>6 rows of A by 16 columns of B, in 12 accumulators of 8 lanes: the register file of 256-bit hardware.</summary>
+    /// <summary>8 rows by 32 columns, for the rows that are left over; 16 accumulators still hide the latency.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile6x16(float* a, float* b, float* c, int columns, int k, bool load)
+    public static void Tile8x32(float* a, float* b, float* c, int columns, in TilePath path, bool load)
     {
-        Vector256<float> c0l = default, c0r = default;
-        Vector256<float> c1l = default, c1r = default;
-        Vector256<float> c2l = default, c2r = default;
-        Vector256<float> c3l = default, c3r = default;
-        Vector256<float> c4l = default, c4r = default;
-        Vector256<float> c5l = default, c5r = default;
+        Vector512<float> c0l = default, c0r = default;
+        Vector512<float> c1l = default, c1r = default;
+        Vector512<float> c2l = default, c2r = default;
+        Vector512<float> c3l = default, c3r = default;
+        Vector512<float> c4l = default, c4r = default;
+        Vector512<float> c5l = default, c5r = default;
+        Vector512<float> c6l = default, c6r = default;
+        Vector512<float> c7l = default, c7r = default;
         if (load)
         {
-            (c0l, c0r) = (Vector256.Load(c), Vector256.Load(c + 8));
-            (c1l, c1r) = (Vector256.Load(c + columns), Vector256.Load(c + columns + 8));
-            (c2l, c2r) = (Vector256.Load(c + (2 * columns)), Vector256.Load(c + (2 * columns) + 8));
-            (c3l, c3r) = (Vector256.Load(c + (3 * columns)), Vector256.Load(c + (3 * columns) + 8));
-            (c4l, c4r) = (Vector256.Load(c + (4 * columns)), Vector256.Load(c + (4 * columns) + 8));
-            (c5l, c5r) = (Vector256.Load(c + (5 * columns)), Vector256.Load(c + (5 * columns) + 8));
+            (c0l, c0r) = (Vector512.Load(c), Vector512.Load(c + 16));
+            (c1l, c1r) = (Vector512.Load(c + columns), Vector512.Load(c + columns + 16));
+            (c2l, c2r) = (Vector512.Load(c + (2 * columns)), Vector512.Load(c + (2 * columns) + 16));
+            (c3l, c3r) = (Vector512.Load(c + (3 * columns)), Vector512.Load(c + (3 * columns) + 16));
+            (c4l, c4r) = (Vector512.Load(c + (4 * columns)), Vector512.Load(c + (4 * columns) + 16));
+            (c5l, c5r) = (Vector512.Load(c + (5 * columns)), Vector512.Load(c + (5 * columns) + 16));
+            (c6l, c6r) = (Vector512.Load(c + (6 * columns)), Vector512.Load(c + (6 * columns) + 16));
+            (c7l, c7r) = (Vector512.Load(c + (7 * columns)), Vector512.Load(c + (7 * columns) + 16));
         }
 
-        for (var p = 0; p < k; p++, a += 6, b += 16)
+        var (aStep, bStep, depth) = ((long)path.AStep, (long)path.BStep, path.Depth);
+        for (var run = path.Runs; run > 0; run--, a += path.ASkip, b += path.BSkip)
         {
-            var left = Vector256.Load(b);
-            var right = Vector256.Load(b + 8);
-            var a0 = Vector256.Create(a[0]);
-            c0l = Vector256.FusedMultiplyAdd(a0, left, c0l);
-            c0r = Vector256.FusedMultiplyAdd(a0, right, c0r);
-            var a1 = Vector256.Create(a[1]);
-            c1l = Vector256.FusedMultiplyAdd(a1, left, c1l);
-            c1r = Vector256.FusedMultiplyAdd(a1, right, c1r);
-            var a2 = Vector256.Create(a[2]);
-            c2l = Vector256.FusedMultiplyAdd(a2, left, c2l);
-            c2r = Vector256.FusedMultiplyAdd(a2, right, c2r);
-            var a3 = Vector256.Create(a[3]);
-            c3l = Vector256.FusedMultiplyAdd(a3, left, c3l);
-            c3r = Vector256.FusedMultiplyAdd(a3, right, c3r);
-            var a4 = Vector256.Create(a[4]);
-            c4l = Vector256.FusedMultiplyAdd(a4, left, c4l);
-            c4r = Vector256.FusedMultiplyAdd(a4, right, c4r);
-            var a5 = Vector256.Create(a[5]);
-            c5l = Vector256.FusedMultiplyAdd(a5, left, c5l);
-            c5r = Vector256.FusedMultiplyAdd(a5, right, c5r);
+            for (var p = 0; p < depth; p++, a += aStep, b += bStep)
+            {
+                var left = Vector512.Load(b);
+                var right = Vector512.Load(b + 16);
+                var a0 = Vector512.Create(a[0]);
+                c0l = Vector512.FusedMultiplyAdd(a0, left, c0l);
+                c0r = Vector512.FusedMultiplyAdd(a0, right, c0r);
+                var a1 = Vector512.Create(a[1]);
+                c1l = Vector512.FusedMultiplyAdd(a1, left, c1l);
+                c1r = Vector512.FusedMultiplyAdd(a1, right, c1r);
+                var a2 = Vector512.Create(a[2]);
+                c2l = Vector512.FusedMultiplyAdd(a2, left, c2l);
+                c2r = Vector512.FusedMultiplyAdd(a2, right, c2r);
+                var a3 = Vector512.Create(a[3]);
+                c3l = Vector512.FusedMultiplyAdd(a3, left, c3l);
+                c3r = Vector512.FusedMultiplyAdd(a3, right, c3r);
+                var a4 = Vector512.Create(a[4]);
+                c4l = Vector512.FusedMultiplyAdd(a4, left, c4l);
+                c4r = Vector512.FusedMultiplyAdd(a4, right, c4r);
+                var a5 = Vector512.Create(a[5]);
+                c5l = Vector512.FusedMultiplyAdd(a5, left, c5l);
+                c5r = Vector512.FusedMultiplyAdd(a5, right, c5r);
+                var a6 = Vector512.Create(a[6]);
+                c6l = Vector512.FusedMultiplyAdd(a6, left, c6l);
+                c6r = Vector512.FusedMultiplyAdd(a6, right, c6r);
+                var a7 = Vector512.Create(a[7]);
+                c7l = Vector512.FusedMultiplyAdd(a7, left, c7l);
+                c7r = Vector512.FusedMultiplyAdd(a7, right, c7r);
+            }
         }
 
         c0l.Store(c);
-        c0r.Store(c + 8);
+        c0r.Store(c + 16);
         c1l.Store(c + columns);
-        c1r.Store(c + columns + 8);
+        c1r.Store(c + columns + 16);
         c2l.Store(c + (2 * columns));
-        c2r.Store(c + (2 * columns) + 8);
+        c2r.Store(c + (2 * columns) + 16);
         c3l.Store(c + (3 * columns));
-        c3r.Store(c + (3 * columns) + 8);
+        c3r.Store(c + (3 * columns) + 16);
         c4l.Store(c + (4 * columns));
-        c4r.Store(c + (4 * columns) + 8);
+        c4r.Store(c + (4 * columns) + 16);
         c5l.Store(c + (5 * columns));
-        c5r.Store(c + (5 * columns) + 8);
+        c5r.Store(c + (5 * columns) + 16);
+        c6l.Store(c + (6 * columns));
+        c6r.Store(c + (6 * columns) + 16);
+        c7l.Store(c + (7 * columns));
+        c7r.Store(c + (7 * columns) + 16);
     }
 
-    /// <summary>4 rows of A by 8 columns of B, in 8 accumulators of 4 lanes: the register file of 128-bit hardware.</summary>
+    /// <summary>4 rows by 32 columns, for the rows that are left over; 8 accumulators still hide the latency.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile4x8(float* a, float* b, float* c, int columns, int k, bool load)
+    public static void Tile4x32(float* a, float* b, float* c, int columns, in TilePath path, bool load)
     {
-        Vector128<float> c0l = default, c0r = default;
-        Vector128<float> c1l = default, c1r = default;
-        Vector128<float> c2l = default, c2r = default;
-        Vector128<float> c3l = default, c3r = default;
+        Vector512<float> c0l = default, c0r = default;
+        Vector512<float> c1l = default, c1r = default;
+        Vector512<float> c2l = default, c2r = default;
+        Vector512<float> c3l = default, c3r = default;
         if (load)
         {
-            (c0l, c0r) = (Vector128.Load(c), Vector128.Load(c + 4));
-            (c1l, c1r) = (Vector128.Load(c + columns), Vector128.Load(c + columns + 4));
-            (c2l, c2r) = (Vector128.Load(c + (2 * columns)), Vector128.Load(c + (2 * columns) + 4));
-            (c3l, c3r) = (Vector128.Load(c + (3 * columns)), Vector128.Load(c + (3 * columns) + 4));
+            (c0l, c0r) = (Vector512.Load(c), Vector512.Load(c + 16));
+            (c1l, c1r) = (Vector512.Load(c + columns), Vector512.Load(c + columns + 16));
+            (c2l, c2r) = (Vector512.Load(c + (2 * columns)), Vector512.Load(c + (2 * columns) + 16));
+            (c3l, c3r) = (Vector512.Load(c + (3 * columns)), Vector512.Load(c + (3 * columns) + 16));
         }
 
-        for (var p = 0; p < k; p++, a += 4, b += 8)
+        var (aStep, bStep, depth) = ((long)path.AStep, (long)path.BStep, path.Depth);
+        for (var run = path.Runs; run > 0; run--, a += path.ASkip, b += path.BSkip)
         {
-            var left = Vector128.Load(b);
-            var right = Vector128.Load(b + 4);
-            var a0 = Vector128.Create(a[0]);
-            c0l = Vector128.FusedMultiplyAdd(a0, left, c0l);
-            c0r = Vector128.FusedMultiplyAdd(a0, right, c0r);
-            var a1 = Vector128.Create(a[1]);
-            c1l = Vector128.FusedMultiplyAdd(a1, left, c1l);
-            c1r = Vector128.FusedMultiplyAdd(a1, right, c1r);
-            var a2 = Vector128.Create(a[2]);
-            c2l = Vector128.FusedMultiplyAdd(a2, left, c2l);
-            c2r = Vector128.FusedMultiplyAdd(a2, right, c2r);
-            var a3 = Vector128.Create(a[3]);
-            c3l = Vector128.FusedMultiplyAdd(a3, left, c3l);
-            c3r = Vector128.FusedMultiplyAdd(a3, right, c3r);
+            for (var p = 0; p < depth; p++, a += aStep, b += bStep)
+            {
+                var left = Vector512.Load(b);
+                var right = Vector512.Load(b + 16);
+                var a0 = Vector512.Create(a[0]);
+                c0l = Vector512.FusedMultiplyAdd(a0, left, c0l);
+                c0r = Vector512.FusedMultiplyAdd(a0, right, c0r);
+                var a1 = Vector512.Create(a[1]);
+                c1l = Vector512.FusedMultiplyAdd(a1, left, c1l);
+                c1r = Vector512.FusedMultiplyAdd(a1, right, c1r);
+                var a2 = Vector512.Create(a[2]);
+                c2l = Vector512.FusedMultiplyAdd(a2, left, c2l);
+                c2r = Vector512.FusedMultiplyAdd(a2, right, c2r);
+                var a3 = Vector512.Create(a[3]);
+                c3l = Vector512.FusedMultiplyAdd(a3, left, c3l);
+                c3r = Vector512.FusedMultiplyAdd(a3, right, c3r);
+            }
         }
 
         c0l.Store(c);
-        c0r.Store(c + 4);
+        c0r.Store(c + 16);
         c1l.Store(c + columns);
-        c1r.Store(c + columns + 4);
+        c1r.Store(c + columns + 16);
         c2l.Store(c + (2 * columns));
-        c2r.Store(c + (2 * columns) + 4);
+        c2r.Store(c + (2 * columns) + 16);
         c3l.Store(c + (3 * columns));
-        c3r.Store(c + (3 * columns) + 4);
+        c3r.Store(c + (3 * columns) + 16);
     }
 }

@@ -6,7 +6,11 @@ using DistributedTrainer.Engine.Tensors;
 
 namespace DistributedTrainer.Engine.Layers;
 
-/// <summary>y = γ (x − mean) / √(variance + ε) + β, column by column.</summary>
+/// <summary>
+/// y = γ (x − mean) / √(variance + ε) + β, column by column of a flat row, or channel by channel of an image (C,H,W):
+/// then the statistics are over rows and positions. As torch.nn.BatchNorm1d and BatchNorm2d.
+/// Source: Ioffe, Szegedy, "Batch normalization", 2015.
+/// </summary>
 /// <param name="Momentum">Weight of the new batch in the running statistics.</param>
 /// <param name="Epsilon">ε.</param>
 /// <param name="Sync">Statistics of the global batch; otherwise of each leaf.</param>
@@ -14,22 +18,28 @@ public sealed record BatchNormDefinition(float Momentum = 0.1f, float Epsilon = 
 {
     internal override Shape Declare(ModelDeclaration model, Shape input)
     {
-        if (input.Rank != 1)
+        if (input.Rank is not (1 or 3))
         {
-            throw new ArgumentException($"batch-norm (layer {model.Layer}): a row has shape {input}, it must be flat.");
+            throw new ArgumentException(
+                $"batch-norm (layer {model.Layer}): a row has shape {input}, it must be flat or an image (channels x height x width). Put a flatten layer before it.");
         }
 
-        model.Parameter("weight", input, decays: false, new InitialValue(1));
-        model.Parameter("bias", input, decays: false, new InitialValue(0));
-        model.BatchNorm(input[0], Sync, Momentum, Epsilon);
+        var channels = new Shape(input[0]);
+        model.Parameter("weight", channels, decays: false, new InitialValue(1));
+        model.Parameter("bias", channels, decays: false, new InitialValue(0));
+        model.BatchNorm(input[0], input.Elements / input[0], Sync, Momentum, Epsilon);
         return input;
     }
 
     internal override Variable Build(ModelGraph graph, Variable x)
     {
         var y = graph.Graph.Output(x.Shape);
-        var room = graph.Graph.Room(x.Columns);
-        graph.Graph.Add(new BatchNormOperation(x, graph.Parameter("weight"), graph.Parameter("bias"), y, graph.NextBatchNorm(), room), x);
+        var (gamma, beta, slot) = (graph.Parameter("weight"), graph.Parameter("bias"), graph.NextBatchNorm());
+        graph.Graph.Add(
+            slot.Positions == 1
+                ? new FlatBatchNormOperation(x, gamma, beta, y, slot, graph.Graph.Room(x.Columns))
+                : new ImageBatchNormOperation(x, gamma, beta, y, slot),
+            x);
         return y;
     }
 }

@@ -17,14 +17,7 @@ public sealed class Model
         ArgumentNullException.ThrowIfNull(definition);
         _definition = definition;
         var declaration = new ModelDeclaration();
-        var shape = definition.Input;
-        for (var layer = 0; layer < definition.Layers.Count; layer++)
-        {
-            declaration.Layer = layer;
-            shape = definition.Layers[layer].Declare(declaration, shape);
-        }
-
-        Output = shape;
+        Output = declaration.Sequence("", definition.Layers, definition.Input);
         Layout = declaration.Parameters;
         Buffers = declaration.Buffers;
         BatchNorms = declaration.BatchNorms;
@@ -73,17 +66,10 @@ public sealed class Model
     /// <param name="maximumRows">The most rows a batch has.</param>
     public Workspace CreateWorkspace(Loss loss, int maximumRows) => new(this, loss, maximumRows);
 
-    internal (Graph Graph, Variable Input, Variable Output) Build(int maximumRows)
+    internal (Graph Graph, Variable Input, Variable Output) Build(int maximumRows, bool inputNeedsGradient = false)
     {
         var graph = new ModelGraph(this, maximumRows);
-        var input = graph.Graph.Input(_definition.Input);
-        var x = input;
-        for (var layer = 0; layer < _definition.Layers.Count; layer++)
-        {
-            graph.Layer = layer;
-            x = _definition.Layers[layer].Build(graph, x);
-        }
-
-        return (graph.Graph, input, x);
+        var input = graph.Graph.Input(_definition.Input, inputNeedsGradient);
+        return (graph.Graph, input, graph.Sequence("", _definition.Layers, input));
     }
 }

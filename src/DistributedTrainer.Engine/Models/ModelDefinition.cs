@@ -28,8 +28,8 @@ internal sealed class ModelDeclaration
     private int _parameterLength;
     private int _bufferLength;
 
-    /// <summary>Number of the layer that is being declared.</summary>
-    public int Layer { get; set; }
+    /// <summary>Where the layer that is being declared stands, such as "3" or "3.body.0": what its parameters' names begin with.</summary>
+    public string Layer { get; private set; } = "";
 
     public ParameterLayout Parameters => new(_parameters);
 
@@ -37,17 +37,32 @@ internal sealed class ModelDeclaration
 
     public IReadOnlyList<BatchNormSlot> BatchNorms => _batchNorms;
 
+    /// <summary>Declares layers in order, numbered from 0 behind the prefix.</summary>
+    /// <returns>Shape of an output row of the last one.</returns>
+    public Shape Sequence(string prefix, IReadOnlyList<LayerDefinition> layers, Shape input)
+    {
+        var (outer, shape) = (Layer, input);
+        for (var layer = 0; layer < layers.Count; layer++)
+        {
+            Layer = $"{prefix}{layer}";
+            shape = layers[layer].Declare(this, shape);
+        }
+
+        Layer = outer;
+        return shape;
+    }
+
     public void Parameter(string name, Shape shape, bool decays, InitialValue initial)
     {
         _parameters.Add(new ParameterSlot($"{Layer}.{name}", _parameterLength, shape, decays, initial));
         _parameterLength = checked(_parameterLength + shape.Elements);
     }
 
-    public void BatchNorm(int channels, bool sync, float momentum, float epsilon)
+    public void BatchNorm(int channels, int positions, bool sync, float momentum, float epsilon)
     {
         var mean = Buffer("running_mean", channels, 0);
         var variance = Buffer("running_var", channels, 1);
-        _batchNorms.Add(new BatchNormSlot(_batchNorms.Count, channels, sync, momentum, epsilon, mean, variance));
+        _batchNorms.Add(new BatchNormSlot(_batchNorms.Count, channels, sync, momentum, epsilon, mean, variance, positions));
     }
 
     private int Buffer(string name, int channels, float start)
@@ -62,14 +77,37 @@ internal sealed class ModelDeclaration
 /// <summary>A graph under construction, which knows the model's parameters.</summary>
 internal sealed class ModelGraph(Model model, int maximumRows)
 {
+    // Layers within layers are numbered from here on, so that the numbers of the outer ones are their places.
+    private const int FirstNested = 1 << 23;
+
     private int _batchNorms;
+    private int _nested;
 
     public Graph Graph { get; } = new(maximumRows);
 
-    /// <summary>Number of the layer that is being built.</summary>
-    public int Layer { get; set; }
+    /// <summary>A number that no other layer of the model has, the same in every graph: the key of its random stream.</summary>
+    public int Layer { get; private set; }
 
-    public ParameterSlot Parameter(string name) => model.Layout.Slots.Single(slot => slot.Name == $"{Layer}.{name}");
+    /// <summary>Where the layer that is being built stands, such as "3" or "3.body.0".</summary>
+    public string Path { get; private set; } = "";
+
+    /// <summary>Adds layers in order, numbered from 0 behind the prefix.</summary>
+    /// <returns>The output of the last one.</returns>
+    public Variable Sequence(string prefix, IReadOnlyList<LayerDefinition> layers, Variable input)
+    {
+        var (outerPath, outerNumber, x) = (Path, Layer, input);
+        for (var layer = 0; layer < layers.Count; layer++)
+        {
+            Path = $"{prefix}{layer}";
+            Layer = prefix.Length == 0 ? layer : FirstNested + _nested++;
+            x = layers[layer].Build(this, x);
+        }
+
+        (Path, Layer) = (outerPath, outerNumber);
+        return x;
+    }
+
+    public ParameterSlot Parameter(string name) => model.Layout.Slots.Single(slot => slot.Name == $"{Path}.{name}");
 
     public BatchNormSlot NextBatchNorm() => model.BatchNorms[_batchNorms++];
 }

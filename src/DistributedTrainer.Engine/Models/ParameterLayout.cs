@@ -46,18 +46,20 @@ public sealed class BufferLayout(IReadOnlyList<BufferSlot> slots)
 /// <param name="Epsilon">Added to the variance.</param>
 /// <param name="MeanOffset">Running mean within the buffers.</param>
 /// <param name="VarianceOffset">Running variance within the buffers.</param>
-public sealed record BatchNormSlot(int Index, int Channels, bool Sync, float Momentum, float Epsilon, int MeanOffset, int VarianceOffset);
+/// <param name="Positions">Values of a channel in one row: 1 where rows are flat, height · width where they are images.</param>
+public sealed record BatchNormSlot(
+    int Index, int Channels, bool Sync, float Momentum, float Epsilon, int MeanOffset, int VarianceOffset, int Positions = 1);
 
 /// <summary>Running statistics of batch normalisation.</summary>
 public static class RunningStatistics
 {
-    /// <summary>running ← (1 − momentum) · running + momentum · batch, with the unbiased variance M2 / (rows − 1).</summary>
+    /// <summary>running ← (1 − momentum) · running + momentum · batch, with the unbiased variance M2 / (count − 1).</summary>
     /// <param name="slot">Which layer.</param>
     /// <param name="buffers">All buffers of the model.</param>
     /// <param name="mean">Pooled means (C).</param>
     /// <param name="m2">Pooled sums of squared deviations (C).</param>
-    /// <param name="rows">Rows behind them; with a single row the variance is left as it is.</param>
-    public static void Update(BatchNormSlot slot, Span<float> buffers, ReadOnlySpan<double> mean, ReadOnlySpan<double> m2, long rows)
+    /// <param name="count">Values behind each channel, rows · positions; with a single one the variance is left as it is.</param>
+    public static void Update(BatchNormSlot slot, Span<float> buffers, ReadOnlySpan<double> mean, ReadOnlySpan<double> m2, long count)
     {
         double momentum = slot.Momentum;
         for (var c = 0; c < slot.Channels; c++)
@@ -65,9 +67,9 @@ public static class RunningStatistics
             ref var runningMean = ref buffers[slot.MeanOffset + c];
             ref var runningVariance = ref buffers[slot.VarianceOffset + c];
             runningMean = (float)(((1 - momentum) * runningMean) + (momentum * mean[c]));
-            if (rows > 1)
+            if (count > 1)
             {
-                runningVariance = (float)(((1 - momentum) * runningVariance) + (momentum * (m2[c] / (rows - 1))));
+                runningVariance = (float)(((1 - momentum) * runningVariance) + (momentum * (m2[c] / (count - 1))));
             }
         }
     }

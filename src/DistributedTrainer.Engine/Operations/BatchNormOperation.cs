@@ -5,17 +5,32 @@ using DistributedTrainer.Engine.Models;
 namespace DistributedTrainer.Engine.Operations;
 
 /// <summary>
-/// Batch normalisation of B rows and C columns, y = γ · x̂ + β, x̂ = (x − mean) / √(variance + ε). In training the
+/// Batch normalisation of B rows and C channels, y = γ · x̂ + β, x̂ = (x − mean) / √(variance + ε). In training the
 /// statistics are those of the whole global batch (sync) or of each leaf by itself; in evaluation the running ones.
 /// Source: Ioffe, Szegedy, "Batch normalization", 2015.
 /// </summary>
-internal sealed class BatchNormOperation(
-    Variable x, ParameterSlot gamma, ParameterSlot beta, Variable y, BatchNormSlot slot, Func<int, Span<float>> room) : Operation
+internal abstract class BatchNormOperation(Variable x, ParameterSlot gamma, ParameterSlot beta, Variable y, BatchNormSlot slot) : Operation
 {
     private readonly double[] _total = new double[2 * slot.Channels];
     private double[] _leaves = [];
+    private double[] _mean = new double[slot.Channels];
     private float[] _inverseStd = new float[slot.Channels];
-    private long _rows;
+    private long _count;
+
+    /// <summary>Input.</summary>
+    protected Variable X => x;
+
+    /// <summary>Output.</summary>
+    protected Variable Y => y;
+
+    /// <summary>γ.</summary>
+    protected ParameterSlot Gamma => gamma;
+
+    /// <summary>β.</summary>
+    protected ParameterSlot Beta => beta;
+
+    /// <summary>The layer.</summary>
+    protected BatchNormSlot Slot => slot;
 
     public override void Forward(Pass pass)
     {
@@ -25,31 +40,30 @@ internal sealed class BatchNormOperation(
             return;
         }
 
-        var channels = slot.Channels;
         var segments = pass.Segments;
         Grow(segments.Length);
-        var leaves = _leaves.AsSpan(0, segments.Length * 2 * channels);
+        var leaves = _leaves.AsSpan(0, segments.Length * 2 * slot.Channels);
         for (var i = 0; i < segments.Length; i++)
         {
-            BatchNormKernel.Moments(Rows(x.Value(pass.Rows), segments[i]), Part(leaves, 2 * i), Part(leaves, (2 * i) + 1));
+            Moments(Rows(x.Value(pass.Rows), segments[i]), Part(leaves, 2 * i), Part(leaves, (2 * i) + 1));
         }
 
         var exchange = pass.Exchange ?? throw new InvalidOperationException("batch-norm: training needs an exchange of statistics; pass a LocalExchange.");
         if (slot.Sync)
         {
-            _rows = exchange.Forward(slot, segments, leaves, _total);
-            Normalize(pass, new LeafSegment(0, 0, pass.Rows), Part(_total, 0), Part(_total, 1), _rows, 0);
+            _count = exchange.Forward(slot, segments, leaves, _total);
+            Normalize(pass, new LeafSegment(0, 0, pass.Rows), Part(_total, 0), Part(_total, 1), _count, 0);
             return;
         }
 
         exchange.Report(slot, segments, leaves);
         for (var i = 0; i < segments.Length; i++)
         {
-            Normalize(pass, segments[i], Part(leaves, 2 * i), Part(leaves, (2 * i) + 1), segments[i].Rows, i);
+            Normalize(pass, segments[i], Part(leaves, 2 * i), Part(leaves, (2 * i) + 1), Count(segments[i]), i);
         }
     }
 
-    // For each leaf dβ(C) = Σ dy, dγ(C) = Σ dy · x̂; dx = γ / σ · (dy − mean of dy − x̂ · mean of dy · x̂), means over the same rows as forward
+    // For each leaf dβ(C) = Σ dy, dγ(C) = Σ dy · x̂; dx = γ / σ · (dy − mean of dy − x̂ · mean of dy · x̂), means over the same numbers as forward
     public override void Backward(Pass pass)
     {
         var segments = pass.Segments;
@@ -58,7 +72,7 @@ internal sealed class BatchNormOperation(
         {
             var sumDy = Part(leaves, 2 * i);
             var sumDyXhat = Part(leaves, (2 * i) + 1);
-            BatchNormKernel.BackwardSums(Rows(y.Gradient(pass.Rows), segments[i]), Rows(room(pass.Rows), segments[i]), sumDy, sumDyXhat);
+            BackwardSums(pass, segments[i], Means(slot.Sync ? 0 : i), Inverses(slot.Sync ? 0 : i), sumDy, sumDyXhat);
             var dBeta = beta.In(pass.Gradients[i]);
             var dGamma = gamma.In(pass.Gradients[i]);
             for (var c = 0; c < slot.Channels; c++)
@@ -72,15 +86,38 @@ internal sealed class BatchNormOperation(
         {
             // Asked for even where dx is not needed: other workers wait for these leaves.
             pass.Exchange!.Backward(slot, segments, leaves, _total);
-            BackwardInput(pass, new LeafSegment(0, 0, pass.Rows), Part(_total, 0), Part(_total, 1), _rows, 0);
+            BackwardInput(pass, new LeafSegment(0, 0, pass.Rows), Part(_total, 0), Part(_total, 1), _count, 0);
             return;
         }
 
         for (var i = 0; i < segments.Length; i++)
         {
-            BackwardInput(pass, segments[i], Part(leaves, 2 * i), Part(leaves, (2 * i) + 1), segments[i].Rows, i);
+            BackwardInput(pass, segments[i], Part(leaves, 2 * i), Part(leaves, (2 * i) + 1), Count(segments[i]), i);
         }
     }
+
+    /// <summary>Means and sums of squared deviations of the channels of some rows.</summary>
+    protected abstract void Moments(ReadOnlySpan<float> values, Span<double> mean, Span<double> m2);
+
+    /// <summary>y of some rows from their x.</summary>
+    protected abstract void Normalize(Pass pass, LeafSegment rows, ReadOnlySpan<double> mean, ReadOnlySpan<float> inverseStd);
+
+    /// <summary>Σ dy and Σ dy · x̂ of some rows.</summary>
+    protected abstract void BackwardSums(
+        Pass pass, LeafSegment rows, ReadOnlySpan<double> mean, ReadOnlySpan<float> inverseStd, Span<double> sumDy, Span<double> sumDyXhat);
+
+    /// <summary>dx of some rows, by the sums over <paramref name="count"/> numbers of each channel.</summary>
+    protected abstract void BackwardInput(
+        Pass pass,
+        LeafSegment rows,
+        ReadOnlySpan<double> mean,
+        ReadOnlySpan<float> inverseStd,
+        ReadOnlySpan<double> sumDy,
+        ReadOnlySpan<double> sumDyXhat,
+        long count);
+
+    /// <summary>Some rows of all.</summary>
+    protected Span<float> Rows(Span<float> all, LeafSegment rows) => all.Slice(rows.FirstRow * x.Columns, rows.Rows * x.Columns);
 
     private void Evaluate(Pass pass)
     {
@@ -88,43 +125,38 @@ internal sealed class BatchNormOperation(
         var running = pass.Buffers.Span;
         for (var c = 0; c < slot.Channels; c++)
         {
-            _total[c] = running[slot.MeanOffset + c];
+            _mean[c] = running[slot.MeanOffset + c];
             _inverseStd[c] = (float)(1 / Math.Sqrt((double)running[slot.VarianceOffset + c] + slot.Epsilon));
         }
 
-        BatchNormKernel.Normalize(
-            room(pass.Rows), y.Value(pass.Rows), x.Value(pass.Rows), Part(_total, 0), _inverseStd.AsSpan(0, slot.Channels), gamma.In(pass.Parameters), beta.In(pass.Parameters));
+        Normalize(pass, new LeafSegment(0, 0, pass.Rows), Means(0), Inverses(0));
     }
 
     private void Normalize(Pass pass, LeafSegment rows, ReadOnlySpan<double> mean, ReadOnlySpan<double> m2, long count, int at)
     {
+        mean.CopyTo(_mean.AsSpan(at * slot.Channels));
         var inverse = _inverseStd.AsSpan(at * slot.Channels, slot.Channels);
         for (var c = 0; c < inverse.Length; c++)
         {
             inverse[c] = (float)(1 / Math.Sqrt((m2[c] / count) + slot.Epsilon));
         }
 
-        BatchNormKernel.Normalize(
-            Rows(room(pass.Rows), rows), Rows(y.Value(pass.Rows), rows), Rows(x.Value(pass.Rows), rows), mean, inverse, gamma.In(pass.Parameters), beta.In(pass.Parameters));
+        Normalize(pass, rows, Means(at), inverse);
     }
 
     private void BackwardInput(Pass pass, LeafSegment rows, ReadOnlySpan<double> sumDy, ReadOnlySpan<double> sumDyXhat, long count, int at)
     {
         if (x.NeedsGradient)
         {
-            BatchNormKernel.BackwardInput(
-                Rows(x.Gradient(pass.Rows), rows),
-                Rows(y.Gradient(pass.Rows), rows),
-                Rows(room(pass.Rows), rows),
-                gamma.In(pass.Parameters),
-                _inverseStd.AsSpan(at * slot.Channels, slot.Channels),
-                sumDy,
-                sumDyXhat,
-                count);
+            BackwardInput(pass, rows, Means(at), Inverses(at), sumDy, sumDyXhat, count);
         }
     }
 
-    private Span<float> Rows(Span<float> all, LeafSegment rows) => all.Slice(rows.FirstRow * slot.Channels, rows.Rows * slot.Channels);
+    private long Count(LeafSegment rows) => (long)rows.Rows * slot.Positions;
+
+    private ReadOnlySpan<double> Means(int at) => _mean.AsSpan(at * slot.Channels, slot.Channels);
+
+    private ReadOnlySpan<float> Inverses(int at) => _inverseStd.AsSpan(at * slot.Channels, slot.Channels);
 
     private Span<double> Part(Span<double> values, int index) => values.Slice(index * slot.Channels, slot.Channels);
 
@@ -133,7 +165,68 @@ internal sealed class BatchNormOperation(
         if (_leaves.Length < segments * 2 * slot.Channels)
         {
             _leaves = new double[segments * 2 * slot.Channels];
+            _mean = new double[segments * slot.Channels];
             _inverseStd = new float[segments * slot.Channels];
         }
     }
+}
+
+/// <summary>Batch normalisation of flat rows (B,C); keeps x̂ in the room.</summary>
+internal sealed class FlatBatchNormOperation(
+    Variable x, ParameterSlot gamma, ParameterSlot beta, Variable y, BatchNormSlot slot, Func<int, Span<float>> room)
+    : BatchNormOperation(x, gamma, beta, y, slot)
+{
+    protected override void Moments(ReadOnlySpan<float> values, Span<double> mean, Span<double> m2) => BatchNormKernel.Moments(values, mean, m2);
+
+    protected override void Normalize(Pass pass, LeafSegment rows, ReadOnlySpan<double> mean, ReadOnlySpan<float> inverseStd) => BatchNormKernel.Normalize(
+        Rows(room(pass.Rows), rows), Rows(Y.Value(pass.Rows), rows), Rows(X.Value(pass.Rows), rows), mean, inverseStd, Gamma.In(pass.Parameters), Beta.In(pass.Parameters));
+
+    protected override void BackwardSums(
+        Pass pass, LeafSegment rows, ReadOnlySpan<double> mean, ReadOnlySpan<float> inverseStd, Span<double> sumDy, Span<double> sumDyXhat) =>
+        BatchNormKernel.BackwardSums(Rows(Y.Gradient(pass.Rows), rows), Rows(room(pass.Rows), rows), sumDy, sumDyXhat);
+
+    protected override void BackwardInput(
+        Pass pass,
+        LeafSegment rows,
+        ReadOnlySpan<double> mean,
+        ReadOnlySpan<float> inverseStd,
+        ReadOnlySpan<double> sumDy,
+        ReadOnlySpan<double> sumDyXhat,
+        long count) => BatchNormKernel.BackwardInput(
+        Rows(X.Gradient(pass.Rows), rows), Rows(Y.Gradient(pass.Rows), rows), Rows(room(pass.Rows), rows), Gamma.In(pass.Parameters), inverseStd, sumDy, sumDyXhat, count);
+}
+
+/// <summary>Batch normalisation of images (B,C,P), statistics over rows and positions.</summary>
+internal sealed class ImageBatchNormOperation(Variable x, ParameterSlot gamma, ParameterSlot beta, Variable y, BatchNormSlot slot)
+    : BatchNormOperation(x, gamma, beta, y, slot)
+{
+    protected override void Moments(ReadOnlySpan<float> values, Span<double> mean, Span<double> m2) =>
+        ImageNormKernel.Moments(values, Slot.Positions, mean, m2);
+
+    protected override void Normalize(Pass pass, LeafSegment rows, ReadOnlySpan<double> mean, ReadOnlySpan<float> inverseStd) => ImageNormKernel.Normalize(
+        Rows(Y.Value(pass.Rows), rows), Rows(X.Value(pass.Rows), rows), Slot.Positions, mean, inverseStd, Gamma.In(pass.Parameters), Beta.In(pass.Parameters));
+
+    protected override void BackwardSums(
+        Pass pass, LeafSegment rows, ReadOnlySpan<double> mean, ReadOnlySpan<float> inverseStd, Span<double> sumDy, Span<double> sumDyXhat) =>
+        ImageNormKernel.BackwardSums(
+            Rows(Y.Gradient(pass.Rows), rows), Rows(X.Value(pass.Rows), rows), Slot.Positions, mean, inverseStd, sumDy, sumDyXhat);
+
+    protected override void BackwardInput(
+        Pass pass,
+        LeafSegment rows,
+        ReadOnlySpan<double> mean,
+        ReadOnlySpan<float> inverseStd,
+        ReadOnlySpan<double> sumDy,
+        ReadOnlySpan<double> sumDyXhat,
+        long count) => ImageNormKernel.BackwardInput(
+        Rows(X.Gradient(pass.Rows), rows),
+        Rows(Y.Gradient(pass.Rows), rows),
+        Rows(X.Value(pass.Rows), rows),
+        Slot.Positions,
+        mean,
+        inverseStd,
+        Gamma.In(pass.Parameters),
+        sumDy,
+        sumDyXhat,
+        count);
 }

@@ -1,109 +1,75 @@
 using System.Text.Json;
-using DistributedTrainer.Engine.Tensors;
 
 namespace DistributedTrainer.Engine.Tests.Golden;
 
-/// <summary>Reads tests/golden, or the folder that the environment variable GOLDEN_DIR names (other seeds, sizes and parameters, the same form).</summary>
+/// <summary>
+/// Reference values: one JSON file a topic, { "source": …, "cases": [ … ] }, arrays as { "shape": […], "values": […] }.
+/// They lie in golden/ beside the tests; the environment variable GOLDEN_DIR names another folder of the same form.
+/// </summary>
 internal static class GoldenFile
 {
-    private static string Folder => Environment.GetEnvironmentVariable("GOLDEN_DIR") is { Length: > 0 } other ? other : Path.Combine(AppContext.BaseDirectory, "golden");
-
-    /// <summary>A whole file, by its name without ".json".</summary>
-    public static GoldenCase Whole(string file) =>
-        new(file, JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Folder, file + ".json"))).RootElement);
-
-    /// <summary>The entries under "cases"; of a file without them, the file as the only one.</summary>
-    public static GoldenCase[] Cases(string file)
+    /// <summary>The whole file of a topic.</summary>
+    public static JsonElement Root(string topic)
     {
-        var whole = Whole(file);
-        return whole.Has("cases") ? [.. whole.Parts("cases").Select(part => new GoldenCase(file, part.Json))] : [whole];
+        var folder = Environment.GetEnvironmentVariable("GOLDEN_DIR");
+        var path = Path.Combine(string.IsNullOrEmpty(folder) ? Path.Combine(AppContext.BaseDirectory, "golden") : folder, topic + ".json");
+        using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+        return document.RootElement.Clone();
     }
 
-    /// <summary>Theory rows: number and key of the cases that can be built.</summary>
-    public static TheoryData<int, string> Rows(string file, Func<GoldenCase, bool> known)
+    /// <summary>The cases of a topic.</summary>
+    public static IReadOnlyList<JsonElement> Cases(string topic) => [.. Root(topic).GetProperty("cases").EnumerateArray()];
+
+    /// <summary>Number and name of each case, for a theory; fails where a topic has none.</summary>
+    public static TheoryData<int, string> Names(string topic)
     {
-        var rows = new TheoryData<int, string>();
-        foreach (var (index, golden) in Cases(file).Index())
+        var names = new TheoryData<int, string>();
+        foreach (var (index, element) in Cases(topic).Index())
         {
-            if (known(golden))
-            {
-                rows.Add(index, golden.Key);
-            }
+            names.Add(index, element.GetProperty("name").GetString()!);
         }
 
-        return rows;
+        return names;
     }
-}
 
-/// <summary>An array of a golden file, row-major.</summary>
-internal sealed record GoldenArray(int[] Sizes, double[] Values)
-{
-    /// <summary>The values as float32; inputs are exact in it.</summary>
-    public float[] Floats => Array.ConvertAll(Values, static value => (float)value);
+    public static int[] Shape(this JsonElement array) => [.. array.GetProperty("shape").EnumerateArray().Select(static size => size.GetInt32())];
 
-    /// <summary>The values as whole numbers.</summary>
-    public int[] Integers => Array.ConvertAll(Values, static value => (int)value);
+    public static double[] Doubles(this JsonElement array) =>
+        [.. (array.ValueKind == JsonValueKind.Array ? array : array.GetProperty("values")).EnumerateArray().Select(static value => value.GetDouble())];
 
-    /// <summary>Rows: the first size.</summary>
-    public int Rows => Sizes[0];
+    public static float[] Floats(this JsonElement array) => [.. array.Doubles().Select(static value => (float)value)];
 
-    /// <summary>Shape of one row.</summary>
-    public Shape Row => new(Sizes.AsSpan(1));
-}
-
-/// <summary>One case of a golden file.</summary>
-internal sealed record GoldenCase(string File, JsonElement Json)
-{
-    /// <summary>The name; empty where the case has none.</summary>
-    public string Name => Has("name") ? Text("name") : "";
-
-    /// <summary>File, name and the names of the parameters, such as "optimizers/adam(beta1,beta2,epsilon,learningRate)".</summary>
-    public string Key
+    /// <summary>Fails where |actual − expected| is above both the relative and the absolute tolerance.</summary>
+    public static void Near(ReadOnlySpan<double> expected, ReadOnlySpan<float> actual, string what, double relative = 1e-5, double absolute = 1e-6)
     {
-        get
+        Assert.Equal(expected.Length, actual.Length);
+        for (var i = 0; i < expected.Length; i++)
         {
-            var parameters = Has("parameters") ? string.Join(',', Json.GetProperty("parameters").EnumerateObject().Select(static p => p.Name).Order(StringComparer.Ordinal)) : "";
-            return (Name.Length == 0 ? File : $"{File}/{Name}") + (parameters.Length == 0 ? "" : $"({parameters})");
+            Near(expected[i], actual[i], $"{what}[{i}]", relative, absolute);
         }
     }
 
-    public bool Has(string name) => Json.TryGetProperty(name, out _);
+    public static void Near(double expected, double actual, string what, double relative = 1e-5, double absolute = 1e-6) =>
+        Assert.True(
+            Math.Abs(actual - expected) <= Math.Max(absolute, relative * Math.Abs(expected)), $"{what} is {actual:R}, the reference is {expected:R}");
+}
 
-    public string Text(string name) => Json.GetProperty(name).GetString()!;
+/// <summary>The parameters of a case: one that no test has read is an error, so a reference is never half understood.</summary>
+internal sealed class GoldenParameters(JsonElement element)
+{
+    private readonly HashSet<string> _read = [];
 
-    public double Number(string name) => Json.GetProperty(name).GetDouble();
-
-    /// <summary>An array with shape and values, or a plain list.</summary>
-    public GoldenArray Array(string name) => ReadArray(Json.GetProperty(name));
-
-    public GoldenCase Part(string name) => new(File, Json.GetProperty(name));
-
-    public IEnumerable<GoldenCase> Parts(string name) => Json.GetProperty(name).EnumerateArray().Select(part => new GoldenCase(File, part));
-
-    /// <summary>A list of lists.</summary>
-    public double[][] Lists(string name) => [.. Json.GetProperty(name).EnumerateArray().Select(static list => ReadArray(list).Values)];
-
-    /// <summary>Arrays by name, such as weights or gradients.</summary>
-    public Dictionary<string, GoldenArray> Arrays(string name) =>
-        Json.GetProperty(name).EnumerateObject().ToDictionary(static entry => entry.Name, static entry => ReadArray(entry.Value));
-
-    public bool HasParameter(string name) => Json.GetProperty("parameters").TryGetProperty(name, out _);
-
-    /// <summary>A number among the parameters, or the default where it is not given.</summary>
-    public double Parameter(string name, double? defaultValue = null) =>
-        HasParameter(name) ? Json.GetProperty("parameters").GetProperty(name).GetDouble() : defaultValue ?? throw new KeyNotFoundException($"{Key} has no parameter {name}.");
-
-    /// <summary>A switch among the parameters, or the default where it is not given.</summary>
-    public bool Switch(string name, bool defaultValue) => HasParameter(name) ? Json.GetProperty("parameters").GetProperty(name).GetBoolean() : defaultValue;
-
-    /// <summary>Whether there is no parameter but these: one that the builder does not know must not be passed over.</summary>
-    public bool HasOnly(params string[] names) => Json.GetProperty("parameters").EnumerateObject().All(parameter => names.Contains(parameter.Name));
-
-    private static GoldenArray ReadArray(JsonElement json)
+    public double Get(string name)
     {
-        var values = json.ValueKind == JsonValueKind.Array ? json : json.GetProperty("values");
-        double[] numbers = [.. values.EnumerateArray().Select(static value => value.GetDouble())];
-        int[] sizes = json.ValueKind == JsonValueKind.Array ? [numbers.Length] : [.. json.GetProperty("shape").EnumerateArray().Select(static size => size.GetInt32())];
-        return new GoldenArray(sizes, numbers);
+        _read.Add(name);
+        return element.GetProperty(name).GetDouble();
     }
+
+    public double Get(string name, double otherwise)
+    {
+        _read.Add(name);
+        return element.TryGetProperty(name, out var value) ? value.GetDouble() : otherwise;
+    }
+
+    public void AllRead() => Assert.Empty(element.EnumerateObject().Select(static property => property.Name).Except(_read));
 }

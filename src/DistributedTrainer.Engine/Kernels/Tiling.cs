@@ -1,0 +1,67 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace DistributedTrainer.Engine.Kernels;
+
+/// <summary>How a tile walks over k: runs of equal depth, with a skip after each (as an image's rows within its border).</summary>
+/// <param name="AStep">From one k to the next in A.</param>
+/// <param name="BStep">From one k to the next in B.</param>
+/// <param name="Depth">Values of k in a run.</param>
+/// <param name="Runs">Runs.</param>
+/// <param name="ASkip">Added in A after a run.</param>
+/// <param name="BSkip">Added in B after a run.</param>
+internal readonly record struct TilePath(int AStep, int BStep, int Depth, int Runs = 1, int ASkip = 0, int BSkip = 0);
+
+/// <summary>Which tiles a matrix product is made of. The choice changes speed, and no bit.</summary>
+internal sealed unsafe class Tiling
+{
+    /// <summary>The most elements that a tile has.</summary>
+    public const int MaximumElements = 12 * 32;
+
+    /// <summary>For 512-bit vectors.</summary>
+    public static readonly Tiling Wide = new(12, 32);
+
+    /// <summary>For 256-bit vectors.</summary>
+    public static readonly Tiling Medium = new(6, 16);
+
+    /// <summary>For 128-bit vectors.</summary>
+    public static readonly Tiling Narrow = new(4, 8);
+
+    /// <summary>What fits this processor.</summary>
+    public static readonly Tiling Hardware = Vector512.IsHardwareAccelerated ? Wide : Vector256.IsHardwareAccelerated ? Medium : Narrow;
+
+    private Tiling(int rows, int columns) => (Rows, Columns) = (rows, columns);
+
+    /// <summary>Rows of a whole tile; panels of A are this wide.</summary>
+    public int Rows { get; }
+
+    /// <summary>Columns of a tile; panels of B are this wide.</summary>
+    public int Columns { get; }
+
+    /// <summary>Rows of the smallest tile that holds this many, at most <see cref="Rows"/>.</summary>
+    public int Height(int rows) => Rows == 12 && rows <= 8 ? (rows <= 4 ? 4 : 8) : Rows;
+
+    /// <summary>Computes a tile of <see cref="Height"/> rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Multiply(int height, float* a, float* b, float* c, int columns, in TilePath path, bool load)
+    {
+        switch (Columns)
+        {
+            case 32 when height == 12:
+                MatrixTiles.Tile12x32(a, b, c, columns, path, load);
+                break;
+            case 32 when height == 8:
+                MatrixTiles.Tile8x32(a, b, c, columns, path, load);
+                break;
+            case 32:
+                MatrixTiles.Tile4x32(a, b, c, columns, path, load);
+                break;
+            case 16:
+                MatrixTiles.Tile6x16(a, b, c, columns, path, load);
+                break;
+            default:
+                MatrixTiles.Tile4x8(a, b, c, columns, path, load);
+                break;
+        }
+    }
+}
