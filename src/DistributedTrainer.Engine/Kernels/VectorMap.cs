@@ -86,6 +86,11 @@ internal static class VectorMap
         }
     }
 
+    /// <summary>−1, 0 or 1; 0 for NaN.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Sign(Vector512<float> x) =>
+        (Vector512.GreaterThan(x, Vector512<float>.Zero) & Vector512<float>.One) - (Vector512.LessThan(x, Vector512<float>.Zero) & Vector512<float>.One);
+
     /// <summary>Adds 16 lanes in the one fixed order: halves onto halves.</summary>
     public static float SumLanes(Vector512<float> lanes)
     {
