@@ -1,8 +1,8 @@
 using CsCheck;
+using DistributedTrainer.Engine.Initializers;
 using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Layers;
 using DistributedTrainer.Engine.Models;
-using DistributedTrainer.Engine.Initializers;
 using DistributedTrainer.Engine.Tensors;
 
 namespace DistributedTrainer.Engine.Tests.Activations;
