@@ -17,22 +17,22 @@ internal static class OptimizerKernel
     /// <summary>v ← α v − η g; w ← w + v.</summary>
     public static void Momentum(
         in OptimizerStep step, float alpha, ReadOnlySpan<float> weights, ReadOnlySpan<float> gradientSum, Span<float> velocity, Span<float> updated) =>
-        Run(new MomentumLanes(-step.LearningRate, alpha), step, weights, gradientSum, velocity, [], updated);
+        Run(new MomentumLanes(-step.LearningRate, alpha), step, weights, gradientSum, State(velocity, weights.Length), [], updated);
 
     /// <summary>v ← α v − η g; w ← w + α v − η g.</summary>
     public static void Nesterov(
         in OptimizerStep step, float alpha, ReadOnlySpan<float> weights, ReadOnlySpan<float> gradientSum, Span<float> velocity, Span<float> updated) =>
-        Run(new NesterovLanes(-step.LearningRate, alpha), step, weights, gradientSum, velocity, [], updated);
+        Run(new NesterovLanes(-step.LearningRate, alpha), step, weights, gradientSum, State(velocity, weights.Length), [], updated);
 
     /// <summary>s ← β s + (1−β) g²; w ← w − η g / (√s + ε).</summary>
     public static void RmsProp(
         in OptimizerStep step, float beta, float epsilon, ReadOnlySpan<float> weights, ReadOnlySpan<float> gradientSum, Span<float> squares, Span<float> updated) =>
-        Run(new RmsPropLanes(-step.LearningRate, beta, epsilon), step, weights, gradientSum, squares, [], updated);
+        Run(new RmsPropLanes(-step.LearningRate, beta, epsilon), step, weights, gradientSum, State(squares, weights.Length), [], updated);
 
     /// <summary>s ← s + g²; w ← w − η g / (√s + ε).</summary>
     public static void AdaGrad(
         in OptimizerStep step, float epsilon, ReadOnlySpan<float> weights, ReadOnlySpan<float> gradientSum, Span<float> squares, Span<float> updated) =>
-        Run(new AdaGradLanes(-step.LearningRate, epsilon), step, weights, gradientSum, squares, [], updated);
+        Run(new AdaGradLanes(-step.LearningRate, epsilon), step, weights, gradientSum, State(squares, weights.Length), [], updated);
 
     /// <summary>
     /// m ← β₁ m + (1−β₁) g; s ← β₂ s + (1−β₂) g²; w ← keep · w − rate · m / (√s · inverseRoot + ε), with the corrections of
@@ -46,7 +46,7 @@ internal static class OptimizerKernel
         Span<float> first,
         Span<float> second,
         Span<float> updated) =>
-        Run(new AdamLanes(factors), step, weights, gradientSum, first, second, updated);
+        Run(new AdamLanes(factors), step, weights, gradientSum, State(first, weights.Length), State(second, weights.Length), updated);
 
     /// <summary>The numbers of Adam's update in one step.</summary>
     internal readonly record struct AdamFactors(float Keep, float Rate, float InverseRoot, float Beta1, float Beta2, float Epsilon);
@@ -69,6 +69,11 @@ internal static class OptimizerKernel
     {
         VectorMap.CheckLengths(updated.Length, weights.Length);
         VectorMap.CheckLengths(updated.Length, gradientSum.Length);
+        if (step.Rows < 1)
+        {
+            throw new ArgumentException($"optimizer: step {step.Step} has {step.Rows} rows, it needs one at least. Leave out a step without rows.");
+        }
+
         var gradient = new GradientLanes(step);
         var (hasState0, hasState1) = (state0.Length > 0, state1.Length > 0);
         for (var i = 0; i < weights.Length; i += VectorMap.Lanes)
@@ -88,6 +93,11 @@ internal static class OptimizerKernel
             }
         }
     }
+
+    // An empty state would pass for one of an optimizer that keeps none, and momentum would quietly be plain descent.
+    private static Span<float> State(Span<float> state, int weights) => state.Length == weights
+        ? state
+        : throw new ArgumentException($"optimizer: a state vector has {state.Length} elements, there are {weights} weights. Allocate StateVectors vectors as long as the weights.");
 
     private static Vector512<float> Flush(Vector512<float> state) =>
         Vector512.ConditionalSelect(

@@ -14,6 +14,7 @@ public static class SoftmaxKernel
     public static void Softmax(Span<float> y, ReadOnlySpan<float> x, int classes)
     {
         VectorMap.CheckLengths(y.Length, x.Length);
+        VectorMap.CheckRows(x.Length, classes);
         for (var start = 0; start < x.Length; start += classes)
         {
             var probabilities = y.Slice(start, classes);
@@ -28,6 +29,7 @@ public static class SoftmaxKernel
     {
         VectorMap.CheckLengths(dx.Length, dy.Length);
         VectorMap.CheckLengths(dx.Length, y.Length);
+        VectorMap.CheckRows(dx.Length, classes);
         for (var start = 0; start < dx.Length; start += classes)
         {
             var upstream = dy.Slice(start, classes);
@@ -52,6 +54,7 @@ public static class SoftmaxKernel
     public static void LogSoftmax(Span<float> y, ReadOnlySpan<float> x, int classes)
     {
         VectorMap.CheckLengths(y.Length, x.Length);
+        VectorMap.CheckRows(x.Length, classes);
         for (var start = 0; start < x.Length; start += classes)
         {
             var scores = x.Slice(start, classes);
@@ -71,6 +74,7 @@ public static class SoftmaxKernel
     {
         VectorMap.CheckLengths(dx.Length, dy.Length);
         VectorMap.CheckLengths(dx.Length, y.Length);
+        VectorMap.CheckRows(dx.Length, classes);
         for (var start = 0; start < dx.Length; start += classes)
         {
             var upstream = dy.Slice(start, classes);
@@ -100,15 +104,29 @@ public static class SoftmaxKernel
     /// <param name="dz">Gradient (B,C).</param>
     /// <param name="losses">Loss of each row (B).</param>
     /// <param name="labelSmoothing">ε, from 0 to below 1. Default 0.</param>
+    /// <exception cref="ArgumentException">Lengths do not fit, or a label is no class; names the row.</exception>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void CrossEntropy(ReadOnlySpan<float> z, ReadOnlySpan<int> labels, Span<float> dz, Span<float> losses, float labelSmoothing = 0)
     {
-        var classes = labels.Length == 0 ? 0 : z.Length / labels.Length;
+        if (labels.Length == 0)
+        {
+            return;
+        }
+
+        VectorMap.CheckLengths(dz.Length, z.Length);
+        VectorMap.CheckLengths(losses.Length, labels.Length);
+        var classes = z.Length / labels.Length;
+        VectorMap.CheckRows(z.Length, labels.Length);
         var share = labelSmoothing / classes;
         for (var row = 0; row < labels.Length; row++)
         {
             var scores = z.Slice(row * classes, classes);
             var gradient = dz.Slice(row * classes, classes);
+            if ((uint)labels[row] >= (uint)classes)
+            {
+                throw new ArgumentException($"cross-entropy: row {row} has class {labels[row]}, the scores are of classes 0 to {classes - 1}. Check data.target, or the outputs of the last layer.");
+            }
+
             var (maximum, sum) = Exponentials(scores, gradient);
             var logSum = VectorMath.Log(sum);
             losses[row] = logSum + (maximum - scores[labels[row]]);

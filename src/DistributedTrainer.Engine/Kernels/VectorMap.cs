@@ -107,14 +107,6 @@ internal static class VectorMap
         return sums[0];
     }
 
-    public static void CheckLengths(int destination, int source, [CallerMemberName] string operation = "")
-    {
-        if (destination != source)
-        {
-            throw new ArgumentException($"{operation}: lengths {destination} and {source} differ; they must be equal.");
-        }
-    }
-
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static Vector512<float> LoadTail(ReadOnlySpan<float> tail, float filling)
     {
@@ -130,5 +122,22 @@ internal static class VectorMap
         Span<float> block = stackalloc float[Lanes];
         lanes.CopyTo(block);
         block[..tail.Length].CopyTo(tail);
+    }
+
+    public static void CheckLengths(int destination, int source, [CallerMemberName] string operation = "")
+    {
+        if (destination != source)
+        {
+            throw new ArgumentException($"{operation}: lengths {destination} and {source} differ; they must be equal.");
+        }
+    }
+
+    public static void CheckRows(int elements, int columns, [CallerMemberName] string operation = "")
+    {
+        // Without columns there are no elements: a loop over rows would never end.
+        if (columns == 0 ? elements != 0 : elements % columns != 0)
+        {
+            throw new ArgumentException($"{operation}: {elements} elements are no whole rows of {columns} columns.");
+        }
     }
 }

@@ -69,8 +69,13 @@ public static partial class VectorMath
 
     internal readonly struct SigmoidLanes : IUnary
     {
-        public static Vector512<float> Apply(Vector512<float> x) =>
-            Vector512<float>.One / (Vector512<float>.One + ExpLanes.Apply(-x));
+        public static Vector512<float> Apply(Vector512<float> x)
+        {
+            // e^−|x| / (1 + e^−|x|) on the left: 1 / (1 + e^−x) is 0 below −88.7, where the right value is not.
+            var e = ExpLanes.Apply(-Vector512.Abs(x));
+            var above = Vector512.ConditionalSelect(Vector512.LessThan(x, Vector512<float>.Zero), e, Vector512<float>.One);
+            return above / (Vector512<float>.One + e);
+        }
     }
 
     internal readonly struct TanhLanes : IUnary
@@ -89,9 +94,9 @@ public static partial class VectorMath
             p = Vector512.FusedMultiplyAdd(p, z, Vector512.Create(-3.33332819422e-1f));
             var small = Vector512.FusedMultiplyAdd(p * z, x, x);
 
-            // Near zero 1 − 2/(…) cancels; the polynomial does not. A NaN takes the first branch and stays one.
-            return Vector512.ConditionalSelect(
-                Vector512.GreaterThanOrEqual(magnitude, Vector512.Create(0.625f)), (large.AsInt32() | sign).AsSingle(), small);
+            // Near zero 1 − 2/(…) cancels; the polynomial does not, and a NaN stays one in it. The sign is set in both: −0 stays −0.
+            var either = Vector512.ConditionalSelect(Vector512.GreaterThanOrEqual(magnitude, Vector512.Create(0.625f)), large, small);
+            return (either.AsInt32() | sign).AsSingle();
         }
     }
 

@@ -16,7 +16,7 @@ public abstract class Optimizer
     /// <param name="state0">First state vector, or empty.</param>
     /// <param name="state1">Second state vector, or empty.</param>
     /// <param name="updated">Weights after; may be the same span as <paramref name="weights"/>.</param>
-    /// <exception cref="ArgumentException">Lengths differ.</exception>
+    /// <exception cref="ArgumentException">Lengths differ, a state vector is missing, or there are no rows.</exception>
     public abstract void Update(
         in OptimizerStep step, ReadOnlySpan<float> weights, ReadOnlySpan<float> gradientSum, Span<float> state0, Span<float> state1, Span<float> updated);
 

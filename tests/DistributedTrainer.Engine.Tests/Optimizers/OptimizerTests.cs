@@ -204,4 +204,22 @@ public class OptimizerTests
     [Fact]
     public void Lengths_that_differ_are_refused() =>
         Assert.Throws<ArgumentException>(static () => new Sgd().Update(new OptimizerStep(0, 1, 1), [1, 2], [1], [], [], new float[2]));
+
+    [Theory]
+    [MemberData(nameof(All))]
+    public void A_state_vector_that_is_missing_or_short_is_refused(int number)
+    {
+        var optimizer = OptimizerRun.All[number];
+        if (optimizer.StateVectors > 0)
+        {
+            Assert.Throws<ArgumentException>(() => optimizer.Update(new OptimizerStep(0, 1, 1), [1, 2], [1, 2], [], new float[2], new float[2]));
+            Assert.Throws<ArgumentException>(() => optimizer.Update(new OptimizerStep(0, 1, 1), [1, 2], [1, 2], new float[1], new float[2], new float[2]));
+        }
+        else
+        {
+            optimizer.Update(new OptimizerStep(0, 1, 1), [1, 2], [1, 2], [], [], new float[2]);
+        }
+
+        Assert.Throws<ArgumentException>(() => optimizer.Update(new OptimizerStep(0, 1, 0), [1, 2], [1, 2], new float[2], new float[2], new float[2]));
+    }
 }
