@@ -1,4 +1,5 @@
 using DistributedTrainer.Data;
+using DistributedTrainer.Engine.Losses;
 using DistributedTrainer.Experiments;
 
 namespace DistributedTrainer.Cluster.Planning;
@@ -24,19 +25,26 @@ internal static class PlanProblems
             Empty("test", shares.Test, split.Test.Length, dataset.Rows, problems);
         }
 
+        var loss = TrainingPlan.LossOf(experiment);
         var classification = dataset.Task == DataTask.Classification;
-        if (classification != (experiment.Loss == LossKind.CrossEntropy))
+        if (classification != (loss.Targets == LossTargets.Classes))
         {
             problems.Add(classification
-                ? $"loss: mean-squared-error needs numbers as targets, but {dataset.TargetName} holds {dataset.ClassNames.Count} classes. Write loss: cross-entropy, or data.task: regression."
-                : $"loss: cross-entropy needs classes as targets, but {dataset.TargetName} holds numbers. Write loss: mean-squared-error, or data.task: classification.");
+                ? $"loss: {loss.Name} needs numbers as targets, but {dataset.TargetName} holds {dataset.ClassNames.Count} classes. Write loss: cross-entropy, or data.task: regression."
+                : $"loss: {loss.Name} needs classes as targets, but {dataset.TargetName} holds numbers. Write loss: mean-squared-error, or data.task: classification.");
         }
 
-        var needed = classification ? dataset.ClassNames.Count : 1;
-        if (experiment.Model.Layers is [.., LinearOptions last] && last.Outputs != needed)
+        // Where the loss itself is wrong, the outputs are judged as for the one that the message above names.
+        var targets = classification ? dataset.ClassNames.Count : 1;
+        var needed = classification == (loss.Targets == LossTargets.Classes) ? loss.OutputsFor(targets) : targets;
+        if (needed is null)
+        {
+            problems.Add($"loss: {loss.Name} is not made for {targets} classes, but {dataset.TargetName} holds so many. Write loss: cross-entropy.");
+        }
+        else if (experiment.Model.Layers is [.., LinearOptions last] && last.Outputs != needed)
         {
             problems.Add(classification
-                ? $"model.layers: the last layer has {last.Outputs} outputs, {dataset.TargetName} has {needed} classes ({string.Join(", ", dataset.ClassNames.Take(12))}). Write linear: {needed} at the end."
+                ? $"model.layers: the last layer has {last.Outputs} outputs, {dataset.TargetName} has {targets} classes ({string.Join(", ", dataset.ClassNames.Take(12))}). Write linear: {needed} at the end."
                 : $"model.layers: the last layer has {last.Outputs} outputs, a number as target needs 1. Write linear: 1 at the end.");
         }
     }

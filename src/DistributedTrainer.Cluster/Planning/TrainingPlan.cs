@@ -27,7 +27,7 @@ internal sealed class TrainingPlan
             data.Training.Rows, training.BatchSize, training.Shards, training.LastBatch == LastBatch.Keep, experiment.Data.Shuffle, experiment.Seed);
         TotalSteps = training.Steps ?? (training.Epochs ?? 1) * Schedule.StepsPerEpoch;
         Model = new Model(Define(experiment, data));
-        Loss = experiment.Loss == LossKind.CrossEntropy ? new CrossEntropyLoss() : new MeanSquaredErrorLoss();
+        Loss = LossOf(experiment);
         var optimizer = experiment.Optimizer;
         Optimizer = optimizer.Kind switch
         {
@@ -107,6 +107,14 @@ internal sealed class TrainingPlan
     }
 
     public float LearningRate(long step) => (float)Experiment.Optimizer.LearningRate;
+
+    /// <summary>What the experiment minimises.</summary>
+    public static Loss LossOf(Experiment experiment) => experiment.Loss switch
+    {
+        LossKind.CrossEntropy => new CrossEntropyLoss(),
+        LossKind.MeanSquaredError => new MeanSquaredErrorLoss(),
+        _ => throw new ArgumentException($"loss: {experiment.Loss} is not built."),
+    };
 
     /// <summary>Rows of all leaves under a node in a step.</summary>
     public int RowsUnder(long step, TreeNode node)

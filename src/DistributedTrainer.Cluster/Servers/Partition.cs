@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Engine.Kernels;
+using DistributedTrainer.Engine.Optimizers;
 using DistributedTrainer.Engine.Reduction;
 using DistributedTrainer.Engine.Tensors;
 
@@ -209,16 +210,13 @@ internal sealed class Partition
         }
 
         var next = NewVersion(step + 1);
-        var rate = _plan.LearningRate(step);
+        var optimizerStep = new OptimizerStep(step, _plan.LearningRate(step), total.Rows);
         foreach (var piece in _range.Pieces)
         {
             _plan.Optimizer.Update(
-                step,
-                rate,
+                optimizerStep with { WeightDecay = piece.Decays ? _plan.WeightDecay : 0 },
                 _current.Values.Span.Slice(piece.Start, piece.Length),
                 total.Gradient.Span.Slice(piece.Start, piece.Length),
-                total.Rows,
-                piece.Decays ? _plan.WeightDecay : 0,
                 State(0, piece),
                 State(1, piece),
                 next.Values.Span.Slice(piece.Start, piece.Length));

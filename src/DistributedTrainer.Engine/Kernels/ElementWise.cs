@@ -1,6 +1,5 @@
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 
 namespace DistributedTrainer.Engine.Kernels;
 
@@ -20,16 +19,16 @@ public static class ElementWise
     public static void Scale(Span<float> destination, ReadOnlySpan<float> x, float factor) => TensorPrimitives.Multiply(x, factor, destination);
 
     /// <summary>y = max(x, 0); NaN passes through.</summary>
-    public static void Relu(Span<float> y, ReadOnlySpan<float> x) => VectorMap.Unary<ReluLanes>(y, x);
+    public static void Relu(Span<float> y, ReadOnlySpan<float> x) => ActivationKernel.Forward(default(Relu), y, x);
 
     /// <summary>dx = dy where y &gt; 0, else 0.</summary>
-    public static void ReluBackward(Span<float> dx, ReadOnlySpan<float> dy, ReadOnlySpan<float> y) => VectorMap.Binary<ReluBackwardLanes>(dx, dy, y);
+    public static void ReluBackward(Span<float> dx, ReadOnlySpan<float> dy, ReadOnlySpan<float> y) => ActivationKernel.Backward(default(Relu), dx, dy, [], y);
 
     /// <summary>dx = dy · (1 − y²).</summary>
-    public static void TanhBackward(Span<float> dx, ReadOnlySpan<float> dy, ReadOnlySpan<float> y) => VectorMap.Binary<TanhBackwardLanes>(dx, dy, y);
+    public static void TanhBackward(Span<float> dx, ReadOnlySpan<float> dy, ReadOnlySpan<float> y) => ActivationKernel.Backward(default(Tanh), dx, dy, [], y);
 
     /// <summary>dx = dy · y · (1 − y).</summary>
-    public static void SigmoidBackward(Span<float> dx, ReadOnlySpan<float> dy, ReadOnlySpan<float> y) => VectorMap.Binary<SigmoidBackwardLanes>(dx, dy, y);
+    public static void SigmoidBackward(Span<float> dx, ReadOnlySpan<float> dy, ReadOnlySpan<float> y) => ActivationKernel.Backward(default(Sigmoid), dx, dy, [], y);
 
     /// <summary>Adds the row b(N) to each of the rows of y(M,N).</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -40,28 +39,5 @@ public static class ElementWise
         {
             AddTo(y.Slice(start, b.Length), b);
         }
-    }
-
-    private readonly struct ReluLanes : IUnary
-    {
-        public static Vector512<float> Apply(Vector512<float> x) =>
-            Vector512.ConditionalSelect(Vector512.LessThan(x, Vector512<float>.Zero), Vector512<float>.Zero, x);
-    }
-
-    private readonly struct ReluBackwardLanes : IBinary
-    {
-        public static Vector512<float> Apply(Vector512<float> dy, Vector512<float> y) =>
-            Vector512.ConditionalSelect(Vector512.GreaterThan(y, Vector512<float>.Zero), dy, Vector512<float>.Zero);
-    }
-
-    private readonly struct TanhBackwardLanes : IBinary
-    {
-        public static Vector512<float> Apply(Vector512<float> dy, Vector512<float> y) =>
-            dy * Vector512.FusedMultiplyAdd(-y, y, Vector512<float>.One);
-    }
-
-    private readonly struct SigmoidBackwardLanes : IBinary
-    {
-        public static Vector512<float> Apply(Vector512<float> dy, Vector512<float> y) => dy * y * (Vector512<float>.One - y);
     }
 }

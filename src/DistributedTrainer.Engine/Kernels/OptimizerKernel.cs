@@ -1,46 +1,55 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using DistributedTrainer.Engine.Optimizers;
 
 namespace DistributedTrainer.Engine.Kernels;
 
 /// <summary>
-/// One pass from summed gradient to new weights. In all of them g = gradientSum / count + decay · w. State that falls
-/// below the smallest normal number becomes 0: denormal numbers would slow every later step.
+/// One pass from summed gradient to new weights. In all of them g is what <see cref="OptimizerStep"/> says. State that
+/// falls below the smallest normal number becomes 0: denormal numbers would slow every later step.
 /// </summary>
-public static class OptimizerKernel
+internal static class OptimizerKernel
 {
     /// <summary>w ← w − η g.</summary>
-    public static void Sgd(ReadOnlySpan<float> weights, ReadOnlySpan<float> gradientSum, long count, float decay, float rate, Span<float> updated) =>
-        Run(new SgdLanes(Vector512.Create(-rate)), weights, gradientSum, count, decay, [], [], updated);
+    public static void Sgd(in OptimizerStep step, ReadOnlySpan<float> weights, ReadOnlySpan<float> gradientSum, Span<float> updated) =>
+        Run(new SgdLanes(-step.LearningRate), step, weights, gradientSum, [], [], updated);
 
     /// <summary>v ← α v − η g; w ← w + v.</summary>
     public static void Momentum(
-        ReadOnlySpan<float> weights, ReadOnlySpan<float> gradientSum, long count, float decay, float rate, float momentum, Span<float> velocity, Span<float> updated) =>
-        Run(new MomentumLanes(Vector512.Create(-rate), Vector512.Create(momentum)), weights, gradientSum, count, decay, State(velocity, weights.Length), [], updated);
+        in OptimizerStep step, float alpha, ReadOnlySpan<float> weights, ReadOnlySpan<float> gradientSum, Span<float> velocity, Span<float> updated) =>
+        Run(new MomentumLanes(-step.LearningRate, alpha), step, weights, gradientSum, State(velocity, weights.Length), [], updated);
 
-    /// <summary>m ← β₁ m + (1−β₁) g; s ← β₂ s + (1−β₂) g²; w ← w − rate · m / (√s · inverseRoot + ε), with the corrections of the bias in rate and inverseRoot.</summary>
+    /// <summary>v ← α v − η g; w ← w + α v − η g.</summary>
+    public static void Nesterov(
+        in OptimizerStep step, float alpha, ReadOnlySpan<float> weights, ReadOnlySpan<float> gradientSum, Span<float> velocity, Span<float> updated) =>
+        Run(new NesterovLanes(-step.LearningRate, alpha), step, weights, gradientSum, State(velocity, weights.Length), [], updated);
+
+    /// <summary>s ← β s + (1−β) g²; w ← w − η g / (√s + ε).</summary>
+    public static void RmsProp(
+        in OptimizerStep step, float beta, float epsilon, ReadOnlySpan<float> weights, ReadOnlySpan<float> gradientSum, Span<float> squares, Span<float> updated) =>
+        Run(new RmsPropLanes(-step.LearningRate, beta, epsilon), step, weights, gradientSum, State(squares, weights.Length), [], updated);
+
+    /// <summary>s ← s + g²; w ← w − η g / (√s + ε).</summary>
+    public static void AdaGrad(
+        in OptimizerStep step, float epsilon, ReadOnlySpan<float> weights, ReadOnlySpan<float> gradientSum, Span<float> squares, Span<float> updated) =>
+        Run(new AdaGradLanes(-step.LearningRate, epsilon), step, weights, gradientSum, State(squares, weights.Length), [], updated);
+
+    /// <summary>
+    /// m ← β₁ m + (1−β₁) g; s ← β₂ s + (1−β₂) g²; w ← keep · w − rate · m / (√s · inverseRoot + ε), with the corrections of
+    /// the bias in rate and inverseRoot.
+    /// </summary>
     public static void Adam(
+        in OptimizerStep step,
+        in AdamFactors factors,
         ReadOnlySpan<float> weights,
         ReadOnlySpan<float> gradientSum,
-        long count,
-        float decay,
-        float rate,
-        float inverseRoot,
-        float beta1,
-        float beta2,
-        float epsilon,
         Span<float> first,
         Span<float> second,
         Span<float> updated) =>
-        Run(
-            new AdamLanes(Vector512.Create(-rate), Vector512.Create(inverseRoot), Vector512.Create(beta1), Vector512.Create(beta2), Vector512.Create(epsilon)),
-            weights,
-            gradientSum,
-            count,
-            decay,
-            State(first, weights.Length),
-            State(second, weights.Length),
-            updated);
+        Run(new AdamLanes(factors), step, weights, gradientSum, State(first, weights.Length), State(second, weights.Length), updated);
+
+    /// <summary>The numbers of Adam's update in one step.</summary>
+    internal readonly record struct AdamFactors(float Keep, float Rate, float InverseRoot, float Beta1, float Beta2, float Epsilon);
 
     private interface IUpdate
     {
@@ -50,10 +59,9 @@ public static class OptimizerKernel
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run<TUpdate>(
         TUpdate update,
+        in OptimizerStep step,
         ReadOnlySpan<float> weights,
         ReadOnlySpan<float> gradientSum,
-        long count,
-        float decay,
         Span<float> state0,
         Span<float> state1,
         Span<float> updated)
@@ -61,48 +69,28 @@ public static class OptimizerKernel
     {
         VectorMap.CheckLengths(updated.Length, weights.Length);
         VectorMap.CheckLengths(updated.Length, gradientSum.Length);
-        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
-        var rows = Vector512.Create((float)count);
-        var lambda = Vector512.Create(decay);
-        var (hasState0, hasState1) = (state0.Length > 0, state1.Length > 0);
-        var i = 0;
-        for (; i <= weights.Length - VectorMap.Lanes; i += VectorMap.Lanes)
+        if (step.Rows < 1)
         {
-            var w = Vector512.Create(weights[i..]);
-            var s = hasState0 ? Vector512.Create<float>(state0[i..]) : default;
-            var t = hasState1 ? Vector512.Create<float>(state1[i..]) : default;
-            var g = Vector512.FusedMultiplyAdd(lambda, w, Vector512.Create(gradientSum[i..]) / rows);
-            update.Apply(w, g, ref s, ref t).CopyTo(updated[i..]);
+            throw new ArgumentException($"optimizer: step {step.Step} has {step.Rows} rows, it needs one at least. Leave out a step without rows.");
+        }
+
+        var gradient = new GradientLanes(step);
+        var (hasState0, hasState1) = (state0.Length > 0, state1.Length > 0);
+        for (var i = 0; i < weights.Length; i += VectorMap.Lanes)
+        {
+            var w = VectorMap.Load(weights, i);
+            var s = hasState0 ? VectorMap.Load(state0, i) : default;
+            var t = hasState1 ? VectorMap.Load(state1, i) : default;
+            VectorMap.Store(update.Apply(w, gradient.Of(VectorMap.Load(gradientSum, i), w), ref s, ref t), updated, i);
             if (hasState0)
             {
-                s.CopyTo(state0[i..]);
+                VectorMap.Store(s, state0, i);
             }
 
             if (hasState1)
             {
-                t.CopyTo(state1[i..]);
+                VectorMap.Store(t, state1, i);
             }
-        }
-
-        if (i < weights.Length)
-        {
-            var left = weights.Length - i;
-            Span<float> blocks = stackalloc float[4 * VectorMap.Lanes];
-            blocks.Clear();
-            weights[i..].CopyTo(blocks);
-            gradientSum[i..].CopyTo(blocks[VectorMap.Lanes..]);
-            (hasState0 ? state0[i..] : []).CopyTo(blocks[(2 * VectorMap.Lanes)..]);
-            (hasState1 ? state1[i..] : []).CopyTo(blocks[(3 * VectorMap.Lanes)..]);
-            var w = Vector512.Create<float>(blocks);
-            var g = Vector512.FusedMultiplyAdd(lambda, w, Vector512.Create<float>(blocks[VectorMap.Lanes..]) / rows);
-            var s = Vector512.Create<float>(blocks[(2 * VectorMap.Lanes)..]);
-            var t = Vector512.Create<float>(blocks[(3 * VectorMap.Lanes)..]);
-            update.Apply(w, g, ref s, ref t).CopyTo(blocks);
-            s.CopyTo(blocks[(2 * VectorMap.Lanes)..]);
-            t.CopyTo(blocks[(3 * VectorMap.Lanes)..]);
-            blocks[..left].CopyTo(updated[i..]);
-            blocks.Slice(2 * VectorMap.Lanes, hasState0 ? left : 0).CopyTo(hasState0 ? state0[i..] : []);
-            blocks.Slice(3 * VectorMap.Lanes, hasState1 ? left : 0).CopyTo(hasState1 ? state1[i..] : []);
         }
     }
 
@@ -115,29 +103,96 @@ public static class OptimizerKernel
         Vector512.ConditionalSelect(
             Vector512.LessThan(Vector512.Abs(state), Vector512.Create(1.17549435e-38f)), Vector512<float>.Zero, state);
 
-    private readonly struct SgdLanes(Vector512<float> minusRate) : IUpdate
+    /// <summary>g of the sum over rows: mean, scaled, clipped, then regularised.</summary>
+    private readonly struct GradientLanes(in OptimizerStep step)
     {
-        public Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t) =>
-            Vector512.FusedMultiplyAdd(minusRate, g, w);
+        private readonly Vector512<float> _rows = Vector512.Create((float)step.Rows);
+        private readonly Vector512<float> _scale = Vector512.Create(step.GradientScale);
+        private readonly Vector512<float> _clip = Vector512.Create(step.ClipValue);
+        private readonly Vector512<float> _l1 = Vector512.Create(step.L1);
+        private readonly Vector512<float> _l2 = Vector512.Create(step.WeightDecay);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector512<float> Of(Vector512<float> sum, Vector512<float> w)
+        {
+            var mean = sum / _rows * _scale;
+            var clipped = Vector512.Min(Vector512.Max(mean, -_clip), _clip);
+            return Vector512.FusedMultiplyAdd(_l1, VectorMap.Sign(w), Vector512.FusedMultiplyAdd(_l2, w, clipped));
+        }
     }
 
-    private readonly struct MomentumLanes(Vector512<float> minusRate, Vector512<float> momentum) : IUpdate
+    private readonly struct SgdLanes(float minusRate) : IUpdate
     {
+        private readonly Vector512<float> _minusRate = Vector512.Create(minusRate);
+
+        public Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t) =>
+            Vector512.FusedMultiplyAdd(_minusRate, g, w);
+    }
+
+    private readonly struct MomentumLanes(float minusRate, float alpha) : IUpdate
+    {
+        private readonly Vector512<float> _minusRate = Vector512.Create(minusRate);
+        private readonly Vector512<float> _alpha = Vector512.Create(alpha);
+
         public Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t)
         {
-            s = Flush(Vector512.FusedMultiplyAdd(momentum, s, minusRate * g));
+            s = Flush(Vector512.FusedMultiplyAdd(_alpha, s, _minusRate * g));
             return w + s;
         }
     }
 
-    private readonly struct AdamLanes(
-        Vector512<float> minusRate, Vector512<float> inverseRoot, Vector512<float> beta1, Vector512<float> beta2, Vector512<float> epsilon) : IUpdate
+    private readonly struct NesterovLanes(float minusRate, float alpha) : IUpdate
     {
+        private readonly Vector512<float> _minusRate = Vector512.Create(minusRate);
+        private readonly Vector512<float> _alpha = Vector512.Create(alpha);
+
         public Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t)
         {
-            s = Flush(Vector512.FusedMultiplyAdd(beta1, s - g, g));
-            t = Flush(Vector512.FusedMultiplyAdd(beta2, t - (g * g), g * g));
-            return w + (minusRate * s / Vector512.FusedMultiplyAdd(Vector512.Sqrt(t), inverseRoot, epsilon));
+            var move = _minusRate * g;
+            s = Flush(Vector512.FusedMultiplyAdd(_alpha, s, move));
+            return w + Vector512.FusedMultiplyAdd(_alpha, s, move);
+        }
+    }
+
+    private readonly struct RmsPropLanes(float minusRate, float beta, float epsilon) : IUpdate
+    {
+        private readonly Vector512<float> _minusRate = Vector512.Create(minusRate);
+        private readonly Vector512<float> _beta = Vector512.Create(beta);
+        private readonly Vector512<float> _epsilon = Vector512.Create(epsilon);
+
+        public Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t)
+        {
+            s = Flush(Vector512.FusedMultiplyAdd(_beta, s - (g * g), g * g));
+            return w + (_minusRate * g / (Vector512.Sqrt(s) + _epsilon));
+        }
+    }
+
+    private readonly struct AdaGradLanes(float minusRate, float epsilon) : IUpdate
+    {
+        private readonly Vector512<float> _minusRate = Vector512.Create(minusRate);
+        private readonly Vector512<float> _epsilon = Vector512.Create(epsilon);
+
+        public Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t)
+        {
+            s = Flush(Vector512.FusedMultiplyAdd(g, g, s));
+            return w + (_minusRate * g / (Vector512.Sqrt(s) + _epsilon));
+        }
+    }
+
+    private readonly struct AdamLanes(in AdamFactors factors) : IUpdate
+    {
+        private readonly Vector512<float> _keep = Vector512.Create(factors.Keep);
+        private readonly Vector512<float> _minusRate = Vector512.Create(-factors.Rate);
+        private readonly Vector512<float> _inverseRoot = Vector512.Create(factors.InverseRoot);
+        private readonly Vector512<float> _beta1 = Vector512.Create(factors.Beta1);
+        private readonly Vector512<float> _beta2 = Vector512.Create(factors.Beta2);
+        private readonly Vector512<float> _epsilon = Vector512.Create(factors.Epsilon);
+
+        public Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t)
+        {
+            s = Flush(Vector512.FusedMultiplyAdd(_beta1, s - g, g));
+            t = Flush(Vector512.FusedMultiplyAdd(_beta2, t - (g * g), g * g));
+            return Vector512.FusedMultiplyAdd(_keep, w, _minusRate * s / Vector512.FusedMultiplyAdd(Vector512.Sqrt(t), _inverseRoot, _epsilon));
         }
     }
 }

@@ -67,6 +67,30 @@ internal static class VectorMap
         }
     }
 
+    /// <summary>The 16 elements from start on; lanes behind the end hold the filling.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Load(ReadOnlySpan<float> source, int start, float filling = 0) =>
+        start <= source.Length - Lanes ? Vector512.Create(source[start..]) : LoadTail(source[start..], filling);
+
+    /// <summary>Writes the lanes that lie before the end.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Vector512<float> lanes, Span<float> destination, int start)
+    {
+        if (start <= destination.Length - Lanes)
+        {
+            lanes.CopyTo(destination[start..]);
+        }
+        else
+        {
+            StoreTail(lanes, destination[start..]);
+        }
+    }
+
+    /// <summary>−1, 0 or 1; 0 for NaN.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Sign(Vector512<float> x) =>
+        (Vector512.GreaterThan(x, Vector512<float>.Zero) & Vector512<float>.One) - (Vector512.LessThan(x, Vector512<float>.Zero) & Vector512<float>.One);
+
     /// <summary>Adds 16 lanes in the one fixed order: halves onto halves.</summary>
     public static float SumLanes(Vector512<float> lanes)
     {
@@ -81,6 +105,23 @@ internal static class VectorMap
         }
 
         return sums[0];
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Vector512<float> LoadTail(ReadOnlySpan<float> tail, float filling)
+    {
+        Span<float> block = stackalloc float[Lanes];
+        block.Fill(filling);
+        tail.CopyTo(block);
+        return Vector512.Create<float>(block);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void StoreTail(Vector512<float> lanes, Span<float> tail)
+    {
+        Span<float> block = stackalloc float[Lanes];
+        lanes.CopyTo(block);
+        block[..tail.Length].CopyTo(tail);
     }
 
     public static void CheckLengths(int destination, int source, [CallerMemberName] string operation = "")

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace DistributedTrainer.Engine.Kernels;
@@ -7,7 +8,7 @@ namespace DistributedTrainer.Engine.Kernels;
 /// or fused multiply-add, so the bits are the same on every vector width and position (the library's are not).
 /// Coefficients: S. L. Moshier, Cephes Mathematical Library, 1992 (expf, logf, tanhf).
 /// </summary>
-public static class VectorMath
+public static partial class VectorMath
 {
     /// <summary>destination = e^source. Over- and underflow give ∞ and 0; NaN passes through.</summary>
     public static void Exp(Span<float> destination, ReadOnlySpan<float> source) => VectorMap.Unary<ExpLanes>(destination, source);
@@ -21,6 +22,15 @@ public static class VectorMath
     /// <summary>destination = 1 / (1 + e^−source) in [0, 1].</summary>
     public static void Sigmoid(Span<float> destination, ReadOnlySpan<float> source) => VectorMap.Unary<SigmoidLanes>(destination, source);
 
+    /// <summary>destination = log(1 + e^source), in [0, ∞).</summary>
+    public static void Softplus(Span<float> destination, ReadOnlySpan<float> source) => VectorMap.Unary<SoftplusLanes>(destination, source);
+
+    /// <summary>destination = e^source − 1 for source ≤ 0, without the cancellation near 0; positive numbers count as 0.</summary>
+    public static void ExpMinusOne(Span<float> destination, ReadOnlySpan<float> source) => VectorMap.Unary<ExpMinusOneLanes>(destination, source);
+
+    /// <summary>destination = Φ(source) = (1 + erf(source / √2)) / 2, the standard normal distribution function.</summary>
+    public static void NormalDistribution(Span<float> destination, ReadOnlySpan<float> source) => VectorMap.Unary<NormalLanes>(destination, source);
+
     /// <summary>The natural logarithm of one number, with the bits that spans get.</summary>
     public static float Log(float x) => LogLanes.Apply(Vector512.Create(x)).ToScalar();
 
@@ -28,10 +38,21 @@ public static class VectorMath
     {
         public static Vector512<float> Apply(Vector512<float> x)
         {
-            // e^x = 2^n · e^r with n = round(x / ln 2); ln 2 in two parts keeps r exact.
-            var clamped = Vector512.Min(Vector512.Max(x, Vector512.Create(-104f)), Vector512.Create(89f));
-            var n = Vector512.Floor(Vector512.FusedMultiplyAdd(clamped, Vector512.Create(1.44269504f), Vector512.Create(0.5f)));
-            var r = Vector512.FusedMultiplyAdd(n, Vector512.Create(-0.693359375f), clamped);
+            var (n, q) = Reduce(Vector512.Min(Vector512.Max(x, Vector512.Create(-104f)), Vector512.Create(89f)));
+            var p = q + Vector512<float>.One;
+
+            // Two factors, since 2^n alone overflows at the upper end while the result does not.
+            var half = Vector512.Floor(n * Vector512.Create(0.5f));
+            return p * PowerOfTwo(half) * PowerOfTwo(n - half);
+        }
+
+        /// <summary>e^x = 2^n · (1 + q) with n = round(x / ln 2).</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static (Vector512<float> N, Vector512<float> Q) Reduce(Vector512<float> x)
+        {
+            // ln 2 in two parts keeps the rest r exact.
+            var n = Vector512.Floor(Vector512.FusedMultiplyAdd(x, Vector512.Create(1.44269504f), Vector512.Create(0.5f)));
+            var r = Vector512.FusedMultiplyAdd(n, Vector512.Create(-0.693359375f), x);
             r = Vector512.FusedMultiplyAdd(n, Vector512.Create(2.12194440e-4f), r);
             var p = Vector512.Create(1.9875691500e-4f);
             p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1.3981999507e-3f));
@@ -39,14 +60,10 @@ public static class VectorMath
             p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(4.1665795894e-2f));
             p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1.6666665459e-1f));
             p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(5.0000001201e-1f));
-            p = Vector512.FusedMultiplyAdd(p, r * r, r) + Vector512<float>.One;
-
-            // Two factors, since 2^n alone overflows at the upper end while the result does not.
-            var half = Vector512.Floor(n * Vector512.Create(0.5f));
-            return p * PowerOfTwo(half) * PowerOfTwo(n - half);
+            return (n, Vector512.FusedMultiplyAdd(p, r * r, r));
         }
 
-        private static Vector512<float> PowerOfTwo(Vector512<float> n) =>
+        public static Vector512<float> PowerOfTwo(Vector512<float> n) =>
             Vector512.ShiftLeft(Vector512.ConvertToInt32(n) + Vector512.Create(127), 23).AsSingle();
     }
 

@@ -1,5 +1,4 @@
 using DistributedTrainer.Engine.Autograd;
-using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Losses;
 using DistributedTrainer.Engine.Tensors;
 
@@ -7,7 +6,7 @@ namespace DistributedTrainer.Engine.Models;
 
 /// <summary>Sums over rows, not means: they add up over leaves.</summary>
 /// <param name="Loss">Loss summed over rows, in float64, rows in order.</param>
-/// <param name="Correct">Rows whose highest score is the right class; 0 in regression.</param>
+/// <param name="Correct">Rows whose prediction is the right class; 0 in regression.</param>
 /// <param name="Rows">Rows.</param>
 public readonly record struct LeafSums(double Loss, long Correct, long Rows);
 
@@ -153,7 +152,7 @@ public sealed class Workspace
         for (var row = firstRow; row < firstRow + rows; row++)
         {
             loss += _losses[row];
-            if (_loss.IsClassification && SoftmaxKernel.ArgMax(_output.Value(_rows).Slice(row * _output.Columns, _output.Columns)) == _labels[row])
+            if (_loss.Targets == LossTargets.Classes && _loss.Predict(_output.Value(_rows).Slice(row * _output.Columns, _output.Columns)) == _labels[row])
             {
                 correct++;
             }

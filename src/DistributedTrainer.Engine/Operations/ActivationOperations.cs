@@ -3,44 +3,51 @@ using DistributedTrainer.Engine.Kernels;
 
 namespace DistributedTrainer.Engine.Operations;
 
-/// <summary>y = max(x, 0), so dx = dy where y &gt; 0, else 0.</summary>
-internal sealed class ReluOperation(Variable x, Variable y) : Operation
+/// <summary>y = f(x) element by element, so dx = dy · f'(x). The functions are in Kernels/ActivationFunctions.cs.</summary>
+internal sealed class ActivationOperation<TActivation>(TActivation function, Variable x, Variable y) : Operation
+    where TActivation : struct, IActivation
 {
-    public override void Forward(Pass pass) => ElementWise.Relu(y.Value(pass.Rows), x.Value(pass.Rows));
+    public override void Forward(Pass pass) => ActivationKernel.Forward(function, y.Value(pass.Rows), x.Value(pass.Rows));
 
     public override void Backward(Pass pass)
     {
         if (x.NeedsGradient)
         {
-            ElementWise.ReluBackward(x.Gradient(pass.Rows), y.Gradient(pass.Rows), y.Value(pass.Rows));
+            ActivationKernel.Backward(function, x.Gradient(pass.Rows), y.Gradient(pass.Rows), x.Value(pass.Rows), y.Value(pass.Rows));
         }
     }
 }
 
-/// <summary>y = tanh x, so dx = dy · (1 − y²).</summary>
-internal sealed class TanhOperation(Variable x, Variable y) : Operation
+/// <summary>
+/// y = softmax(x) over the last dimension. The Jacobian of a row is diag(y) − y·yᵀ, so dx = y (dy − Σ dy·y); the matrix
+/// itself is never there.
+/// </summary>
+internal sealed class SoftmaxOperation(Variable x, Variable y, int classes) : Operation
 {
-    public override void Forward(Pass pass) => VectorMath.Tanh(y.Value(pass.Rows), x.Value(pass.Rows));
+    public override void Forward(Pass pass) => SoftmaxKernel.Softmax(y.Value(pass.Rows), x.Value(pass.Rows), classes);
 
     public override void Backward(Pass pass)
     {
         if (x.NeedsGradient)
         {
-            ElementWise.TanhBackward(x.Gradient(pass.Rows), y.Gradient(pass.Rows), y.Value(pass.Rows));
+            SoftmaxKernel.SoftmaxBackward(x.Gradient(pass.Rows), y.Gradient(pass.Rows), y.Value(pass.Rows), classes);
         }
     }
 }
 
-/// <summary>y = 1 / (1 + e^−x), so dx = dy · y · (1 − y).</summary>
-internal sealed class SigmoidOperation(Variable x, Variable y) : Operation
+/// <summary>
+/// y = log softmax(x) over the last dimension. The Jacobian of a row is I − 1·pᵀ (transposed) with p = e^y, so
+/// dx = dy − p Σ dy.
+/// </summary>
+internal sealed class LogSoftmaxOperation(Variable x, Variable y, int classes) : Operation
 {
-    public override void Forward(Pass pass) => VectorMath.Sigmoid(y.Value(pass.Rows), x.Value(pass.Rows));
+    public override void Forward(Pass pass) => SoftmaxKernel.LogSoftmax(y.Value(pass.Rows), x.Value(pass.Rows), classes);
 
     public override void Backward(Pass pass)
     {
         if (x.NeedsGradient)
         {
-            ElementWise.SigmoidBackward(x.Gradient(pass.Rows), y.Gradient(pass.Rows), y.Value(pass.Rows));
+            SoftmaxKernel.LogSoftmaxBackward(x.Gradient(pass.Rows), y.Gradient(pass.Rows), y.Value(pass.Rows), classes);
         }
     }
 }

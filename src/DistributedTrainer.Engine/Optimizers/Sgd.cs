@@ -2,7 +2,7 @@ using DistributedTrainer.Engine.Kernels;
 
 namespace DistributedTrainer.Engine.Optimizers;
 
-/// <summary>w ← w − η g.</summary>
+/// <summary>w ← w − η g. Source: Robbins, Monro, 1951.</summary>
 public sealed class Sgd : Optimizer
 {
     /// <inheritdoc/>
@@ -10,6 +10,6 @@ public sealed class Sgd : Optimizer
 
     /// <inheritdoc/>
     public override void Update(
-        long step, float learningRate, ReadOnlySpan<float> weights, ReadOnlySpan<float> gradientSum, long count, float weightDecay, Span<float> state0, Span<float> state1, Span<float> updated) =>
-        OptimizerKernel.Sgd(weights, gradientSum, count, weightDecay, learningRate, updated);
+        in OptimizerStep step, ReadOnlySpan<float> weights, ReadOnlySpan<float> gradientSum, Span<float> state0, Span<float> state1, Span<float> updated) =>
+        OptimizerKernel.Sgd(step, weights, gradientSum, updated);
 }

@@ -106,4 +106,40 @@ public static class PortableMath
         var w = 1.0 - half;
         return w + (((1.0 - w) - half) + (z * r - x * low));
     }
+
+    /// <summary>x to any power, x a positive normal number: e^(y ln x), relative error below (2 + |y ln x|) · 2⁻⁵².</summary>
+    public static double Power(double x, double y) => Exp(y * Log(x));
+
+    /// <summary>e^x, within 1 ulp where the result is a normal number. Source: fdlibm, e_exp.c (Sun, 1993).</summary>
+    public static double Exp(double x)
+    {
+        if (!(x is > -746 and < 710))
+        {
+            return double.IsNaN(x) ? x : x < 0 ? 0 : double.PositiveInfinity;
+        }
+
+        // x = k ln 2 + r; e^r = 1 + r + r c / (2 − c)
+        var k = Math.Floor((x * 1.44269504088896338700e+00) + 0.5);
+        var high = x - (k * Ln2High);
+        var low = k * Ln2Low;
+        var r = high - low;
+        var z = r * r;
+        var c = r - (z * (1.66666666666666019037e-01 + (z * (-2.77777777770155933842e-03 + (z * (6.61375632143793436117e-05
+            + (z * (-1.65339022054652515390e-06 + (z * 4.13813679705723846039e-08)))))))));
+        var y = 1 - (low - (r * c / (2 - c)) - high);
+
+        // Two factors, since 2^k alone may leave the range while the result does not.
+        var half = (int)k / 2;
+        return y * PowerOfTwo(half) * PowerOfTwo((int)k - half);
+    }
+
+    /// <summary>cos πx for x in [0, 1], absolute error below 2⁻⁵²; exact at 0, ½ and 1. Source: fdlibm, k_cos.c and k_sin.c (Sun, 1993).</summary>
+    public static double CosPi(double x) => x switch
+    {
+        <= 0.25 => CosNearZero(Math.PI * x, 0),
+        < 0.75 => SinNearZero(Math.PI * (0.5 - x), 0),
+        _ => -CosNearZero(Math.PI * (1 - x), 0),
+    };
+
+    private static double PowerOfTwo(int exponent) => BitConverter.Int64BitsToDouble((long)(exponent + 1023) << 52);
 }
