@@ -2,7 +2,7 @@
 
 usage: check_model.py RUN_DIR DATA.csv     (needs Python 3, torch, numpy; the data set is the CSV file of the experiment)
 
-The test rows are drawn here anew (Philox4x32-10, Fisher-Yates, interleaved classes), so that the check shares no code
+The test rows are drawn here anew (Philox4x32-10, Fisher-Yates, shares by largest remainder), so that the check shares no code
 with what it checks. Ends with 0 when both accuracies are equal.
 """
 import csv, json, re, struct, sys
@@ -32,15 +32,22 @@ def split_order(rows, seed):
     return order
 
 
-def stratify(order, labels):
-    counts, seen = np.bincount(labels), {}
-    places = []
-    for row in order:
-        label = labels[row]
-        places.append(((seen.get(label, 0) + 0.5) / counts[label], label, row))
-        seen[label] = seen.get(label, 0) + 1
-    places.sort(key=lambda entry: entry[:2])  # stable, as in the program
-    return [row for _, _, row in places]
+def held_back_rows(order, labels, wanted):
+    """Each class's exact share rounded down, then one more for the largest remainders; rows in file order."""
+    classes = [[row for row in order if labels[row] == c] for c in range(max(labels) + 1)]
+    total = len(order)
+    take = [wanted * len(rows) // total for rows in classes]
+    by_remainder = sorted(range(len(classes)), key=lambda c: (-(wanted * len(classes[c]) % total), c))
+    for c in by_remainder[: wanted - sum(take)]:
+        take[c] += 1
+    return sorted(row for rows, count in zip(classes, take) for row in rows[:count])
+
+
+def preprocess(x, steps):
+    for step in steps:
+        assert step["kind"] == "affine", step["kind"]
+        x = ((x.astype(np.float64) - step["offset"]) * step["factor"]).astype(np.float32)
+    return x
 
 
 def read_safetensors(path):
@@ -83,10 +90,8 @@ def main(run, data):
         rows = list(csv.reader(file))[1:]
     x = np.array([[np.float32(v) for v in row[:-1]] for row in rows], np.float32)
     y = np.array([classes.index(row[-1]) for row in rows])
-    for step in json.loads(metadata["dtrain.preprocess"]):
-        x = (x - np.array(step["offset"], np.float32)) * np.array(step["factor"], np.float32)
-    order = stratify(split_order(len(y), seed), y)
-    held_back = sorted(order[: int(len(y) * test + 0.5)])
+    x = preprocess(x, json.loads(metadata["dtrain.preprocess"])["steps"])
+    held_back = held_back_rows(split_order(len(y), seed), y, int(len(y) * test + 0.5))
 
     model = build(layers, x.shape[1])
     known = model.state_dict()
