@@ -88,7 +88,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
         folder.FlushMetrics();
     }
 
-    /// <summary>Something failed; the recovery is over with the first step that is applied under a new assignment.</summary>
+    /// <summary>Something failed; the recovery is over with the next step that is applied.</summary>
     public void Failed(string cause, TimeSpan now)
     {
         _failure ??= (now, cause);
