@@ -43,6 +43,9 @@ internal sealed class ActiveRun(RunId id, TrainingPlan plan, RunFolder folder, R
 
     public Generation Generation { get; private set; }
 
+    /// <summary>Whether every partition has answered once.</summary>
+    public bool Hosted { get; private set; }
+
     /// <summary>The user wants an end; the next fence is the last.</summary>
     public bool Stopping { get; set; }
 
@@ -72,6 +75,7 @@ internal sealed class ActiveRun(RunId id, TrainingPlan plan, RunFolder folder, R
         }
 
         _fenced[fenced.Partition.Value] = fenced.Version.Value;
+        Hosted |= _fenced.Count == plan.Ranges.Count;
         return _fenced.Count == plan.Ranges.Count;
     }
 }

@@ -14,6 +14,9 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
 {
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(200);
 
+    // What a worker sent before it died has arrived by then; and no worker is assigned more often after it lost a server.
+    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(1);
+
     // With fewer workers than asked for, a run starts after this long (if there are minimum-workers).
     private static readonly TimeSpan GatheringLimit = TimeSpan.FromSeconds(15);
 
@@ -38,7 +41,7 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
         (_host, _address) = (self.Host, $"{self.Host}:{self.Port}");
         Receive<Nodes.Register>(Register);
         Receive<Nodes.Prepared>(IsCurrent, Prepared);
-        Receive<Nodes.PrepareFailed>(failed => failed.Run == _run?.Id, failed => Fail($"{failed.Node} cannot prepare the run: {failed.Reason}"));
+        Receive<Nodes.PrepareFailed>(failed => failed.Run == _run?.Id, failed => Unfit(_roster.Find(failed.Node), $"{failed.Node} cannot prepare the run: {failed.Reason}"));
         Receive<Terminated>(gone => Lose(_roster.Nodes.FirstOrDefault(node => node.Agent.Equals(gone.ActorRef)), "the node left the cluster"));
         Receive<ProcessDied>(died => Lose(_roster.FindProcess(died.ProcessId, _host), died.Reason, down: true));
         Receive<GaveUp>(gaveUp => GiveUp(gaveUp));
@@ -51,7 +54,7 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<Partitions.Evaluated>(evaluated => evaluated.Run == _run?.Id, evaluated => Evaluated(evaluated));
         Receive<Partitions.Failed>(failed => failed.Run == _run?.Id, failed => Fail(failed.Reason));
         Receive<Partitions.LinkLost>(lost => lost.Run == _run?.Id, lost => CutOff(lost));
-        Receive<Protocol.Workers.Status>(status => status.Run == _run?.Id, status => _roster.Worker(status.Worker)?.Heard(status, Now));
+        Receive<Protocol.Workers.Status>(status => status.Run == _run?.Id, status => Heard(status));
         Receive<Protocol.Workers.LinkLost>(lost => lost.Run == _run?.Id, lost => Reconnect(lost));
         Receive<Protocol.Workers.Failed>(failed => failed.Run == _run?.Id, failed => Fail($"{failed.Worker} failed at step {failed.Step}: {failed.Reason}"));
         Receive<Fetched>(fetched => fetched.Run == _run?.Id, fetched => Finish(fetched));
@@ -66,6 +69,17 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
 
     protected override void PreStart() => Timers.StartPeriodicTimer(Tick.Instance, Tick.Instance, TickInterval);
 
+    protected override void PreRestart(Exception reason, object message)
+    {
+        // Such as a full disk. The run is lost with this actor's state: whoever waits for its end must hear of it.
+        if (_run is { } run)
+        {
+            Tell(run, new Ended(run.Id, false, $"the coordinator failed: {reason.Message}", null, run.Folder.FullPath));
+        }
+
+        base.PreRestart(reason, message);
+    }
+
     protected override void PostStop() => _run?.Folder.Dispose();
 
     private bool IsCurrent(Nodes.Prepared prepared) => prepared.Run == _run?.Id;
@@ -75,7 +89,19 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
         Sender.Tell(new Nodes.Registered(registration.Node));
         if (_roster.Find(registration.Node) is { } known)
         {
-            known.Agent = Sender;
+            if (!known.Agent.Equals(Sender))
+            {
+                Context.Unwatch(known.Agent);
+                known.Agent = Sender;
+                Context.Watch(Sender);
+            }
+
+            if (_run is { } current && !known.Ready && !known.Unfit)
+            {
+                // The request, or the answer to it, may have been lost with a connection.
+                known.Agent.Tell(current.Prepare);
+            }
+
             return;
         }
 
@@ -164,7 +190,8 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
 
         if (prepared.DataSha256 != run.Plan.Data.Dataset.Sha256)
         {
-            Fail($"{prepared.Node} has read other data than the coordinator: {run.Plan.Data.Dataset.Name} differs. Give all nodes the same file.");
+            var dataset = run.Plan.Data.Dataset;
+            Unfit(node, $"{prepared.Node} has read other data than the coordinator: {dataset.Name} has the SHA-256 {prepared.DataSha256} there and {dataset.Sha256} here. Give all nodes the same file.");
             return;
         }
 
@@ -173,10 +200,24 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
         {
             TryBegin();
         }
-        else if (node.Workers.Count > 0)
+        else if (node.Workers.Count > 0 && run.Phase != RunPhase.Finishing)
         {
             Notice($"{node.Id} joined.");
             BeginGeneration();
+        }
+    }
+
+    /// <summary>Before the start everybody is counted on; a node that comes later must not end what goes well without it.</summary>
+    private void Unfit(NodeEntry? node, string problem)
+    {
+        if (_run!.Phase == RunPhase.Gathering)
+        {
+            Fail(problem);
+        }
+        else if (node is { Unfit: false })
+        {
+            node.Unfit = true;
+            Notice($"Not used: {problem}");
         }
     }
 
@@ -197,11 +238,7 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
             servers[i].Partitions = [.. run.Plan.Ranges.Select(static range => range.Id).Where(id => id % servers.Length == i)];
         }
 
-        run.NextGeneration();
-        foreach (var server in servers.Where(static server => server.Partitions.Length > 0))
-        {
-            server.Agent.Tell(new Partitions.Host(run.Id, run.Generation, server.Partitions));
-        }
+        BeginGeneration();
     }
 
     /// <summary>Whoever computes changes: fence all partitions, then assign anew from the version that all have.</summary>
@@ -214,7 +251,13 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
     private void SendFences()
     {
         var run = _run!;
-        foreach (var partition in run.Unfenced)
+        foreach (var server in _roster.Nodes.Where(node => !run.Hosted && node.Partitions.Length > 0))
+        {
+            // Hosting fences too. Never again once a step may have been made: it would begin at version 0.
+            server.Agent.Tell(new Partitions.Host(run.Id, run.Generation, server.Partitions));
+        }
+
+        foreach (var partition in run.Unfenced.Where(_ => run.Hosted))
         {
             ServerOf(partition)?.Agent.Tell(new Partitions.Fence(run.Id, new PartitionId(partition), run.Generation));
         }
@@ -240,10 +283,10 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
         }
         else
         {
+            run.Progress.GoingOnFrom(run.CommonVersion.Value);
             run.Shards.Rebalance(_roster.UsableWorkers);
             run.Phase = RunPhase.Training;
             Log($"generation {run.Generation} goes on from version {run.CommonVersion}: {string.Join(", ", _roster.UsableWorkers.Select(worker => $"{worker} has shards [{string.Join(' ', run.Shards.ShardsOf(worker))}]"))}");
-            run.Progress.GoingOnFrom(run.CommonVersion.Value);
             SendAssignments();
         }
     }
@@ -295,18 +338,54 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
     {
         if (_roster.Worker(lost.Worker) is { Usable: true } worker && _run!.Phase != RunPhase.Finishing)
         {
-            worker.Usable = false;
-            WorkersChanged($"connection to {lost.Worker} lost ({lost.Reason})", _run.Shards.ShardsOf(lost.Worker).Length > 0);
+            CutOff(worker, $"connection to {lost.Worker} lost ({lost.Reason})");
         }
+    }
+
+    private void CutOff(WorkerEntry worker, string cause)
+    {
+        (worker.Usable, worker.CutOffAt) = (false, Now);
+        WorkersChanged(cause, _run!.Shards.ShardsOf(worker.Id).Length > 0);
     }
 
     /// <summary>A worker whose connection broke is alive: it gets an assignment again and connects anew.</summary>
     private void Reconnect(Protocol.Workers.LinkLost lost)
     {
-        if (_roster.Worker(lost.Worker) is { } worker && _run!.Phase != RunPhase.Finishing && _roster.Find(lost.Server) is not null)
+        if (_roster.Worker(lost.Worker) is not { } worker || _run!.Phase == RunPhase.Finishing || _roster.Find(lost.Server) is null)
         {
-            worker.Usable = true;
-            WorkersChanged($"{lost.Worker} lost its connection to {lost.Server} ({lost.Reason})", true);
+            return;
+        }
+
+        var cause = $"{lost.Worker} lost its connection to {lost.Server} ({lost.Reason})";
+        if (!(Now - worker.ReconnectedAt < Silence))
+        {
+            (worker.Usable, worker.ReconnectedAt) = (true, Now);
+            WorkersChanged(cause, true);
+        }
+        else if (worker.Usable)
+        {
+            // It cannot reach the server at all: the others go on, until it is heard of again.
+            CutOff(worker, cause);
+        }
+    }
+
+    /// <summary>
+    /// A worker that was cut off and still reports is alive. Its server and itself both tell of a broken connection, in
+    /// any order, so that it may have been given up although it has connected anew.
+    /// </summary>
+    private void Heard(Protocol.Workers.Status status)
+    {
+        if (_roster.Worker(status.Worker) is not { } worker)
+        {
+            return;
+        }
+
+        worker.Heard(status, Now);
+        if (!worker.Usable && Now - worker.CutOffAt >= Silence && _run!.Phase is RunPhase.Fencing or RunPhase.Training or RunPhase.Paused)
+        {
+            (worker.Usable, worker.ReconnectedAt) = (true, Now);
+            Notice($"{worker.Id} is back.");
+            BeginGeneration();
         }
     }
 
@@ -401,7 +480,7 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
             var result = run.Folder.Result(run.Progress.Result(hash, Now));
             End(fetched.Failure, result);
         }
-        catch (IOException problem)
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
             Fail($"the result could not be written: {problem.Message}");
         }
@@ -412,17 +491,21 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
     private void End(string? failure, string? result)
     {
         var run = _run!;
-        OnTick();
+        Publish(run);
         run.Folder.Log(failure ?? "done");
         run.Folder.Dispose();
-        _watcher.Tell(new Ended(run.Id, failure is null, failure, result, run.Folder.FullPath));
+        Tell(run, new Ended(run.Id, failure is null, failure, result, run.Folder.FullPath));
+        _run = null;
+    }
+
+    private void Tell(ActiveRun run, Ended ended)
+    {
+        _watcher.Tell(ended);
         foreach (var node in _roster.Nodes)
         {
             node.Agent.Tell(run.Submission.EndCluster ? new Nodes.Shutdown("the run is over") : new Nodes.EndRun(run.Id));
             node.Reset();
         }
-
-        _run = null;
     }
 
     private void OnTick()
@@ -449,6 +532,11 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
             }
         }
 
+        Publish(run);
+    }
+
+    private void Publish(ActiveRun run)
+    {
         var nodes = _roster.Nodes.SelectMany(node => node.Views(run.Shards))
             .Prepend(new NodeView("coordinator", "coordinator", _host, Environment.ProcessId, run.Phase.ToString().ToLowerInvariant(), [], 0, _address, []))
             .ToArray();

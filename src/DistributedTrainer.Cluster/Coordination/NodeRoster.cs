@@ -12,6 +12,12 @@ internal sealed class WorkerEntry(WorkerId id)
     /// <summary>Whether shards may be given to it.</summary>
     public bool Usable { get; set; } = true;
 
+    /// <summary>When its connection was last found broken, while it is not usable.</summary>
+    public TimeSpan? CutOffAt { get; set; }
+
+    /// <summary>When it was last given an assignment after a broken connection.</summary>
+    public TimeSpan? ReconnectedAt { get; set; }
+
     public string State { get; set; } = "ready";
 
     public long Rows { get; private set; }
@@ -46,6 +52,9 @@ internal sealed class NodeEntry(Nodes.Register registration, IActorRef agent)
     /// <summary>Whether it has read the data of the current run.</summary>
     public bool Ready { get; set; }
 
+    /// <summary>Whether it came after the start and cannot take part.</summary>
+    public bool Unfit { get; set; }
+
     public string[] DataAddresses { get; set; } = [];
 
     public int[] Partitions { get; set; } = [];
@@ -56,7 +65,7 @@ internal sealed class NodeEntry(Nodes.Register registration, IActorRef agent)
 
     public void Reset()
     {
-        (Ready, DataAddresses, Partitions) = (false, [], []);
+        (Ready, Unfit, DataAddresses, Partitions) = (false, false, [], []);
         Workers = [.. Enumerable.Range(0, registration.Workers).Select(i => new WorkerEntry(new WorkerId($"{registration.Node}/{i}")))];
     }
 

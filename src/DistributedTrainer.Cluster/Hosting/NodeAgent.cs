@@ -23,6 +23,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private readonly Dictionary<int, IActorRef> _partitions = [];
     private readonly Dictionary<WorkerId, IActorRef> _workers = [];
     private RunId _run;
+    private IProtocolMessage? _answer;
     private TrainingPlan? _plan;
     private DataPlaneServer? _dataPlane;
 
@@ -63,6 +64,12 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     {
         if (prepare.Run == _run)
         {
+            // Asked again: the answer, if there is one yet, may have been lost.
+            if (_answer is not null)
+            {
+                _coordinator.Tell(_answer);
+            }
+
             return;
         }
 
@@ -82,24 +89,28 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
     private void Ready(PlanReady ready)
     {
-        if (ready.Plan is null)
+        _answer = Open(ready);
+        _coordinator.Tell(_answer);
+    }
+
+    private IProtocolMessage Open(PlanReady ready)
+    {
+        if (ready.Plan is not { } plan)
         {
-            _coordinator.Tell(new Nodes.PrepareFailed(_run, _node, ready.Problem));
-            return;
+            return new Nodes.PrepareFailed(_run, _node, ready.Problem);
         }
 
-        _plan = ready.Plan;
         try
         {
-            _dataPlane = _options.Roles.Contains("server") ? new DataPlaneServer(_options.Host, _node.Value, _plan.Token, _log) : null;
+            _dataPlane = _options.Roles.Contains("server") ? new DataPlaneServer(_options.Host, _node.Value, plan.Token, _log) : null;
         }
-        catch (IOException problem)
+        catch (Exception problem) when (problem is IOException or ArgumentException)
         {
-            _coordinator.Tell(new Nodes.PrepareFailed(_run, _node, problem.Message));
-            return;
+            return new Nodes.PrepareFailed(_run, _node, problem.Message);
         }
 
-        _coordinator.Tell(new Nodes.Prepared(_run, _node, _plan.Data.Dataset.Sha256, _dataPlane?.Addresses ?? []));
+        _plan = plan;
+        return new Nodes.Prepared(_run, _node, plan.Data.Dataset.Sha256, _dataPlane?.Addresses ?? []);
     }
 
     private void Host(Partitions.Host host)
@@ -156,7 +167,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _workers.Clear();
         _partitions.Clear();
         _dataPlane?.Dispose();
-        (_dataPlane, _plan, _run) = (null, null, default);
+        (_dataPlane, _plan, _run, _answer) = (null, null, default, null);
     }
 
     private sealed record PlanReady(Nodes.Prepare Prepare, TrainingPlan? Plan, string Problem) : INoSerializationVerificationNeeded;

@@ -37,6 +37,17 @@ internal sealed class DataPlaneServer : IDisposable
         }
     }
 
-    private void Listen(string address, ChannelOptions options) =>
-        _listeners.Add(Transports.For(address).Listen(address, _ => new ServerConnection(() => _served), options));
+    private void Listen(string address, ChannelOptions options)
+    {
+        try
+        {
+            _listeners.Add(Transports.For(address).Listen(address, _ => new ServerConnection(() => _served), options));
+        }
+        catch
+        {
+            // All doors or none.
+            Dispose();
+            throw;
+        }
+    }
 }

@@ -48,7 +48,11 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
             Report();
             _coordinator.Tell(new Partitions.Evaluated(_run, new StepId(evaluation.Version), evaluation.Sums.Validation, evaluation.Sums.Test), Self);
         });
-        Receive<StepFailed>(failed => _coordinator.Tell(new Partitions.Failed(_run, new StepId(failed.Step), failed.Reason), Self));
+        Receive<StepFailed>(failed =>
+        {
+            Report();
+            _coordinator.Tell(new Partitions.Failed(_run, new StepId(failed.Step), failed.Reason), Self);
+        });
     }
 
     public ITimerScheduler Timers { get; set; } = null!;
@@ -95,7 +99,14 @@ internal sealed class PartitionEvents(bool lead) : IPartitionEvents
         }
     }
 
-    public void Failed(long step, string reason) => Actor.Tell(new PartitionActor.StepFailed(step, reason));
+    public void Failed(long step, string reason)
+    {
+        // As above; and only the lead partition has told the steps before.
+        if (lead)
+        {
+            Actor.Tell(new PartitionActor.StepFailed(step, reason));
+        }
+    }
 
     public void Evaluated(long version, EvaluationSums sums) => Actor.Tell(new PartitionActor.Evaluation(version, sums));
 }

@@ -1,0 +1,187 @@
+using Akka.Actor;
+using DistributedTrainer.Cluster.Tests.Support;
+using DistributedTrainer.Protocol;
+using static DistributedTrainer.Protocol.Submissions;
+
+namespace DistributedTrainer.Cluster.Tests.Actors;
+
+public sealed class CoordinatorFailureTests : CoordinatorTest
+{
+    [Fact]
+    public void A_dead_workers_shards_move()
+    {
+        var (server, workers) = Training("w0", "w1");
+        workers[0].Probe.Ref.Tell(PoisonPill.Instance);
+        ExpectFence(server, 2);
+        Fenced(2, version: 1);
+        ExpectAssign(workers[1], 2, 0, 1, 2, 3);
+        Said<Notice>(static notice => notice.Text == "W0 died (the node left the cluster): its shards move.");
+    }
+
+    [Fact]
+    public void A_process_that_is_known_to_be_dead_is_lost_at_once()
+    {
+        var (server, workers) = Training("w0", "w1");
+        Coordinator.Tell(new ProcessDied(workers[1].Process, "exit code 137"));
+        ExpectFence(server, 2);
+        Fenced(2);
+        ExpectAssign(workers[0], 2, 0, 1, 2, 3);
+    }
+
+    [Fact]
+    public void A_worker_that_joins_takes_its_share()
+    {
+        var (server, workers) = Training("w0", "w1");
+        var late = Register("w2", workers: 1);
+        Prepare(late);
+        ExpectFence(server, 2);
+        Fenced(2, version: 2);
+        ExpectAssign(workers[0], 2, 0);
+        ExpectAssign(workers[1], 2, 2, 3);
+        Assert.Equal(2, ExpectAssign(late, 2, 1).From.Value);
+    }
+
+    [Fact]
+    public void Each_change_has_a_generation_of_its_own()
+    {
+        var (server, workers) = Training("w0", "w1");
+        workers[0].Probe.Ref.Tell(PoisonPill.Instance);
+        ExpectFence(server, 2);
+        Prepare(Register("w2", workers: 1));
+        ExpectFence(server, 3);
+        Fenced(2);
+        Fenced(3);
+        Assert.Equal(3, workers[1].Probe.ExpectMsg<Protocol.Workers.Assign>().Generation.Value);
+    }
+
+    [Fact]
+    public void Below_the_minimum_training_pauses_and_goes_on_when_a_worker_comes()
+    {
+        Experiment = new TestExperiment { Workers = 2, MinimumWorkers = 2 };
+        var (server, workers) = Training("w0", "w1");
+        workers[0].Probe.Ref.Tell(PoisonPill.Instance);
+        ExpectFence(server, 2);
+        Fenced(2, version: 2);
+        Said<Notice>(static notice => notice.Text.StartsWith("Paused: 1 workers, cluster.minimum-workers is 2.", StringComparison.Ordinal));
+        Advance(10);
+        Settle();
+        workers[1].Probe.ExpectNoMsg(TimeSpan.Zero);
+        var late = Register("w2", workers: 1);
+        Prepare(late);
+        ExpectFence(server, 3);
+        Fenced(3, version: 2);
+        ExpectAssign(workers[1], 3, 2, 3);
+        ExpectAssign(late, 3, 0, 1);
+    }
+
+    [Fact]
+    public void A_server_that_dies_ends_the_run()
+    {
+        var (server, _) = Training("w0", "w1");
+        server.Probe.Ref.Tell(PoisonPill.Instance);
+        Assert.StartsWith("server node s0 died", Said<Ended>().Failure, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_worker_whose_connection_broke_is_assigned_again()
+    {
+        var (server, workers) = Training("w0", "w1");
+        CutFromServer(workers[0]);
+        ExpectFence(server, 2);
+        CutByItself(workers[0]);
+        ExpectFence(server, 3);
+        Fenced(3);
+        ExpectAssign(workers[0], 3, 0, 1);
+    }
+
+    [Fact]
+    public void A_worker_whose_server_tells_of_the_broken_connection_last_is_taken_back_when_it_reports()
+    {
+        var (server, workers) = Training("w0", "w1");
+        CutByItself(workers[0]);
+        ExpectFence(server, 2);
+        CutFromServer(workers[0]);
+        ExpectFence(server, 3);
+        Fenced(3);
+        ExpectAssign(workers[1], 3, 0, 1, 2, 3);
+
+        // Too early: it may have been sent before the worker died.
+        Report(workers[0]);
+        Settle();
+        server.Probe.ExpectNoMsg(TimeSpan.Zero);
+        Advance(1);
+        Report(workers[0]);
+        ExpectFence(server, 4);
+        Fenced(4);
+        Assert.Equal(2, workers[0].Probe.ExpectMsg<Protocol.Workers.Assign>().Shards.Length);
+    }
+
+    [Fact]
+    public void A_worker_that_stands_by_is_taken_back_too()
+    {
+        Experiment = new TestExperiment { Workers = 2, Training = "{ epochs: 1, batch-size: 30, shards: 1 }" };
+        var (server, workers) = Training("w0", "w1");
+        var standby = workers[0];
+        CutFromServer(standby);
+        Settle();
+        Advance(1);
+        Report(standby);
+        Said<Notice>(notice => notice.Text == "w0/0 is back.");
+        ExpectFence(server, 2);
+    }
+
+    [Fact]
+    public void A_worker_that_never_reaches_a_server_is_not_assigned_again_and_again_at_once()
+    {
+        var (server, workers) = Training("w0", "w1");
+        CutByItself(workers[0]);
+        ExpectFence(server, 2);
+        CutByItself(workers[0]);
+        ExpectFence(server, 3);
+        CutByItself(workers[0]);
+        CutByItself(workers[0]);
+        Settle();
+        server.Probe.ExpectNoMsg(TimeSpan.Zero);
+        Fenced(3);
+        ExpectAssign(workers[1], 3, 0, 1, 2, 3);
+    }
+
+    [Fact]
+    public void A_worker_that_fails_in_its_computation_ends_the_run()
+    {
+        var (_, workers) = Training("w0", "w1");
+        Answer(workers[0], new Protocol.Workers.Failed(Run, workers[0].Worker, new StepId(3), "OutOfMemoryException: no"));
+        Assert.Equal("w0/0 failed at step 3: OutOfMemoryException: no", Said<Ended>().Failure);
+    }
+
+    [Fact]
+    public void A_launcher_that_gives_up_ends_the_run_only_where_it_cannot_go_on()
+    {
+        Training("w0", "w1");
+        Coordinator.Tell(new GaveUp("worker", "exit code 1"));
+        Settle();
+        Coordinator.Tell(new GaveUp("server", "exit code 1"));
+        Assert.Equal("a server process was not launched again: exit code 1", Said<Ended>().Failure);
+    }
+
+    [Fact]
+    public void Messages_of_another_run_count_for_nothing()
+    {
+        var (server, workers) = Training("w0", "w1");
+        var other = new RunId("other");
+        Answer(workers[0], new Protocol.Workers.LinkLost(other, workers[0].Worker, new NodeId("s0"), "cut"));
+        Answer(server, new Partitions.LinkLost(other, workers[0].Worker, "cut"));
+        Answer(server, new Partitions.Failed(other, new StepId(1), "no"));
+        Answer(workers[0], new Protocol.Workers.Failed(other, workers[0].Worker, new StepId(1), "no"));
+        Answer(server, new Nodes.PrepareFailed(other, new NodeId("s0"), "no"));
+        Coordinator.Tell(new Stop(other));
+        Settle();
+        server.Probe.ExpectNoMsg(TimeSpan.Zero);
+    }
+
+    private void CutFromServer(Node worker) => Coordinator.Tell(new Partitions.LinkLost(Run, worker.Worker, "closed"));
+
+    private void CutByItself(Node worker) => Answer(worker, new Protocol.Workers.LinkLost(Run, worker.Worker, new NodeId("s0"), "closed"));
+
+    private void Report(Node worker) => Answer(worker, new Protocol.Workers.Status(Run, worker.Worker, new StepId(1), 30, "training"));
+}

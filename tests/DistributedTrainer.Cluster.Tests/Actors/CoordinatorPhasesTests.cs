@@ -1,0 +1,276 @@
+using Akka.Actor;
+using DistributedTrainer.Cluster.Servers;
+using DistributedTrainer.Cluster.Tests.Support;
+using DistributedTrainer.Protocol;
+using static DistributedTrainer.Protocol.Submissions;
+using Assign = DistributedTrainer.Protocol.Workers.Assign;
+
+namespace DistributedTrainer.Cluster.Tests.Actors;
+
+public sealed class CoordinatorPhasesTests : CoordinatorTest
+{
+    [Fact]
+    public void A_run_begins_when_everybody_is_prepared_and_the_partitions_are_fenced()
+    {
+        var server = Register("s0", server: true);
+        var (first, second) = (Register("w0", workers: 1), Register("w1", workers: 1));
+        Submit();
+        Accepted();
+        Prepare(server);
+        Prepare(first);
+        Settle();
+        server.Probe.ExpectNoMsg(TimeSpan.Zero);
+        Prepare(second);
+        var host = server.Probe.ExpectMsg<Partitions.Host>();
+        Assert.Equal((Run, 1L), (host.Run, host.Generation.Value));
+        Assert.Equal([0], host.Partitions);
+        Fenced(1);
+        var assign = ExpectAssign(first, 1, 0, 1);
+        ExpectAssign(second, 1, 2, 3);
+        Assert.Equal((new WorkerId("w0/0"), 0L), (assign.Worker, assign.From.Value));
+        var route = Assert.Single(assign.Routes);
+        Assert.Equal((0, new NodeId("s0"), "127.0.0.1", server.Process), (route.Partition.Value, route.Node, route.Host, route.ProcessId));
+        Assert.Equal(["tcp://s0:1"], route.Addresses);
+    }
+
+    [Fact]
+    public void A_worker_that_does_not_come_is_waited_for_only_so_long()
+    {
+        var (server, _) = Hosted("w0");
+        Settle();
+        server.Probe.ExpectNoMsg(TimeSpan.Zero);
+        Advance(16);
+        server.Probe.ExpectMsg<Partitions.Host>();
+    }
+
+    [Fact]
+    public void Everything_that_is_wrong_with_an_experiment_is_told()
+    {
+        Experiment = new TestExperiment { Loss = "mean-squared-error", Layers = ["linear: 5"] };
+        Submit();
+        Assert.Equal(2, Submitter.ExpectMsg<Rejected>().Problems.Length);
+    }
+
+    [Fact]
+    public void A_run_folder_that_holds_a_result_is_rejected()
+    {
+        Directory.CreateDirectory(RunDirectory);
+        File.WriteAllText(Path.Combine(RunDirectory, "result.json"), "{}");
+        Submit();
+        Assert.Contains("holds the result of another run", Assert.Single(Submitter.ExpectMsg<Rejected>().Problems), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_submission_during_a_run_is_rejected()
+    {
+        Submit();
+        var other = CreateTestProbe();
+        Coordinator.Tell(new Submit(Experiment.Yaml, "other.yaml", "", RunDirectory + "2", false), other.Ref);
+        Assert.Contains("one run at a time", Assert.Single(other.ExpectMsg<Rejected>().Problems), StringComparison.Ordinal);
+        Accepted();
+        Coordinator.Tell(new Submit(Experiment.Yaml, "other.yaml", "", RunDirectory + "2", false), other.Ref);
+        Assert.Contains(Run.Value, Assert.Single(other.ExpectMsg<Rejected>().Problems), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_host_that_is_not_answered_is_sent_again_and_never_after_it_was()
+    {
+        var (server, workers) = Hosted("w0", "w1");
+        Assert.Equal(1, server.Probe.ExpectMsg<Partitions.Host>().Generation.Value);
+        Advance(2.5);
+        Assert.Equal(1, server.Probe.ExpectMsg<Partitions.Host>().Generation.Value);
+        Fenced(1);
+        ExpectAssign(workers[0], 1, 0, 1);
+        workers[1].Probe.Ref.Tell(PoisonPill.Instance);
+        ExpectFence(server, 2);
+        Advance(2.5);
+        ExpectFence(server, 2);
+    }
+
+    [Fact]
+    public void Assignments_are_sent_again_while_nothing_moves()
+    {
+        var (_, workers) = Training("w0", "w1");
+        Advance(1);
+        Coordinator.Tell(new Partitions.StepsApplied(Run, new StepId(0), [1], [30]));
+        Settle();
+        Advance(1.5);
+        Settle();
+        workers[0].Probe.ExpectNoMsg(TimeSpan.Zero);
+        Advance(1);
+        ExpectAssign(workers[0], 1, 0, 1);
+        ExpectAssign(workers[1], 1, 2, 3);
+    }
+
+    [Fact]
+    public void A_fence_of_an_older_generation_counts_for_nothing()
+    {
+        var (server, workers) = Training("w0", "w1");
+        workers[1].Probe.Ref.Tell(PoisonPill.Instance);
+        ExpectFence(server, 2);
+        Fenced(1, version: 7);
+        Settle();
+        workers[0].Probe.ExpectNoMsg(TimeSpan.Zero);
+        Fenced(2, version: 3);
+        Assert.Equal(3, ExpectAssign(workers[0], 2, 0, 1, 2, 3).From.Value);
+    }
+
+    [Fact]
+    public void Training_goes_on_from_the_version_that_every_partition_has()
+    {
+        Experiment = Experiment with { Layers = ["linear: 64", "relu", "linear: 128", "relu", "linear: 3"], Partitions = 3 };
+        var (server, workers) = Hosted("w0", "w1");
+        Assert.Equal([0, 1, 2], server.Probe.ExpectMsg<Partitions.Host>().Partitions);
+        Fenced(1, 4, partition: 0);
+        Fenced(1, 3, partition: 1);
+        Fenced(1, 3, partition: 1);
+        Settle();
+        workers[0].Probe.ExpectNoMsg(TimeSpan.Zero);
+        Fenced(1, 4, partition: 2);
+        Assert.Equal(3, ExpectAssign(workers[0], 1, 0, 1).From.Value);
+    }
+
+    [Fact]
+    public void Wrong_data_fails_the_start_and_names_both_checksums()
+    {
+        var server = Register("s0", server: true);
+        Submit();
+        Accepted();
+        Prepare(server, sha256: "abc");
+        var ended = Said<Ended>();
+        Assert.False(ended.Succeeded);
+        Assert.Contains("s0 has read other data than the coordinator: iris has the SHA-256 abc there and " + Plan().Data.Dataset.Sha256, ended.Failure, StringComparison.Ordinal);
+        server.Probe.ExpectMsg<Nodes.EndRun>();
+    }
+
+    [Fact]
+    public void A_node_that_cannot_prepare_fails_the_start()
+    {
+        var server = Register("s0", server: true);
+        Submit();
+        Accepted();
+        Answer(server, new Nodes.PrepareFailed(Run, new NodeId("s0"), "no such file"));
+        Assert.Equal("s0 cannot prepare the run: no such file", Said<Ended>().Failure);
+    }
+
+    [Fact]
+    public void A_node_that_comes_later_with_wrong_data_is_left_out()
+    {
+        var (server, workers) = Training("w0", "w1");
+        var late = Register("w2", workers: 1);
+        Prepare(late, sha256: "abc");
+        Said<Notice>(static notice => notice.Text.StartsWith("Not used: w2 has read other data", StringComparison.Ordinal));
+        Register(late);
+        late.Probe.ExpectMsg<Nodes.Registered>();
+        Settle();
+        late.Probe.ExpectNoMsg(TimeSpan.Zero);
+        server.Probe.ExpectNoMsg(TimeSpan.Zero);
+        workers[0].Probe.ExpectNoMsg(TimeSpan.Zero);
+    }
+
+    [Fact]
+    public void A_request_to_prepare_is_repeated_until_it_is_answered()
+    {
+        var server = Register("s0", server: true);
+        Submit();
+        Accepted();
+        server.Probe.ExpectMsg<Nodes.Prepare>();
+        Register(server, server: true);
+        server.Probe.ExpectMsg<Nodes.Registered>();
+        Prepare(server);
+        Register(server, server: true);
+        server.Probe.ExpectMsg<Nodes.Registered>();
+        Settle();
+        server.Probe.ExpectNoMsg(TimeSpan.Zero);
+    }
+
+    [Fact]
+    public void A_stop_before_the_first_step_ends_the_run()
+    {
+        var server = Register("s0", server: true);
+        Submit();
+        Accepted();
+        Coordinator.Tell(new Stop(Run));
+        Assert.Equal((false, "stopped before the first step"), (Said<Ended>() is var ended && ended.Succeeded, ended.Failure));
+        server.Probe.ExpectMsg<Nodes.Prepare>();
+        server.Probe.ExpectMsg<Nodes.EndRun>();
+        server.Probe.ExpectNoMsg(TimeSpan.Zero);
+    }
+
+    [Fact]
+    public void A_stop_keeps_what_was_trained()
+    {
+        var server = Register("s0", server: true);
+        var nodes = new[] { Register("w0", workers: 1), Register("w1", workers: 1) };
+        Submit();
+        Accepted();
+        Prepare(nodes[0]);
+        Prepare(nodes[1]);
+        var plan = Plan();
+        using var data = new DataPlaneServer("127.0.0.1", $"stop-{Environment.ProcessId}", Token, static _ => { });
+        data.Serve(new ServedRun { Partitions = new Dictionary<int, Partition> { [0] = new(plan, plan.Ranges[0], 1, new StatisticsBoard(plan), new RecordedEvents()) }, LinkLost = static (_, _) => { } });
+        Prepare(server, addresses: data.Addresses);
+        server.Probe.ExpectMsg<Partitions.Host>();
+        Fenced(1);
+        Array.ForEach(nodes, static node => node.Probe.ExpectMsg<Assign>());
+        Coordinator.Tell(new Stop(Run));
+        ExpectFence(server, 2);
+        Fenced(2);
+
+        // A node that comes now is too late: nothing is fenced for it.
+        var late = Register("w2", workers: 1);
+        Prepare(late);
+        var ended = Said<Ended>();
+        Assert.StartsWith("stopped at step 0 of 5; model.safetensors holds", ended.Failure, StringComparison.Ordinal);
+        Assert.Contains("parametersSha256", ended.ResultJson, StringComparison.Ordinal);
+        Assert.True(File.Exists(Path.Combine(RunDirectory, "model.safetensors")));
+        server.Probe.ExpectMsg<Nodes.EndRun>();
+        server.Probe.ExpectNoMsg(TimeSpan.Zero);
+    }
+
+    [Fact]
+    public void At_the_end_of_a_cluster_for_one_run_all_nodes_shut_down()
+    {
+        var server = Register("s0", server: true);
+        Submit(endCluster: true);
+        Accepted();
+        Coordinator.Tell(new Stop(Run));
+        server.Probe.ExpectMsg<Nodes.Prepare>();
+        server.Probe.ExpectMsg<Nodes.Shutdown>();
+    }
+
+    [Fact]
+    public void A_second_run_follows_in_the_same_cluster()
+    {
+        var (server, workers) = Training("w0", "w1");
+        var first = Run;
+        Coordinator.Tell(new Partitions.Failed(Run, new StepId(3), "the loss is not finite"));
+        Assert.Equal("the loss is not finite", Said<Ended>().Failure);
+        server.Probe.ExpectMsg<Nodes.EndRun>();
+        Array.ForEach(workers, static worker => worker.Probe.ExpectMsg<Nodes.EndRun>());
+        Directory.Delete(RunDirectory, recursive: true);
+
+        Submit();
+        Accepted();
+        Assert.NotEqual(first, Run);
+        Prepare(server);
+        Array.ForEach(workers, worker => Prepare(worker));
+        Assert.Equal((Run, 1L), (server.Probe.ExpectMsg<Partitions.Host>() is var host ? host.Run : default, host.Generation.Value));
+        Coordinator.Tell(new Partitions.Fenced(first, PartitionId.Lead, new Generation(1), new StepId(9)));
+        Settle();
+        workers[0].Probe.ExpectNoMsg(TimeSpan.Zero);
+        Fenced(1);
+        ExpectAssign(workers[0], 1, 0, 1);
+    }
+
+    [Fact]
+    public void A_coordinator_that_breaks_tells_everybody_that_the_run_is_over()
+    {
+        var (server, _) = Training("w0", "w1");
+        Directory.Delete(RunDirectory, recursive: true);
+        Register("w2", workers: 1);
+        Advance(0.2);
+        Assert.StartsWith("the coordinator failed: ", Said<Ended>().Failure, StringComparison.Ordinal);
+        server.Probe.ExpectMsg<Nodes.EndRun>();
+    }
+}
