@@ -25,7 +25,7 @@ internal static class PlanProblems
         }
 
         var classification = dataset.Task == DataTask.Classification;
-        if (classification != (experiment.Loss == LossKind.CrossEntropy))
+        if (classification != (experiment.Loss.Kind == LossKind.CrossEntropy))
         {
             problems.Add(classification
                 ? $"loss: mean-squared-error needs numbers as targets, but {dataset.TargetName} holds {dataset.ClassNames.Count} classes. Write loss: cross-entropy, or data.task: regression."

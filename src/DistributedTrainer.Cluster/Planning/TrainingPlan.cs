@@ -27,14 +27,19 @@ internal sealed class TrainingPlan
             data.Training.Rows, training.BatchSize, training.Shards, training.LastBatch == LastBatch.Keep, experiment.Data.Shuffle, experiment.Seed);
         TotalSteps = training.Steps ?? (training.Epochs ?? 1) * Schedule.StepsPerEpoch;
         Model = new Model(Define(experiment, data.Dataset));
-        Loss = experiment.Loss == LossKind.CrossEntropy ? new CrossEntropyLoss() : new MeanSquaredErrorLoss();
+        Loss = experiment.Loss.Kind switch
+        {
+            LossKind.CrossEntropy => new CrossEntropyLoss(),
+            LossKind.MeanSquaredError => new MeanSquaredErrorLoss(),
+            _ => throw new ArgumentException($"loss: {ExperimentNames.Of(experiment.Loss.Kind)} is not built."),
+        };
         var optimizer = experiment.Optimizer;
         Optimizer = optimizer.Kind switch
         {
             OptimizerKind.Sgd => new Sgd(),
             OptimizerKind.Momentum => new Momentum((float)optimizer.Momentum),
             OptimizerKind.Adam => new Adam((float)optimizer.Beta1, (float)optimizer.Beta2, (float)optimizer.Epsilon),
-            _ => throw new ArgumentException($"optimizer: {optimizer.Kind} is not built."),
+            _ => throw new ArgumentException($"optimizer.kind: {ExperimentNames.Of(optimizer.Kind)} is not built."),
         };
         Ranges = PartitionMap.Cut(Model.Layout, experiment.Cluster.Partitions, optimizer.DecayBiases);
         _tree = new FixedTree(training.Shards);
@@ -80,6 +85,12 @@ internal sealed class TrainingPlan
     /// <summary>Builds the plan, or says all that is wrong with the experiment's data.</summary>
     public static TrainingPlan? Create(Experiment experiment, string baseDirectory, ulong token, ICollection<string> problems)
     {
+        UnbuiltOptions.Find(experiment, problems);
+        if (problems.Count > 0)
+        {
+            return null;
+        }
+
         var dataset = DatasetReader.Read(experiment.Data.Source, experiment.Data.Target, Task(experiment.Data.Task), baseDirectory, problems);
         if (dataset is null)
         {
@@ -135,7 +146,7 @@ internal sealed class TrainingPlan
         BatchNormOptions norm => new BatchNormDefinition((float)norm.Momentum, (float)norm.Epsilon, norm.Sync),
         ActivationOptions activation => new ActivationDefinition(Enum.Parse<Activation>(activation.Kind.ToString())),
         DropoutOptions dropout => new DropoutDefinition((float)dropout.Rate),
-        _ => throw new ArgumentException($"model.layers: {options} is not built."),
+        _ => throw new ArgumentException($"model.layers: {ExperimentNames.Of(options)} is not built."),
     };
 
     private static PreprocessStep Step(PreprocessKind kind) => Enum.Parse<PreprocessStep>(kind.ToString());
