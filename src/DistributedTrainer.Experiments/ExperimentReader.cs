@@ -26,17 +26,20 @@ public static class ExperimentReader
         }
 
         var section = new Section(root, "", problems);
+        var (name, seed) = (ReadName(section, fileName), section.Natural("seed", 42));
         var data = DataSection.Read(section.Below("data", "source: digits"));
+        var model = ModelSection.Read(section.Below("model", "layers: [ linear: 10 ]"));
+        var loss = LossSection.Read(section, data);
         var experiment = new Experiment
         {
-            Name = ReadName(section, fileName),
-            Seed = section.Natural("seed", 42),
+            Name = name,
+            Seed = seed,
             Data = data,
-            Model = ModelSection.Read(section.Below("model", "layers: [ linear: 10 ]")),
-            Loss = RunSections.ReadLoss(section, data),
-            Optimizer = RunSections.ReadOptimizer(section.Below("optimizer", "kind: adam")),
-            Training = RunSections.ReadTraining(section.Below("training", "epochs: 20")),
-            Cluster = RunSections.ReadCluster(section.Below("cluster", "workers: 2")),
+            Model = model,
+            Loss = loss,
+            Optimizer = OptimizerSection.Read(section.Below("optimizer", "kind: adam")),
+            Training = TrainingSection.Read(section.Below("training", "epochs: 20"), data, loss),
+            Cluster = ClusterSection.Read(section.Below("cluster", "workers: 2")),
         };
         section.NotBuilt("checkpoint", static node => node is YamlMappingNode { Children.Count: 0 });
         section.RefuseUnknown();

@@ -1,6 +1,6 @@
-using System.Globalization;
 using System.Text;
 using DistributedTrainer.Experiments.Reading;
+using static DistributedTrainer.Experiments.Writing.YamlValues;
 
 namespace DistributedTrainer.Experiments;
 
@@ -11,84 +11,121 @@ public static class ExperimentWriter
     /// <param name="experiment">What to write.</param>
     public static string Write(Experiment experiment)
     {
-        var (data, training, cluster) = (experiment.Data, experiment.Training, experiment.Cluster);
+        var (data, model, training, cluster) = (experiment.Data, experiment.Model, experiment.Training, experiment.Cluster);
         var text = new StringBuilder();
         Line(text, $"name: {Name(experiment.Name)}");
         Line(text, $"seed: {experiment.Seed}");
         Line(text, "data:");
         Line(text, $"  source: {Quote(data.Source)}");
-        Line(text, $"  target: {(data.Target is null ? "null" : Quote(data.Target))}");
+        Line(text, $"  target: {Quote(data.Target)}");
         Line(text, $"  task: {(data.Task is { } task ? Names.Kebab(task) : "null")}");
-        Line(text, data.Split is { } split
-            ? $"  split: {{ validation: {Number(split.Validation)}, test: {Number(split.Test)}, stratify: {Flag(split.Stratify)} }}"
-            : "  split: none");
-        Line(text, $"  preprocess: [{string.Join(", ", data.Preprocess.Select(Step))}]");
+        Line(text, $"  split: {(data.Split is { } split ? $"{{ validation: {Number(split.Validation)}, test: {Number(split.Test)}, stratify: {Flag(split.Stratify)} }}" : "none")}");
+        Line(text, $"  folds: {(data.Folds is { } folds ? $"{folds}" : "null")}");
+        Line(text, $"  validation-source: {Quote(data.ValidationSource)}");
+        Line(text, $"  test-source: {Quote(data.TestSource)}");
+        Line(text, $"  image: {(data.Image is { } image ? $"[{image.Channels}, {image.Height}, {image.Width}]" : "null")}");
+        Line(text, $"  preprocess: {List(data.Preprocess, Step)}");
+        Line(text, $"  augment: {List(data.Augment, Change)}");
         Line(text, $"  shuffle: {Flag(data.Shuffle)}");
         Line(text, "model:");
-        Line(text, $"  init: {{ weights: {Weights(experiment.Model.Init.Weights)}, bias: {Names.Kebab(experiment.Model.Init.Bias)} }}");
+        Line(text, $"  from: {Quote(model.From)}");
+        Line(text, $"  init: {{ weights: {Weights(model.Init.Weights)}, bias: {(model.Init.Bias == 0 ? "zeros" : Number(model.Init.Bias))} }}");
         Line(text, "  layers:");
-        foreach (var layer in experiment.Model.Layers)
+        foreach (var layer in model.Layers)
         {
             Line(text, $"    - {Layer(layer)}");
         }
 
-        Line(text, $"loss: {Names.Kebab(experiment.Loss)}");
-        Line(text, $"optimizer: {{ {Optimizer(experiment.Optimizer)} }}");
-        Line(text, $"training: {{ {(training.Steps is { } steps ? $"steps: {steps}" : $"epochs: {training.Epochs}")}, batch-size: {training.BatchSize}, shards: {training.Shards}, mode: {Names.Kebab(training.Mode)}, last-batch: {Names.Kebab(training.LastBatch)} }}");
+        Line(text, $"loss: {Loss(experiment.Loss)}");
+        Line(text, "optimizer:");
+        Optimizer(text, experiment.Optimizer);
+        Line(text, "training:");
+        Line(text, training.Steps is { } steps ? $"  steps: {steps}" : $"  epochs: {training.Epochs}");
+        Line(text, $"  batch-size: {training.BatchSize}");
+        Line(text, $"  shards: {training.Shards}");
+        Line(text, $"  mode: {Names.Kebab(training.Mode)}");
+        Line(text, $"  accumulate: {training.Accumulate}");
+        Line(text, $"  last-batch: {Names.Kebab(training.LastBatch)}");
+        Line(text, $"  early-stopping: {(training.EarlyStopping is { } stopping ? $"{{ metric: {Names.Kebab(stopping.Metric)}, patience: {stopping.Patience}, restore-best: {Flag(stopping.RestoreBest)} }}" : "null")}");
         Line(text, $"cluster: {{ workers: {cluster.Workers}, servers: {cluster.Servers}, partitions: {cluster.Partitions}, minimum-workers: {cluster.MinimumWorkers}, max-restarts: {cluster.MaxRestarts}, transport: {Names.Kebab(cluster.Transport)} }}");
         return text.ToString();
     }
 
-    private static string Optimizer(OptimizerOptions options)
+    // The same bytes on every system: no Environment.NewLine.
+    private static void Line(StringBuilder text, string line) => text.Append(line).Append('\n');
+
+    private static void Optimizer(StringBuilder text, OptimizerOptions options)
     {
-        var own = options.Kind switch
+        Line(text, $"  kind: {Names.Kebab(options.Kind)}");
+        Line(text, $"  learning-rate: {Number(options.LearningRate)}");
+        Line(text, $"  weight-decay: {Number(options.WeightDecay)}");
+        Line(text, $"  l1: {Number(options.L1)}");
+        Line(text, $"  decay-biases: {Flag(options.DecayBiases)}");
+        Line(text, $"  clip-norm: {Number(options.ClipNorm)}");
+        Line(text, $"  clip-value: {Number(options.ClipValue)}");
+        foreach (var (key, value) in (ReadOnlySpan<(string, double)>)[
+            ("momentum", options.Momentum), ("decay", options.Decay), ("beta1", options.Beta1), ("beta2", options.Beta2), ("epsilon", options.Epsilon)])
         {
-            OptimizerKind.Momentum => $", momentum: {Number(options.Momentum)}",
-            OptimizerKind.Adam => $", beta1: {Number(options.Beta1)}, beta2: {Number(options.Beta2)}, epsilon: {Number(options.Epsilon)}",
-            _ => "",
-        };
-        return $"kind: {Names.Kebab(options.Kind)}, learning-rate: {Number(options.LearningRate)}, weight-decay: {Number(options.WeightDecay)}, decay-biases: {Flag(options.DecayBiases)}{own}";
+            if (OptimizerSection.Owners.Has(options.Kind, key))
+            {
+                Line(text, $"  {key}: {Number(value)}");
+            }
+        }
+
+        Line(text, $"  schedule: {Schedule(options.Schedule)}");
     }
+
+    private static string Loss(LossOptions loss) => loss.Kind switch
+    {
+        LossKind.CrossEntropy => $"{{ kind: cross-entropy, label-smoothing: {Number(loss.LabelSmoothing)} }}",
+        LossKind.Huber => $"{{ kind: huber, delta: {Number(loss.Delta)} }}",
+        _ => Names.Kebab(loss.Kind),
+    };
+
+    private static string Schedule(ScheduleOptions schedule) => schedule switch
+    {
+        ConstantScheduleOptions => "{ kind: constant }",
+        StepScheduleOptions step => $"{{ kind: step, every: {step.Every}, factor: {Number(step.Factor)} }}",
+        ExponentialScheduleOptions exponential => $"{{ kind: exponential, factor: {Number(exponential.Factor)} }}",
+        InverseTimeScheduleOptions inverse => $"{{ kind: inverse-time, decay: {Number(inverse.Decay)} }}",
+        CosineScheduleOptions cosine => $"{{ kind: cosine, steps: {Steps(cosine.Steps)}, minimum: {Number(cosine.Minimum)} }}",
+        WarmupCosineScheduleOptions rise => $"{{ kind: warmup-cosine, warmup: {rise.Warmup}, steps: {Steps(rise.Steps)}, minimum: {Number(rise.Minimum)} }}",
+        ReduceOnPlateauScheduleOptions plateau =>
+            $"{{ kind: reduce-on-plateau, factor: {Number(plateau.Factor)}, patience: {plateau.Patience}, threshold: {Number(plateau.Threshold)}, minimum: {Number(plateau.Minimum)} }}",
+        _ => throw new ArgumentException($"experiment: a schedule of type {schedule.GetType().Name} cannot be written."),
+    };
+
+    private static string Steps(long? steps) => steps is { } number ? $"{number}" : "null";
 
     private static string Layer(LayerOptions layer) => layer switch
     {
         LinearOptions linear => $"linear: {{ outputs: {linear.Outputs}, bias: {Flag(linear.Bias)} }}",
         BatchNormOptions norm => $"batch-norm: {{ momentum: {Number(norm.Momentum)}, epsilon: {Number(norm.Epsilon)}, sync: {Flag(norm.Sync)} }}",
+        LayerNormOptions norm => $"layer-norm: {{ epsilon: {Number(norm.Epsilon)} }}",
+        ActivationOptions { Kind: ActivationKind.LeakyRelu, Alpha: var slope } => $"leaky-relu: {{ slope: {Number(slope)} }}",
+        ActivationOptions { Kind: ActivationKind.Elu, Alpha: var alpha } => $"elu: {{ alpha: {Number(alpha)} }}",
         ActivationOptions activation => Names.Kebab(activation.Kind),
         DropoutOptions dropout => $"dropout: {Number(dropout.Rate)}",
+        Conv2dOptions conv => $"conv2d: {{ outputs: {conv.Outputs}, kernel: {conv.Kernel}, stride: {conv.Stride}, padding: {conv.Padding}, bias: {Flag(conv.Bias)} }}",
+        MaxPool2dOptions pool => $"max-pool2d: {{ kernel: {pool.Kernel}, stride: {pool.Stride} }}",
+        AvgPool2dOptions pool => $"avg-pool2d: {{ kernel: {pool.Kernel}, stride: {pool.Stride} }}",
+        GlobalAvgPool2dOptions => "global-avg-pool2d",
+        FlattenOptions => "flatten",
+        ResidualOptions residual => $"residual: {{ layers: {List(residual.Layers, Layer)}, shortcut: {List(residual.Shortcut, Layer)} }}",
         _ => throw new ArgumentException($"experiment: a layer of type {layer.GetType().Name} cannot be written."),
     };
 
     private static string Weights(WeightOptions weights) =>
         weights.Kind is WeightKind.Normal or WeightKind.Uniform ? $"{{ {Names.Kebab(weights.Kind)}: {Number(weights.Scale)} }}" : Names.Kebab(weights.Kind);
 
-    private static string Step(PreprocessOptions step) =>
-        step.Kind == PreprocessKind.Scale ? $"scale: {Number(step.Factor)}" : Names.Kebab(step.Kind);
-
-    private static string Number(double value) => value.ToString("R", CultureInfo.InvariantCulture);
-
-    private static string Flag(bool value) => value ? "true" : "false";
-
-    // The same bytes on every system: no Environment.NewLine.
-    private static void Line(StringBuilder text, string line) => text.Append(line).Append('\n');
-
-    private static string Name(string name) => char.IsLetter(name[0]) && !name.Equals("null", StringComparison.OrdinalIgnoreCase) ? name : Quote(name);
-
-    private static string Quote(string value)
+    private static string Step(PreprocessOptions step) => step.Kind switch
     {
-        if (!value.Any(IsHidden))
-        {
-            return $"'{value.Replace("'", "''", StringComparison.Ordinal)}'";
-        }
+        PreprocessKind.Scale => $"scale: {Number(step.Factor)}",
+        PreprocessKind.Polynomial => $"polynomial: {step.Degree}",
+        PreprocessKind.OneHot => $"one-hot: {List(step.Columns, Quote)}",
+        _ => Names.Kebab(step.Kind),
+    };
 
-        var text = new StringBuilder("\"");
-        foreach (var letter in value)
-        {
-            text.Append(letter is '"' or '\\' || IsHidden(letter) ? $"\\u{(int)letter:X4}" : letter.ToString());
-        }
-
-        return text.Append('"').ToString();
-    }
-
-    private static bool IsHidden(char letter) => char.IsControl(letter) || letter is '\u2028' or '\u2029' or '\uFEFF';
+    private static string Change(AugmentOptions change) =>
+        change.Kind == AugmentKind.Flip ? "flip" : $"{Names.Kebab(change.Kind)}: {Number(change.Amount)}";
 }

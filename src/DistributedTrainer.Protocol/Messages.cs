@@ -40,11 +40,11 @@ public static class Partitions
     /// <summary>Partition → coordinator: fenced, at this parameter version.</summary>
     public sealed record Fenced(RunId Run, PartitionId Partition, Generation Generation, StepId Version) : IProtocolMessage;
 
-    /// <summary>Lead partition → coordinator: these steps were applied, with the loss summed over rows of each.</summary>
-    public sealed record StepsApplied(RunId Run, StepId First, double[] LossSums, int[] Rows) : IProtocolMessage;
+    /// <summary>Lead partition → coordinator: these steps were applied, with the loss summed over rows of each and its learning rate.</summary>
+    public sealed record StepsApplied(RunId Run, StepId First, double[] LossSums, int[] Rows, double[] LearningRates) : IProtocolMessage;
 
-    /// <summary>Lead partition → coordinator: the parameters of this version were evaluated.</summary>
-    public sealed record Evaluated(RunId Run, StepId Version, SetSums Validation, SetSums Test) : IProtocolMessage;
+    /// <summary>Lead partition → coordinator: the parameters of this version were evaluated; which is the best so far, and whether training ends here.</summary>
+    public sealed record Evaluated(RunId Run, StepId Version, SetSums Validation, SetSums Test, StepId Best, bool Last) : IProtocolMessage;
 
     /// <summary>Partition → coordinator: the run cannot go on.</summary>
     public sealed record Failed(RunId Run, StepId Step, string Reason) : IProtocolMessage;

@@ -13,17 +13,33 @@ public sealed class DefaultsTests
         Assert.Null(read.Data.Target);
         Assert.Null(read.Data.Task);
         Assert.Equal(new SplitOptions { Validation = 0.1, Test = 0.2, Stratify = true }, read.Data.Split);
+        Assert.Equal((null, null, null, null), (read.Data.Folds, read.Data.ValidationSource, read.Data.TestSource, read.Data.Image));
         Assert.Empty(read.Data.Preprocess);
+        Assert.Empty(read.Data.Augment);
         Assert.True(read.Data.Shuffle);
         Assert.Equal(new WeightOptions(WeightKind.He), read.Model.Init.Weights);
-        Assert.Equal(BiasKind.Zeros, read.Model.Init.Bias);
+        Assert.Equal(0, read.Model.Init.Bias);
+        Assert.Null(read.Model.From);
         Assert.Equal([new LinearOptions(10, Bias: true)], read.Model.Layers);
-        Assert.Equal(LossKind.CrossEntropy, read.Loss);
+        Assert.Equal(new LossOptions(LossKind.CrossEntropy, LabelSmoothing: 0), read.Loss);
         Assert.Equal(
-            new OptimizerOptions { Kind = OptimizerKind.Adam, LearningRate = 0.001, WeightDecay = 0, DecayBiases = false, Beta1 = 0.9, Beta2 = 0.999, Epsilon = 1e-8 },
+            new OptimizerOptions
+            {
+                Kind = OptimizerKind.Adam,
+                LearningRate = 0.001,
+                WeightDecay = 0,
+                L1 = 0,
+                DecayBiases = false,
+                ClipNorm = null,
+                ClipValue = null,
+                Beta1 = 0.9,
+                Beta2 = 0.999,
+                Epsilon = 1e-8,
+                Schedule = new ConstantScheduleOptions(),
+            },
             read.Optimizer);
         Assert.Equal(
-            new TrainingOptions { Epochs = 20, Steps = null, BatchSize = 128, Shards = 4, Mode = TrainingMode.Sync, LastBatch = LastBatch.Keep },
+            new TrainingOptions { Epochs = 20, Steps = null, BatchSize = 128, Shards = 4, Mode = TrainingMode.Sync, Accumulate = 1, LastBatch = LastBatch.Keep, EarlyStopping = null },
             read.Training);
         Assert.Equal(
             new ClusterOptions { Workers = 2, Servers = 1, Partitions = 2, MinimumWorkers = 1, MaxRestarts = 3, Transport = TransportKind.Auto },
@@ -47,12 +63,6 @@ public sealed class DefaultsTests
         Assert.Equal([norm, norm, norm, new DropoutOptions(0.3), new LinearOptions(10, Bias: true)], read.Model.Layers);
     }
 
-    [Fact]
-    public void The_momentum_optimizer_takes_nine_tenths()
-    {
-        Assert.Equal(0.9, Reads.Good(Reads.Minimal + "optimizer: { kind: momentum }").Optimizer.Momentum);
-    }
-
     [Theory]
     [InlineData("digits", LossKind.CrossEntropy)]
     [InlineData("iris", LossKind.CrossEntropy)]
@@ -62,7 +72,7 @@ public sealed class DefaultsTests
     [InlineData("diabetes, task: classification", LossKind.CrossEntropy)]
     public void The_loss_follows_the_task(string source, LossKind expected)
     {
-        Assert.Equal(expected, Reads.Good($"data: {{ source: {source} }}\nmodel: {{ layers: [ linear: 1 ] }}").Loss);
+        Assert.Equal(expected, Reads.Good($"data: {{ source: {source} }}\nmodel: {{ layers: [ linear: 1 ] }}").Loss.Kind);
     }
 
     [Fact]

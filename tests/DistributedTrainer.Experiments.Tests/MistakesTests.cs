@@ -37,7 +37,7 @@ public sealed class MistakesTests
             test.yaml:11: model.layers.2.linear: '0' is not possible. Write a whole number from 1 to 1000000.
             test.yaml:12: loss: 'crossentropy' is unknown. Did you mean cross-entropy?
             test.yaml:15: optimizer.lr: there is no such key. Did you mean learning-rate?
-            test.yaml:16: optimizer.momentum: adam has no momentum; momentum has. Remove it.
+            test.yaml:16: optimizer.momentum: adam has no momentum; momentum, nesterov have. Remove it.
             test.yaml:17: training.epochs: '20' between quotes is a text. Write it without them.
             test.yaml:17: training.mode: stale is not built yet. Write sync.
             test.yaml:18: learning-rate: there is no such key. learning-rate belongs under optimizer.
@@ -47,7 +47,7 @@ public sealed class MistakesTests
 
     [Theory]
     [InlineData("epoch: 5", "epoch: there is no such key. epochs belongs under training.")]
-    [InlineData("colour: 5", "colour: there is no such key. Possible are data, name, seed, model, loss, optimizer, training, cluster, checkpoint.")]
+    [InlineData("colour: 5", "colour: there is no such key. Possible are name, seed, data, model, loss, optimizer, training, cluster, checkpoint.")]
     [InlineData("epochs: 5", "epochs: there is no such key. epochs belongs under training.")]
     [InlineData("batch-size: 5", "batch-size: there is no such key. batch-size belongs under training.")]
     [InlineData("layers: []", "layers: there is no such key. layers belongs under model.")]

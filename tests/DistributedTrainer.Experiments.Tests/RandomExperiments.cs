@@ -20,47 +20,90 @@ internal static class RandomExperiments
 
     private static readonly Gen<PreprocessOptions> Preprocess = Gen.OneOf(
         One(PreprocessKind.Center, PreprocessKind.Standardize, PreprocessKind.MinMax).Select(static kind => new PreprocessOptions(kind)),
-        Gen.Double[0.001, 1000].Select(static factor => new PreprocessOptions(PreprocessKind.Scale, factor)));
+        Gen.Double[0.001, 1000].Select(static factor => new PreprocessOptions(PreprocessKind.Scale, factor)),
+        Gen.Int[1, 30].Select(static degree => new PreprocessOptions(PreprocessKind.Polynomial) { Degree = degree }),
+        Text.Array[1, 3].Select(static columns => new PreprocessOptions(PreprocessKind.OneHot) { Columns = [.. columns.Distinct()] }));
+
+    private static readonly Gen<AugmentOptions> Augment = Gen.OneOf(
+        Gen.Int[1, 1000].Select(static pixels => new AugmentOptions(AugmentKind.Shift, pixels)),
+        Gen.Const(new AugmentOptions(AugmentKind.Flip)),
+        Gen.Select(One(AugmentKind.Rotate, AugmentKind.Noise, AugmentKind.ScaleJitter), Gen.Double[0.001, 0.99], static (kind, amount) => new AugmentOptions(kind, amount)));
 
     private static readonly Gen<DataOptions> Data = Gen.Select(
-        Text, Gen.OneOf(One<string?>([null]), Text.Select(static text => (string?)text)), One<TargetTask?>(null, TargetTask.Classification, TargetTask.Regression), Split, Preprocess.Array[0, 4], Flag,
-        static (source, target, task, split, preprocess, shuffle) => new DataOptions
+        Gen.Select(Text, Optional(Text), One<TargetTask?>([null, TargetTask.Classification, TargetTask.Regression])),
+        Gen.Select(Split, Gen.Int[0, 3], Gen.Int[2, 1000], Text, Optional(Text)),
+        Gen.Select(One<ImageOptions?>([null, new(1, 8, 8), new(3, 32, 24)]), Preprocess.Array[0, 4], Augment.Array[0, 3], Flag),
+        static (source, rows, row) => new DataOptions
         {
-            Source = source,
-            Target = target,
-            Task = task,
-            Split = split,
-            Preprocess = ValueList.Create<PreprocessOptions>(preprocess),
-            Shuffle = shuffle,
+            Source = source.Item1,
+            Target = source.Item2,
+            Task = source.Item3,
+            Split = Without(rows.Item1, rows.Item2 > 1, rows.Item5 is not null),
+            Folds = rows.Item2 == 2 ? rows.Item3 : null,
+            ValidationSource = rows.Item2 == 3 ? rows.Item4 : null,
+            TestSource = rows.Item5,
+            Image = row.Item1,
+            Preprocess = [.. row.Item2],
+            Augment = [.. row.Item3],
+            Shuffle = row.Item4,
         });
 
-    private static readonly Gen<LayerOptions> Layer = Gen.OneOf<LayerOptions>(
-        Gen.Select(Gen.Int[1, 1_000_000], Flag, static (outputs, bias) => (LayerOptions)new LinearOptions(outputs, bias)),
-        Gen.Select(BelowOne, Positive, Flag, static (momentum, epsilon, sync) => (LayerOptions)new BatchNormOptions(momentum, epsilon, sync)),
-        Gen.Enum<ActivationKind>().Select(static kind => (LayerOptions)new ActivationOptions(kind)),
-        BelowOne.Select(static rate => (LayerOptions)new DropoutOptions(rate)));
+    private static readonly Gen<LayerOptions> Layer = Layers(depth: 2);
 
     private static readonly Gen<WeightOptions> Weights = Gen.OneOf(
         One(WeightKind.He, WeightKind.Glorot, WeightKind.Xavier, WeightKind.Zeros).Select(static kind => new WeightOptions(kind)),
         Gen.Select(One(WeightKind.Normal, WeightKind.Uniform), Positive, static (kind, scale) => new WeightOptions(kind, scale)));
 
     private static readonly Gen<ModelOptions> Model = Gen.Select(
-        Weights, Layer.Array[0, 6], Gen.Int[1, 100],
-        static (weights, layers, outputs) => new ModelOptions { Init = new InitOptions { Weights = weights }, Layers = [.. layers, new LinearOptions(outputs)] });
+        Weights, Layer.Array[0, 6], Gen.Int[1, 100], Optional(Text), One(0, -0.1, 0.01, 3),
+        static (weights, layers, outputs, from, bias) => new ModelOptions
+        {
+            From = from,
+            Init = new InitOptions { Weights = weights, Bias = bias },
+            Layers = [.. layers, new LinearOptions(outputs)],
+        });
+
+    private static readonly Gen<ScheduleOptions> Schedule = Gen.OneOf<ScheduleOptions>(
+        Gen.Const<ScheduleOptions>(new ConstantScheduleOptions()),
+        Gen.Select(Gen.Long[1, long.MaxValue], Gen.Double[0.01, 0.99], static (every, factor) => (ScheduleOptions)new StepScheduleOptions(every, factor)),
+        Gen.Double[0.01, 0.99].Select(static factor => (ScheduleOptions)new ExponentialScheduleOptions(factor)),
+        Positive.Select(static decay => (ScheduleOptions)new InverseTimeScheduleOptions(decay)),
+        Gen.Select(One<long?>([null, 1, 1000]), One(0, 1e-13), static (steps, minimum) => (ScheduleOptions)new CosineScheduleOptions(steps, minimum)),
+        Gen.Select(Gen.Long[1, 1000], One<long?>([null, 1001, 5000]), One(0, 1e-13), static (warmup, steps, minimum) => (ScheduleOptions)new WarmupCosineScheduleOptions(warmup, steps, minimum)),
+        Gen.Select(
+            Gen.Double[0.01, 0.99], Gen.Int[0, 100], BelowOne, One(0, 1e-13),
+            static (factor, patience, threshold, minimum) => (ScheduleOptions)new ReduceOnPlateauScheduleOptions(factor, patience, threshold, minimum)));
 
     private static readonly Gen<OptimizerOptions> Optimizer = Gen.Select(
-        Gen.Enum<OptimizerKind>(), Positive, Positive, Flag, Gen.Select(BelowOne, BelowOne, BelowOne, Positive),
-        static (kind, rate, decay, biases, own) => Own(new OptimizerOptions { Kind = kind, LearningRate = rate, WeightDecay = decay, DecayBiases = biases }, own));
+        Gen.Select(Gen.Enum<OptimizerKind>(), Positive, Positive, Positive, Flag),
+        Gen.Select(One<double?>([null, 0.5, 1]), One<double?>([null, 0.1, 10]), Schedule),
+        Gen.Select(BelowOne, BelowOne, Positive),
+        static (rule, more, own) => Own(
+            new OptimizerOptions
+            {
+                Kind = rule.Item1,
+                LearningRate = rule.Item2,
+                WeightDecay = rule.Item3,
+                L1 = rule.Item4,
+                DecayBiases = rule.Item5,
+                ClipNorm = more.Item1,
+                ClipValue = more.Item2,
+                Schedule = more.Item3,
+            },
+            own));
 
     private static readonly Gen<TrainingOptions> Training = Gen.Select(
-        Gen.Int[1, 1_000_000], Gen.Long[1, long.MaxValue], Flag, Gen.Int[64, 100_000], Gen.Int[1, 64], Gen.Enum<LastBatch>(),
-        static (epochs, steps, bySteps, batch, shards, last) => new TrainingOptions
+        Gen.Select(Gen.Int[1, 1_000_000], Gen.Long[1, long.MaxValue], Flag), Gen.Int[64, 100_000], Gen.Int[1, 64], Gen.Int[1, 100], Gen.Enum<LastBatch>(),
+        Gen.Select(Flag, Gen.Enum<EarlyStoppingMetric>(), Gen.Int[1, 50], Flag),
+        static (length, batch, shards, accumulate, last, stopping) => new TrainingOptions
         {
-            Epochs = bySteps ? null : epochs,
-            Steps = bySteps ? steps : null,
+            Epochs = length.Item3 ? null : length.Item1,
+            Steps = length.Item3 ? length.Item2 : null,
             BatchSize = batch,
             Shards = shards,
+            Accumulate = accumulate,
             LastBatch = last,
+            EarlyStopping = stopping.Item1 ? new EarlyStoppingOptions { Metric = stopping.Item2, Patience = stopping.Item3, RestoreBest = stopping.Item4 } : null,
         });
 
     private static readonly Gen<ClusterOptions> Cluster = Gen.Select(
@@ -79,25 +122,93 @@ internal static class RandomExperiments
 
     /// <summary>Experiment number <paramref name="seed"/>: the same one always.</summary>
     public static Experiment Number(uint seed) =>
-        Gen.Select(Name, Gen.ULong, Data, Model, Gen.Select(Optimizer, Training, Cluster), static (name, key, data, model, run) => new Experiment
+        Gen.Select(Name, Gen.ULong, Data, Model, Gen.Select(Optimizer, Training, Cluster), static (name, key, data, model, run) =>
         {
-            Name = name,
-            Seed = key,
-            Data = data,
-            Model = model,
-            Loss = data.Task == TargetTask.Regression || (data.Task is null && key % 2 == 0) ? LossKind.MeanSquaredError : LossKind.CrossEntropy,
-            Optimizer = run.Item1,
-            Training = run.Item2,
-            Cluster = run.Item3,
+            var loss = Loss(data.Task, key);
+            return new Experiment
+            {
+                Name = name,
+                Seed = key,
+                Data = data,
+                Model = model,
+                Loss = loss,
+                Optimizer = run.Item1,
+                Training = Possible(run.Item2, data, loss),
+                Cluster = run.Item3,
+            };
         }).Generate(new PCG(seed, 1), null, out _);
 
     private static Gen<T> One<T>(params T[] values) => Gen.Int[0, values.Length - 1].Select(place => values[place]);
 
-    // What a kind does not use keeps its default: it is not in the file.
-    private static OptimizerOptions Own(OptimizerOptions options, (double A, double B, double C, double Positive) own) => options.Kind switch
+    private static Gen<string?> Optional(Gen<string> text) => Gen.OneOf(One<string?>([null]), text.Select(static value => (string?)value));
+
+    private static Gen<LayerOptions> Layers(int depth)
     {
-        OptimizerKind.Momentum => options with { Momentum = own.A },
-        OptimizerKind.Adam => options with { Beta1 = own.B, Beta2 = own.C, Epsilon = own.Positive },
+        Gen<LayerOptions>[] plain =
+        [
+            Gen.Select(Gen.Int[1, 1_000_000], Flag, static (outputs, bias) => (LayerOptions)new LinearOptions(outputs, bias)),
+            Gen.Select(BelowOne, Positive, Flag, static (momentum, epsilon, sync) => (LayerOptions)new BatchNormOptions(momentum, epsilon, sync)),
+            Positive.Select(static epsilon => (LayerOptions)new LayerNormOptions(epsilon)),
+            BelowOne.Select(static rate => (LayerOptions)new DropoutOptions(rate)),
+            Gen.Enum<ActivationKind>().Where(static kind => kind is not (ActivationKind.LeakyRelu or ActivationKind.Elu)).Select(static kind => (LayerOptions)new ActivationOptions(kind)),
+            BelowOne.Select(static slope => (LayerOptions)new ActivationOptions(ActivationKind.LeakyRelu, slope)),
+            Positive.Select(static alpha => (LayerOptions)new ActivationOptions(ActivationKind.Elu, alpha)),
+            Gen.Select(
+                Gen.Int[1, 1000], Gen.Int[1, 9], Gen.Int[1, 4], Gen.Int[0, 4], Flag,
+                static (outputs, kernel, stride, padding, bias) => (LayerOptions)new Conv2dOptions(outputs, kernel, stride, padding, bias)),
+            Gen.Select(Gen.Int[1, 9], Gen.Int[1, 9], static (kernel, stride) => (LayerOptions)new MaxPool2dOptions(kernel, stride)),
+            Gen.Select(Gen.Int[1, 9], Gen.Int[1, 9], static (kernel, stride) => (LayerOptions)new AvgPool2dOptions(kernel, stride)),
+            One<LayerOptions>(new GlobalAvgPool2dOptions(), new FlattenOptions()),
+        ];
+        if (depth == 0)
+        {
+            return Gen.OneOf(plain);
+        }
+
+        var below = Layers(depth - 1);
+        return Gen.OneOf([.. plain, Gen.Select(below.Array[1, 3], below.Array[0, 2], static (layers, shortcut) => (LayerOptions)new ResidualOptions([.. layers], [.. shortcut]))]);
+    }
+
+    private static LossOptions Loss(TargetTask? task, ulong key)
+    {
+        LossKind[] numbers = [LossKind.MeanSquaredError, LossKind.MeanAbsoluteError, LossKind.Huber];
+        var kinds = task switch
+        {
+            TargetTask.Regression => numbers,
+            TargetTask.Classification => [.. Enum.GetValues<LossKind>().Except(numbers)],
+            _ => Enum.GetValues<LossKind>(),
+        };
+        var kind = kinds[(int)(key % (ulong)kinds.Length)];
+        return kind switch
+        {
+            LossKind.CrossEntropy => new LossOptions(kind, LabelSmoothing: key % 10 / 10.0),
+            LossKind.Huber => new LossOptions(kind, Delta: (key % 100 / 10.0) + 0.1),
+            _ => new LossOptions(kind),
+        };
+    }
+
+    // Rows that folds or a file of their own give are not in the split.
+    private static SplitOptions? Without(SplitOptions? split, bool validation, bool test) =>
+        split is null ? null : split with { Validation = validation ? 0 : split.Validation, Test = test ? 0 : split.Test };
+
+    // Early stopping needs validation rows, and numbers have no accuracy.
+    private static TrainingOptions Possible(TrainingOptions training, DataOptions data, LossOptions loss)
+    {
+        var watched = data.Folds is not null || data.ValidationSource is not null || data.Split?.Validation > 0;
+        var numbers = loss.Kind is LossKind.MeanSquaredError or LossKind.MeanAbsoluteError or LossKind.Huber;
+        return training with
+        {
+            EarlyStopping = !watched ? null : numbers && training.EarlyStopping is { } stopping ? stopping with { Metric = EarlyStoppingMetric.ValidationLoss } : training.EarlyStopping,
+        };
+    }
+
+    // What a kind does not use keeps its default: it is not in the file.
+    private static OptimizerOptions Own(OptimizerOptions options, (double A, double B, double Positive) own) => options.Kind switch
+    {
+        OptimizerKind.Momentum or OptimizerKind.Nesterov => options with { Momentum = own.A },
+        OptimizerKind.Rmsprop => options with { Decay = own.A, Epsilon = own.Positive },
+        OptimizerKind.Adagrad => options with { Epsilon = own.Positive },
+        OptimizerKind.Adam or OptimizerKind.Adamw => options with { Beta1 = own.A, Beta2 = own.B, Epsilon = own.Positive },
         _ => options,
     };
 }

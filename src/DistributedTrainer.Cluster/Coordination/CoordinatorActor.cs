@@ -188,7 +188,7 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
             return;
         }
 
-        if (prepared.DataSha256 != run.Plan.Data.Dataset.Sha256)
+        if (prepared.DataSha256 != run.Plan.InputsSha256)
         {
             var dataset = run.Plan.Data.Dataset;
             Unfit(node, $"{prepared.Node} has read other data than the coordinator: {dataset.Name} has the SHA-256 {prepared.DataSha256} there and {dataset.Sha256} here. Give all nodes the same file.");
@@ -330,6 +330,11 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
         Log(_run.Progress.EvaluationText(evaluated.Version.Value));
         if (_run.Progress.Finished && _run.Phase != RunPhase.Finishing)
         {
+            if (evaluated.Version.Value < _run.Plan.TotalSteps)
+            {
+                Notice($"Stopped early at step {evaluated.Version}: the validation has not become better since step {evaluated.Best}.");
+            }
+
             Fetch(null);
         }
     }
@@ -460,7 +465,7 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
         var run = _run!;
         run.Phase = RunPhase.Finishing;
         var (plan, host, routes, generation) = (run.Plan, _host, Routes(), run.Generation.Value);
-        var version = failure is null ? plan.TotalSteps : run.CommonVersion.Value;
+        var version = failure is null ? run.Progress.KeptVersion : run.CommonVersion.Value;
         Task.Run(() => new Fetched(run.Id, FinalParameters.Fetch(plan, host, routes, generation, version), failure))
             .PipeTo(Self, failure: cause => new Fetched(run.Id, null, cause.Message));
     }

@@ -19,6 +19,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
     private (double Loss, long Rows) _epoch;
     private (double Loss, long Rows) _lastEpoch;
     private long _rows;
+    private (long Version, SetSums? Validation, SetSums? Test) _best;
 
     public long Step { get; private set; }
 
@@ -33,6 +34,9 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
     public SetSums? Test { get; private set; }
 
     public bool Finished { get; private set; }
+
+    /// <summary>The version whose parameters are the result, once finished: the last one, or the best one where early stopping restores it.</summary>
+    public long KeptVersion { get; private set; }
 
     public IReadOnlyList<Recovery> Recoveries => _recoveries;
 
@@ -55,7 +59,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             Loss = loss / rows;
             _rows += rows;
             _epoch = (_epoch.Loss + loss, _epoch.Rows + rows);
-            folder.Metric(new { Step, Epoch = (double)Step / plan.Schedule.StepsPerEpoch, Loss, LearningRate = plan.LearningRate(step), RowsPerSecond = Math.Round(speed) });
+            folder.Metric(new { Step, Epoch = (double)Step / plan.Schedule.StepsPerEpoch, Loss, LearningRate = Math.Round(applied.LearningRates[i], 9), RowsPerSecond = Math.Round(speed) });
             if (Step % plan.Schedule.StepsPerEpoch == 0 || Step == plan.TotalSteps)
             {
                 _lastEpoch = _epoch;
@@ -71,7 +75,12 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
         var version = evaluated.Version.Value;
         Validation = evaluated.Validation.Rows > 0 ? evaluated.Validation : null;
         Test = evaluated.Test.Rows > 0 ? evaluated.Test : null;
-        Finished = version == plan.TotalSteps;
+        Finished = evaluated.Last;
+        if (evaluated.Best.Value == version)
+        {
+            _best = (version, Validation, Test);
+        }
+
         if (Validation is not null || Test is not null)
         {
             folder.Metric(new
@@ -83,6 +92,15 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
                 TestLoss = Mean(Test),
                 TestAccuracy = Accuracy(Test),
             });
+        }
+
+        if (Finished && plan.EarlyStopping is { RestoreBest: true } && _best.Version > 0)
+        {
+            (KeptVersion, Validation, Test) = _best;
+        }
+        else
+        {
+            KeptVersion = version;
         }
 
         folder.FlushMetrics();
@@ -131,6 +149,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
         Experiment = plan.Experiment.Name,
         plan.Seed,
         Steps = Step,
+        BestStep = KeptVersion == Step || KeptVersion == 0 ? (long?)null : KeptVersion,
         Epochs = Math.Round((double)Step / plan.Schedule.StepsPerEpoch, 3),
         ParametersSha256 = parametersSha256,
         Metrics = new

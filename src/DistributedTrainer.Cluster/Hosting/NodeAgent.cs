@@ -134,7 +134,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             {
                 Partitions = served,
                 Statistics = statistics,
-                Evaluations = hasLead ? new EvaluationBoard(plan.Shards, lead.Evaluated) : null,
+                Evaluations = hasLead ? new EvaluationBoard(plan, lead.Evaluated) : null,
                 LinkLost = (worker, reason) => coordinator.Tell(new Partitions.LinkLost(run, new WorkerId(worker), reason), ActorRefs.NoSender),
             });
         }

@@ -25,7 +25,7 @@ internal static class PlanProblems
             Empty("test", shares.Test, split.Test.Length, dataset.Rows, problems);
         }
 
-        var loss = TrainingPlan.LossOf(experiment);
+        var loss = EngineParts.LossOf(experiment);
         var classification = dataset.Task == DataTask.Classification;
         if (classification != (loss.Targets == LossTargets.Classes))
         {
@@ -49,8 +49,45 @@ internal static class PlanProblems
         }
     }
 
-    /// <summary>A single row that is flat has no variance: batch normalisation of it is undefined.</summary>
+    /// <summary>What the model shows once it is built.</summary>
     public static void FindInModel(TrainingPlan plan, ICollection<string> problems)
+    {
+        var classification = plan.IsClassification;
+        var targets = classification ? plan.Data.Dataset.ClassNames.Count : 1;
+        var outputs = plan.Model.Output.Elements;
+        if (plan.Experiment.Model.Layers is not [.., LinearOptions] && plan.Loss.OutputsFor(targets) is { } needed && outputs != needed)
+        {
+            problems.Add($"model.layers: the model ends with {plan.Model.Output} outputs, {plan.Loss.Name} needs {needed} for {plan.Data.Dataset.TargetName}. Write linear: {needed} at the end.");
+        }
+
+        foreach (var problem in plan.Augmentation.Select(step => Augmenter.Problem(step, plan.Data.InputShape)).OfType<string>())
+        {
+            problems.Add(problem);
+        }
+
+        if (plan.Data.Validation.Rows == 0)
+        {
+            if (plan.EarlyStopping is not null)
+            {
+                problems.Add("training.early-stopping: there are no validation rows to judge by. Raise data.split.validation, or remove it.");
+            }
+
+            if (plan.Plateau is not null)
+            {
+                problems.Add("optimizer.schedule: reduce-on-plateau needs validation rows to judge by. Raise data.split.validation, or choose another schedule.");
+            }
+        }
+
+        if (plan.EarlyStopping?.Metric == EarlyStoppingMetric.ValidationAccuracy && !classification)
+        {
+            problems.Add("training.early-stopping: a regression has no accuracy. Write metric: validation-loss.");
+        }
+
+        FindInBatchNorms(plan, problems);
+    }
+
+    /// <summary>A single row that is flat has no variance: batch normalisation of it is undefined.</summary>
+    private static void FindInBatchNorms(TrainingPlan plan, ICollection<string> problems)
     {
         if (plan.Model.BatchNorms.All(static slot => slot.Positions > 1))
         {

@@ -1,9 +1,8 @@
 using DistributedTrainer.Data;
-using DistributedTrainer.Engine.Initializers;
-using DistributedTrainer.Engine.Layers;
 using DistributedTrainer.Engine.Losses;
 using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Engine.Optimizers;
+using DistributedTrainer.Engine.Optimizers.Schedules;
 using DistributedTrainer.Engine.Reduction;
 using DistributedTrainer.Engine.Tensors;
 using DistributedTrainer.Experiments;
@@ -16,26 +15,25 @@ namespace DistributedTrainer.Cluster.Planning;
 internal sealed class TrainingPlan
 {
     private readonly FixedTree _tree;
+    private readonly Schedule _rates;
+    private StartingWeights? _start;
 
     private TrainingPlan(Experiment experiment, PreparedData data, ulong token)
     {
         Experiment = experiment;
         Data = data;
         Token = token;
-        var training = experiment.Training;
+        var (training, optimizer) = (experiment.Training, experiment.Optimizer);
         Schedule = new LeafSchedule(
             data.Training.Rows, training.BatchSize, training.Shards, training.LastBatch == LastBatch.Keep, experiment.Data.Shuffle, experiment.Seed);
         TotalSteps = training.Steps ?? (training.Epochs ?? 1) * Schedule.StepsPerEpoch;
-        Model = new Model(Define(experiment, data));
-        Loss = LossOf(experiment);
-        var optimizer = experiment.Optimizer;
-        Optimizer = optimizer.Kind switch
-        {
-            OptimizerKind.Sgd => new Sgd(),
-            OptimizerKind.Momentum => new Momentum((float)optimizer.Momentum),
-            OptimizerKind.Adam => new Adam((float)optimizer.Beta1, (float)optimizer.Beta2, (float)optimizer.Epsilon),
-            _ => throw new ArgumentException($"optimizer: {optimizer.Kind} is not built."),
-        };
+        var input = experiment.Model.Layers.Any(EngineParts.NeedsImages) ? data.InputShape : new Shape(data.InputShape.Elements);
+        Model = new Model(new ModelDefinition(input, [.. experiment.Model.Layers.Select(EngineParts.LayerOf)], EngineParts.WeightsOf(experiment.Model.Init.Weights)));
+        Loss = EngineParts.LossOf(experiment);
+        Optimizer = EngineParts.OptimizerOf(optimizer);
+        Augmentation = EngineParts.AugmentationOf(experiment.Data);
+        Plateau = EngineParts.PlateauOf(optimizer.Schedule);
+        _rates = EngineParts.ScheduleOf(optimizer.Schedule, TotalSteps);
         Ranges = PartitionMap.Cut(Model.Layout, experiment.Cluster.Partitions, optimizer.DecayBiases);
         _tree = new FixedTree(training.Shards);
     }
@@ -65,7 +63,16 @@ internal sealed class TrainingPlan
 
     public ulong Seed => Experiment.Seed;
 
-    public float WeightDecay => (float)Experiment.Optimizer.WeightDecay;
+    /// <summary>How training rows are varied; empty: not at all.</summary>
+    public AugmentStep[] Augmentation { get; }
+
+    /// <summary>How the learning rate follows the validation loss; null: it does not.</summary>
+    public ReduceOnPlateau? Plateau { get; }
+
+    public EarlyStoppingOptions? EarlyStopping => Experiment.Training.EarlyStopping;
+
+    /// <summary>SHA-256 of everything that was read from files: shows whether two nodes read the same.</summary>
+    public string InputsSha256 => _start is null ? Data.Dataset.Sha256 : $"{Data.Dataset.Sha256}+{_start.Sha256}";
 
     public bool IsClassification => Data.Dataset.Task == DataTask.Classification;
 
@@ -80,41 +87,90 @@ internal sealed class TrainingPlan
     /// <summary>Builds the plan, or says all that is wrong with the experiment's data.</summary>
     public static TrainingPlan? Create(Experiment experiment, string baseDirectory, ulong token, ICollection<string> problems)
     {
-        var dataset = DatasetReader.Read(experiment.Data.Source, experiment.Data.Target, Task(experiment.Data.Task), baseDirectory, problems);
+        UnbuiltOptions.Find(experiment, problems);
+        if (problems.Count > 0)
+        {
+            return null;
+        }
+
+        var dataset = DatasetReader.Read(EngineParts.SourcesOf(experiment.Data), baseDirectory, problems);
         if (dataset is null)
         {
             return null;
+        }
+
+        if (experiment.Data.Image is { } image)
+        {
+            if ((long)image.Channels * image.Height * image.Width != dataset.FeatureCount)
+            {
+                problems.Add($"data.image: {image.Channels}x{image.Height}x{image.Width} does not fit the {dataset.FeatureCount} features of {dataset.Name}. Choose channels, height and width whose product is {dataset.FeatureCount}.");
+                return null;
+            }
+
+            dataset = dataset.WithShape(image.Channels, image.Height, image.Width);
         }
 
         var split = experiment.Data.Split is { } shares
             ? DataSplit.Draw(dataset, shares.Validation, shares.Test, shares.Stratify, experiment.Seed)
             : DataSplit.None(dataset);
         PlanProblems.Find(experiment, dataset, split, problems);
-        if (problems.Count > 0)
+        if (problems.Count > 0 || PreparedData.Create(dataset, split, EngineParts.PreprocessingOf(experiment.Data), problems) is not { } data)
         {
             return null;
         }
 
-        var steps = experiment.Data.Preprocess.Select(static step => new PreprocessingStep(Step(step.Kind)) { Factor = step.Factor });
-        if (PreparedData.Create(dataset, split, steps, problems) is not { } data)
+        TrainingPlan plan;
+        try
         {
+            plan = new TrainingPlan(experiment, data, token);
+        }
+        catch (ArgumentException problem)
+        {
+            problems.Add($"model.layers: {problem.Message}");
             return null;
         }
 
-        var plan = new TrainingPlan(experiment, data, token);
         PlanProblems.FindInModel(plan, problems);
+        if (experiment.Model.From is { } from)
+        {
+            plan._start = StartingWeights.Read(plan.Model, from, baseDirectory, problems);
+        }
+
         return problems.Count == 0 ? plan : null;
     }
 
-    public float LearningRate(long step) => (float)Experiment.Optimizer.LearningRate;
-
-    /// <summary>What the experiment minimises.</summary>
-    public static Loss LossOf(Experiment experiment) => experiment.Loss switch
+    /// <summary>The parameters and running statistics of version 0.</summary>
+    public void Initialize(Span<float> parameters, Span<float> buffers)
     {
-        LossKind.CrossEntropy => new CrossEntropyLoss(),
-        LossKind.MeanSquaredError => new MeanSquaredErrorLoss(),
-        _ => throw new ArgumentException($"loss: {experiment.Loss} is not built."),
-    };
+        if (_start is null)
+        {
+            Model.Initialize(parameters, buffers, Seed);
+        }
+        else
+        {
+            _start.Parameters.CopyTo(parameters);
+            _start.Buffers.CopyTo(buffers);
+        }
+    }
+
+    /// <summary>The rate of a step after so many reductions by reduce-on-plateau.</summary>
+    public float LearningRate(long step, int reductions)
+    {
+        var initial = Experiment.Optimizer.LearningRate;
+        return (float)(Plateau?.Rate(initial, reductions) ?? _rates.Rate(initial, step));
+    }
+
+    /// <summary>What the optimizer is told of a step for parameters that regularisation touches, or does not.</summary>
+    public OptimizerStep StepOf(long step, int reductions, long rows, bool decays)
+    {
+        var options = Experiment.Optimizer;
+        return new OptimizerStep(step, LearningRate(step, reductions), rows)
+        {
+            WeightDecay = decays ? (float)options.WeightDecay : 0,
+            L1 = decays ? (float)options.L1 : 0,
+            ClipValue = (float)(options.ClipValue ?? double.PositiveInfinity),
+        };
+    }
 
     /// <summary>Rows of all leaves under a node in a step.</summary>
     public int RowsUnder(long step, TreeNode node)
@@ -135,23 +191,6 @@ internal sealed class TrainingPlan
     public bool EvaluatesAt(long version) =>
         version == TotalSteps || (version > 0 && version % Schedule.StepsPerEpoch == 0 && Data.Validation.Rows > 0);
 
-    private static ModelDefinition Define(Experiment experiment, PreparedData data)
-    {
-        var weights = experiment.Model.Init.Weights;
-        return new ModelDefinition(
-            new Shape(data.InputShape.Elements), [.. experiment.Model.Layers.Select(Layer)], new InitialWeights(Enum.Parse<InitialWeightsKind>(weights.Kind.ToString()), weights.Scale));
-    }
-
-    private static LayerDefinition Layer(LayerOptions options) => options switch
-    {
-        LinearOptions linear => new LinearDefinition(linear.Outputs, linear.Bias),
-        BatchNormOptions norm => new BatchNormDefinition((float)norm.Momentum, (float)norm.Epsilon, norm.Sync),
-        ActivationOptions activation => new ActivationDefinition(Enum.Parse<Activation>(activation.Kind.ToString())),
-        DropoutOptions dropout => new DropoutDefinition((float)dropout.Rate),
-        _ => throw new ArgumentException($"model.layers: {options} is not built."),
-    };
-
-    private static PreprocessStep Step(PreprocessKind kind) => Enum.Parse<PreprocessStep>(kind.ToString());
-
-    private static DataTask? Task(TargetTask? task) => task is null ? null : Enum.Parse<DataTask>(task.ToString()!);
+    /// <summary>Whether the test rows are evaluated too: where the version may turn out to be the one that is kept.</summary>
+    public bool EvaluatesTestAt(long version) => version == TotalSteps || EarlyStopping is not null;
 }

@@ -1,4 +1,5 @@
 using DistributedTrainer.Channels;
+using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Engine.Reduction;
 using DistributedTrainer.Protocol;
 
@@ -17,16 +18,27 @@ internal sealed class EvaluationSums
     public SetSums Test => new(Values[3], (long)Values[4], (long)Values[5]);
 }
 
-/// <summary>Gathers the evaluation of one parameter version over all shards and lets the workers go on.</summary>
-internal sealed class EvaluationBoard(int shards, Action<long, EvaluationSums> evaluated)
+/// <summary>What an evaluation led to.</summary>
+/// <param name="Version">The version that was evaluated.</param>
+/// <param name="Sums">Of all shards.</param>
+/// <param name="BestVersion">The best one so far.</param>
+/// <param name="Last">Whether training ends here.</param>
+internal sealed record EvaluationOutcome(long Version, EvaluationSums Sums, long BestVersion, bool Last);
+
+/// <summary>Gathers the evaluation of one parameter version over all shards, judges it, and lets the workers go on.</summary>
+internal sealed class EvaluationBoard(TrainingPlan plan, Action<EvaluationOutcome> evaluated)
 {
+    /// <summary>In the flags of a verdict: training ends with this version.</summary>
+    public const byte StopFlag = 1;
+
+    private readonly EvaluationJudge _judge = new(plan);
     private readonly object _gate = new();
-    private readonly TreeGather<EvaluationSums> _gather = new(new FixedTree(shards), Add, static _ => { });
+    private readonly TreeGather<EvaluationSums> _gather = new(new FixedTree(plan.Shards), Add, static _ => { });
     private readonly List<IChannel> _waiting = [];
     private long _version = -1;
     private bool _done;
 
-    public int Shards => shards;
+    public int Shards => plan.Shards;
 
     public void Complete(IChannel channel, in FrameHeader frame, EvaluationSums sums)
     {
@@ -56,16 +68,23 @@ internal sealed class EvaluationBoard(int shards, Action<long, EvaluationSums> e
                 return;
             }
 
+            var first = !_done;
+            if (first)
+            {
+                _done = true;
+                _judge.Judge(_version, total);
+            }
+
+            var verdict = frame with { Kind = FrameKind.Verdict, Count = _judge.Verdict.Packed, Flags = _judge.Stops ? StopFlag : (byte)0, PayloadBytes = 0 };
             foreach (var waiting in _waiting)
             {
-                waiting.Post(frame with { Kind = FrameKind.Verdict, PayloadBytes = 0 }, new OwnBytes([]));
+                waiting.Post(verdict, new OwnBytes([]));
             }
 
             _waiting.Clear();
-            if (!_done)
+            if (first)
             {
-                _done = true;
-                evaluated(_version, total);
+                evaluated(new EvaluationOutcome(_version, total, _judge.Verdict.BestVersion, _judge.Stops || _version == plan.TotalSteps));
             }
         }
     }

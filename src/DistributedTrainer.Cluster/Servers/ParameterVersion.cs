@@ -16,12 +16,15 @@ internal sealed class ParameterVersion(int length, Action<ParameterVersion> recy
 
     public long Step { get; private set; }
 
+    /// <summary>What was known of the evaluations when it was made.</summary>
+    public Verdict Verdict { get; private set; }
+
     public ReadOnlySpan<byte> Bytes => MemoryMarshal.AsBytes(Values.Span[..length]);
 
     /// <summary>Starts a new life with one user.</summary>
-    public ParameterVersion Open(long step)
+    public ParameterVersion Open(long step, Verdict verdict)
     {
-        Step = step;
+        (Step, Verdict) = (step, verdict);
         Volatile.Write(ref _users, 1);
         return this;
     }

@@ -11,7 +11,7 @@ namespace DistributedTrainer.Cluster.Servers;
 /// <summary>What a partition tells its actor; called from the thread that completed a step.</summary>
 internal interface IPartitionEvents
 {
-    void StepApplied(long step, double lossSum, int rows);
+    void StepApplied(long step, double lossSum, int rows, float learningRate);
 
     void Failed(long step, string reason);
 }
@@ -36,6 +36,12 @@ internal sealed class Partition
     private readonly int _versionLength;
     private ParameterVersion _current;
     private ParameterVersion? _previous;
+
+    // The version that early stopping may go back to.
+    private ParameterVersion? _best;
+
+    // What the evaluations say of the step that is being gathered; it comes with each of its pushes.
+    private Verdict _verdict;
     private long _generation;
     private bool _failed;
 
@@ -55,7 +61,7 @@ internal sealed class Partition
 
         var parameters = new AlignedBuffer(plan.Model.Layout.Length);
         var runningStatistics = new float[plan.Model.Buffers.Length];
-        plan.Model.Initialize(parameters.Span, runningStatistics, plan.Seed);
+        plan.Initialize(parameters.Span, runningStatistics);
         parameters.Span.Slice(range.Offset, range.Length).CopyTo(_current.Values.Span);
         if (statistics is not null)
         {
@@ -127,6 +133,7 @@ internal sealed class Partition
                 return;
             }
 
+            _verdict = Verdict.Unpack(push.Count);
             _leaves.Offer(node, buffer);
             if (_leaves.Total is not null)
             {
@@ -154,7 +161,7 @@ internal sealed class Partition
                 return true;
             }
 
-            var found = version == _current.Step ? _current : version == _previous?.Step ? _previous : null;
+            var found = version == _current.Step ? _current : version == _previous?.Step ? _previous : version == _best?.Step ? _best : null;
             if (found is not null)
             {
                 Send(channel, found);
@@ -209,12 +216,17 @@ internal sealed class Partition
             return;
         }
 
+        if (_verdict.BestVersion == step && step > 0 && _plan.EarlyStopping is { RestoreBest: true })
+        {
+            _best?.Release();
+            _best = _current.Share();
+        }
+
         var next = NewVersion(step + 1);
-        var optimizerStep = new OptimizerStep(step, _plan.LearningRate(step), total.Rows);
         foreach (var piece in _range.Pieces)
         {
             _plan.Optimizer.Update(
-                optimizerStep with { WeightDecay = piece.Decays ? _plan.WeightDecay : 0 },
+                _plan.StepOf(step, _verdict.Reductions, total.Rows, piece.Decays),
                 _current.Values.Span.Slice(piece.Start, piece.Length),
                 total.Gradient.Span.Slice(piece.Start, piece.Length),
                 State(0, piece),
@@ -243,7 +255,7 @@ internal sealed class Partition
         }
 
         _waiting.RemoveAll(entry => entry.Version <= _current.Step);
-        _events.StepApplied(step, loss, rows);
+        _events.StepApplied(step, loss, rows, _plan.LearningRate(step, _verdict.Reductions));
     }
 
     private Span<float> State(int index, PartitionPiece piece) =>
@@ -258,6 +270,7 @@ internal sealed class Partition
             Generation = _generation,
             Step = version.Step,
             Partition = _range.Id,
+            Count = version.Verdict.Packed,
             PayloadBytes = _versionLength * sizeof(float),
         };
         channel.Post(header, version.Share());
@@ -270,7 +283,7 @@ internal sealed class Partition
     }
 
     private ParameterVersion NewVersion(long step) =>
-        (_spareVersions.TryTake(out var spare) ? spare : new ParameterVersion(_versionLength, _spareVersions.Add)).Open(step);
+        (_spareVersions.TryTake(out var spare) ? spare : new ParameterVersion(_versionLength, _spareVersions.Add)).Open(step, _verdict);
 
     private void AddIntoLeft(LeafBuffer left, LeafBuffer right)
     {

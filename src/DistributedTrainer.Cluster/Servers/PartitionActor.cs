@@ -17,6 +17,7 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
     private readonly ICanTell _coordinator;
     private readonly List<double> _losses = [];
     private readonly List<int> _rows = [];
+    private readonly List<double> _rates = [];
     private long _firstStep;
 
     public PartitionActor(RunId run, Partition partition, ICanTell coordinator)
@@ -36,6 +37,7 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
 
             _losses.Add(applied.LossSum);
             _rows.Add(applied.Rows);
+            _rates.Add(applied.LearningRate);
             if (_losses.Count >= ReportLimit)
             {
                 Report();
@@ -46,7 +48,9 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
         {
             // Steps before the evaluation are told before it.
             Report();
-            _coordinator.Tell(new Partitions.Evaluated(_run, new StepId(evaluation.Version), evaluation.Sums.Validation, evaluation.Sums.Test), Self);
+            var outcome = evaluation.Outcome;
+            _coordinator.Tell(
+                new Partitions.Evaluated(_run, new StepId(outcome.Version), outcome.Sums.Validation, outcome.Sums.Test, new StepId(outcome.BestVersion), outcome.Last), Self);
         });
         Receive<StepFailed>(failed =>
         {
@@ -66,17 +70,18 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
     {
         if (_losses.Count > 0)
         {
-            _coordinator.Tell(new Partitions.StepsApplied(_run, new StepId(_firstStep), [.. _losses], [.. _rows]), Self);
+            _coordinator.Tell(new Partitions.StepsApplied(_run, new StepId(_firstStep), [.. _losses], [.. _rows], [.. _rates]), Self);
             _losses.Clear();
             _rows.Clear();
+            _rates.Clear();
         }
     }
 
-    internal sealed record StepApplied(long Step, double LossSum, int Rows) : INoSerializationVerificationNeeded;
+    internal sealed record StepApplied(long Step, double LossSum, int Rows, float LearningRate) : INoSerializationVerificationNeeded;
 
     internal sealed record StepFailed(long Step, string Reason) : INoSerializationVerificationNeeded;
 
-    internal sealed record Evaluation(long Version, EvaluationSums Sums) : INoSerializationVerificationNeeded;
+    internal sealed record Evaluation(EvaluationOutcome Outcome) : INoSerializationVerificationNeeded;
 
     private sealed class ReportDue : INoSerializationVerificationNeeded
     {
@@ -90,12 +95,12 @@ internal sealed class PartitionEvents(bool lead) : IPartitionEvents
     /// <summary>Set once, before the first push can arrive.</summary>
     public IActorRef Actor { get; set; } = ActorRefs.Nobody;
 
-    public void StepApplied(long step, double lossSum, int rows)
+    public void StepApplied(long step, double lossSum, int rows, float learningRate)
     {
         // The loss of a step is the same in all partitions: one tells it.
         if (lead)
         {
-            Actor.Tell(new PartitionActor.StepApplied(step, lossSum, rows));
+            Actor.Tell(new PartitionActor.StepApplied(step, lossSum, rows, learningRate));
         }
     }
 
@@ -108,5 +113,5 @@ internal sealed class PartitionEvents(bool lead) : IPartitionEvents
         }
     }
 
-    public void Evaluated(long version, EvaluationSums sums) => Actor.Tell(new PartitionActor.Evaluation(version, sums));
+    public void Evaluated(EvaluationOutcome outcome) => Actor.Tell(new PartitionActor.Evaluation(outcome));
 }

@@ -24,12 +24,14 @@ internal sealed class LeafComputer
     private readonly TreeGather<LeafBuffer> _nodes;
     private readonly Dictionary<int, ShardOrder> _orders = [];
     private readonly HashSet<int> _computed = [];
+    private readonly Augmenter? _augmenter;
     private long _step = -1;
 
     public LeafComputer(TrainingPlan plan)
     {
         _plan = plan;
         _workspace = plan.Model.CreateWorkspace(plan.Loss, Math.Max(EvaluationRows, plan.BatchSize));
+        _augmenter = plan.Augmentation.Length > 0 ? new Augmenter(plan.Augmentation) : null;
         _pool = new LeafBufferPool(plan.Model.Layout.Length);
         _nodes = new TreeGather<LeafBuffer>(new FixedTree(plan.Shards), AddIntoLeft, _pool.Return);
     }
@@ -69,6 +71,7 @@ internal sealed class LeafComputer
         foreach (var segment in segments)
         {
             Gather(_plan.Data.Training, OrderOf(segment.Leaf).Rows(_step), rows, segment.FirstRow);
+            Augment(segment, rows);
         }
 
         var buffers = Array.ConvertAll(missing, _ => _pool.Rent());
@@ -151,6 +154,22 @@ internal sealed class LeafComputer
             {
                 targets[firstRow + i] = subset.Target(rows[i]);
             }
+        }
+    }
+
+    private void Augment(LeafSegment leaf, int totalRows)
+    {
+        if (_augmenter is null)
+        {
+            return;
+        }
+
+        var input = _workspace.Input(totalRows);
+        var width = input.Length / totalRows;
+        for (var row = 0; row < leaf.Rows; row++)
+        {
+            _augmenter.Apply(
+                input.Slice((leaf.FirstRow + row) * width, width), _plan.Data.InputShape, Augmenter.Stream(_plan.Seed, _step, leaf.Leaf, row));
         }
     }
 

@@ -43,6 +43,7 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
                 Index = node.Index,
                 Rows = leaf.Rows,
                 Sum = leaf.LossSum,
+                Count = inbox.Verdict.Packed,
             };
             Send(header, MemoryMarshal.AsBytes(leaf.Gradient.Span.Slice(range.Offset, range.Length)));
         }
@@ -202,13 +203,13 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
             switch (header.Kind)
             {
                 case FrameKind.Parameters:
-                    inbox.Arrived(header.Partition, header.Step);
+                    inbox.Arrived(header.Partition, header.Step, header.Count);
                     break;
                 case FrameKind.StatisticsTotal:
                     inbox.TotalArrived(header.Count, (header.Flags & StatisticsFlags.Backward) != 0, header.Step, header.Rows);
                     break;
                 case FrameKind.Verdict:
-                    inbox.VerdictArrived(header.Step);
+                    inbox.VerdictArrived(header.Step, header.Count, (header.Flags & EvaluationBoard.StopFlag) != 0);
                     break;
                 case FrameKind.Refused when header.Count == ServerConnection.StaleGeneration:
                     // The new assignment is under way, and everything is pushed again under it.

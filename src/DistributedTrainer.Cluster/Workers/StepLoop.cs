@@ -149,7 +149,7 @@ internal sealed class StepLoop : IDisposable
                 return;
             }
 
-            if (_version == _plan.TotalSteps)
+            if (_version == _plan.TotalSteps || (_inbox.Stopped && _inbox.EvaluatedVersion == _version))
             {
                 return;
             }
@@ -176,7 +176,7 @@ internal sealed class StepLoop : IDisposable
         {
             foreach (var shard in assignment.Shards)
             {
-                _links.PushEvaluation(assignment.Generation.Value, _version, shard, _computer.Evaluate(shard, _version == _plan.TotalSteps));
+                _links.PushEvaluation(assignment.Generation.Value, _version, shard, _computer.Evaluate(shard, _plan.EvaluatesTestAt(_version)));
             }
         }
 

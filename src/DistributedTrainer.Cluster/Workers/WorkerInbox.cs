@@ -17,6 +17,7 @@ internal sealed class WorkerInbox
     private readonly ColumnSums[] _totals;
     private readonly long[] _totalSteps;
     private long _wanted = -1;
+    private Verdict _arrivedVerdict;
 
     public WorkerInbox(TrainingPlan plan)
     {
@@ -32,6 +33,12 @@ internal sealed class WorkerInbox
 
     /// <summary>The last version whose evaluation is complete.</summary>
     public long EvaluatedVersion { get; private set; } = -1;
+
+    /// <summary>What is known of the evaluations at the version that was copied last, or evaluated since.</summary>
+    public Verdict Verdict { get; private set; }
+
+    /// <summary>Whether the last evaluation ended the training.</summary>
+    public bool Stopped { get; private set; }
 
     /// <summary>Why a server cannot be reached; null while all is well.</summary>
     public string? Broken { get; private set; }
@@ -87,12 +94,13 @@ internal sealed class WorkerInbox
         }
     }
 
-    public void Arrived(int partition, long version)
+    public void Arrived(int partition, long version, long verdict)
     {
         lock (Gate)
         {
             if (version == _wanted)
             {
+                _arrivedVerdict = Verdict.Unpack(verdict);
                 _arrived[partition] = true;
                 Monitor.PulseAll(Gate);
             }
@@ -102,6 +110,11 @@ internal sealed class WorkerInbox
     /// <summary>Copies a whole version to where the model computes.</summary>
     public void CopyTo(Span<float> parameters, Span<float> buffers)
     {
+        lock (Gate)
+        {
+            Verdict = _arrivedVerdict;
+        }
+
         for (var p = 0; p < _staged.Length; p++)
         {
             var range = _plan.Ranges[p];
@@ -142,11 +155,15 @@ internal sealed class WorkerInbox
         }
     }
 
-    public void VerdictArrived(long version)
+    public void VerdictArrived(long version, long verdict, bool stop)
     {
         lock (Gate)
         {
-            EvaluatedVersion = Math.Max(EvaluatedVersion, version);
+            if (version > EvaluatedVersion)
+            {
+                (EvaluatedVersion, Verdict, Stopped) = (version, Verdict.Unpack(verdict), stop);
+            }
+
             Monitor.PulseAll(Gate);
         }
     }

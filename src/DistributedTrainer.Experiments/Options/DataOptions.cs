@@ -12,15 +12,36 @@ public sealed record DataOptions
     /// <summary>Null: decided by the target's values.</summary>
     public TargetTask? Task { get; init; }
 
-    /// <summary>Null: every row is a training row.</summary>
+    /// <summary>Null: every row of <see cref="Source"/> is a training row. The file's default is null where folds or a source of its own take its place.</summary>
     public SplitOptions? Split { get; init; } = new();
+
+    /// <summary>Parts of the training rows that take turns as validation rows, at least 2; null: none.</summary>
+    public int? Folds { get; init; }
+
+    /// <summary>Where the validation rows come from, as <see cref="Source"/>; null: from the split.</summary>
+    public string? ValidationSource { get; init; }
+
+    /// <summary>Where the test rows come from, as <see cref="Source"/>; null: from the split.</summary>
+    public string? TestSource { get; init; }
+
+    /// <summary>How a row is an image; null: as the data set itself says, or not at all.</summary>
+    public ImageOptions? Image { get; init; }
 
     /// <summary>Applied in this order; fitted on training rows only.</summary>
     public ValueList<PreprocessOptions> Preprocess { get; init; } = [];
 
+    /// <summary>Changes of training rows, applied in this order after preprocessing.</summary>
+    public ValueList<AugmentOptions> Augment { get; init; } = [];
+
     /// <summary>Whether each epoch visits the rows in another order; otherwise in file order.</summary>
     public bool Shuffle { get; init; } = true;
 }
+
+/// <summary>A row as an image: channel by channel, line by line.</summary>
+/// <param name="Channels">At least 1.</param>
+/// <param name="Height">Lines, at least 1.</param>
+/// <param name="Width">Pixels of a line, at least 1.</param>
+public sealed record ImageOptions(int Channels, int Height, int Width);
 
 /// <summary>What the target is.</summary>
 public enum TargetTask
@@ -41,27 +62,6 @@ public sealed record SplitOptions
     /// <summary>0 ≤ share &lt; 1 of all rows.</summary>
     public double Test { get; init; } = 0.2;
 
-    /// <summary>Whether every class is split in the same shares. The file's default is true for classes and false for numbers.</summary>
+    /// <summary>Whether every class is split in the same shares; without effect on numbers as targets.</summary>
     public bool Stratify { get; init; } = true;
-}
-
-/// <summary>One step of preprocessing.</summary>
-/// <param name="Kind">What is done.</param>
-/// <param name="Factor">What <see cref="PreprocessKind.Scale"/> multiplies by; 1 for the others.</param>
-public sealed record PreprocessOptions(PreprocessKind Kind, double Factor = 1);
-
-/// <summary>What a step of preprocessing does to each column.</summary>
-public enum PreprocessKind
-{
-    /// <summary>x − mean.</summary>
-    Center,
-
-    /// <summary>(x − mean) / standard deviation.</summary>
-    Standardize,
-
-    /// <summary>(x − minimum) / (maximum − minimum).</summary>
-    MinMax,
-
-    /// <summary>x · factor.</summary>
-    Scale,
 }

@@ -16,7 +16,7 @@ public sealed record Experiment
     public required ModelOptions Model { get; init; }
 
     /// <summary>What is minimised; default: by the task.</summary>
-    public LossKind Loss { get; init; } = LossKind.CrossEntropy;
+    public LossOptions Loss { get; init; } = new(LossKind.CrossEntropy);
 
     /// <summary>The update rule.</summary>
     public OptimizerOptions Optimizer { get; init; } = new();
@@ -26,14 +26,4 @@ public sealed record Experiment
 
     /// <summary>Who computes it. Nothing here changes the result.</summary>
     public ClusterOptions Cluster { get; init; } = new();
-}
-
-/// <summary>What is minimised.</summary>
-public enum LossKind
-{
-    /// <summary>Softmax with −log p of the true class; needs class numbers.</summary>
-    CrossEntropy,
-
-    /// <summary>Mean over the outputs of (z − t)²; needs numbers as targets.</summary>
-    MeanSquaredError,
 }

@@ -18,8 +18,37 @@ public sealed record TrainingOptions
     /// <summary>How workers and servers keep step.</summary>
     public TrainingMode Mode { get; init; } = TrainingMode.Sync;
 
+    /// <summary>Batches whose gradients are added up before one update, at least 1.</summary>
+    public int Accumulate { get; init; } = 1;
+
     /// <summary>What becomes of an epoch's last batch where it is smaller than the others.</summary>
     public LastBatch LastBatch { get; init; } = LastBatch.Keep;
+
+    /// <summary>When training ends before its time; null: never.</summary>
+    public EarlyStoppingOptions? EarlyStopping { get; init; }
+}
+
+/// <summary>Training ends where a metric has not become better for some epochs (Prechelt, 1998).</summary>
+public sealed record EarlyStoppingOptions
+{
+    /// <summary>What is watched.</summary>
+    public EarlyStoppingMetric Metric { get; init; } = EarlyStoppingMetric.ValidationLoss;
+
+    /// <summary>Epochs without improvement that are borne, at least 1.</summary>
+    public int Patience { get; init; } = 5;
+
+    /// <summary>Whether the parameters of the best epoch are restored at the end.</summary>
+    public bool RestoreBest { get; init; } = true;
+}
+
+/// <summary>What early stopping watches.</summary>
+public enum EarlyStoppingMetric
+{
+    /// <summary>The smaller the better.</summary>
+    ValidationLoss,
+
+    /// <summary>The larger the better; classification only.</summary>
+    ValidationAccuracy,
 }
 
 /// <summary>How workers and servers keep step.</summary>

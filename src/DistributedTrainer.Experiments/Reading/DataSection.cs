@@ -6,46 +6,73 @@ namespace DistributedTrainer.Experiments.Reading;
 /// <summary>Reads <c>data</c>.</summary>
 internal static class DataSection
 {
-    private static readonly string[] PlannedPreprocessing = ["polynomial", "one-hot"];
+    private const string Share = "a share from 0 to below 1";
+    private const int MostFolds = 1000;
+    private const int MostPixels = 65536;
 
     public static DataOptions Read(Section data)
     {
+        if (data.IsBroken)
+        {
+            return new DataOptions { Source = "" };
+        }
+
         var source = data.Text("source");
         if (string.IsNullOrEmpty(source))
         {
-            if (data.IsBroken)
-            {
-                return new DataOptions { Source = "" };
-            }
-
             data.Problems.Add(data.Find("source") ?? data.Node, data.KeyOf("source"), "is missing. Write the name of an embedded data set (digits, iris, wine, breast-cancer, diabetes) or the path of a .csv file.");
         }
-        else if (source.EndsWith(".parquet", StringComparison.OrdinalIgnoreCase))
-        {
-            data.Problems.Add(data.Find("source"), data.KeyOf("source"), "Parquet files are not built yet. Write the path of a .csv file.");
-        }
 
-        TargetTask? task = data.Find("task") is { } node ? data.Choice<TargetTask>(node, data.KeyOf("task")) : null;
+        RefuseParquet(data, "source", source);
         var options = new DataOptions
         {
             Source = source ?? "",
             Target = data.Text("target"),
-            Task = task,
+            Task = data.Find("task") is { } node ? data.Choice<TargetTask>(node, data.KeyOf("task")) : null,
+            Folds = data.Find("folds") is null ? null : (int)data.Integer("folds", 2, 2, MostFolds),
+            ValidationSource = ReadSource(data, "validation-source"),
+            TestSource = ReadSource(data, "test-source"),
             Split = ReadSplit(data),
-            Preprocess = ReadPreprocess(data),
+            Image = ReadImage(data),
+            Preprocess = PreparationReader.ReadPreprocess(data),
+            Augment = PreparationReader.ReadAugment(data),
             Shuffle = data.Flag("shuffle", true),
         };
-        data.NotBuilt("folds", remedy: "Remove it, or write a split.");
-        data.NotBuilt("validation-source", remedy: "Remove it, or write a split.");
-        data.NotBuilt("test-source", remedy: "Remove it, or write a split.");
-        data.NotBuilt("augment", static value => value is YamlSequenceNode { Children.Count: 0 });
+        if (options is { Folds: not null, ValidationSource: not null })
+        {
+            data.Problems.Add(data.Find("folds"), data.KeyOf("folds"), "folds take the validation rows from the training rows, but validation-source has them already. Remove one of the two.");
+        }
+
         data.RefuseUnknown();
         return options;
     }
 
+    private static string? ReadSource(Section data, string name)
+    {
+        var source = data.Text(name);
+        if (source is { Length: 0 })
+        {
+            data.Problems.Add(data.Find(name), data.KeyOf(name), "'' names no data. Write the path of a .csv file, or remove it.");
+        }
+
+        RefuseParquet(data, name, source);
+        return source;
+    }
+
+    private static void RefuseParquet(Section data, string name, string? source)
+    {
+        if (source?.EndsWith(".parquet", StringComparison.OrdinalIgnoreCase) == true)
+        {
+            data.Problems.Add(data.Find(name), data.KeyOf(name), "Parquet files are not built yet. Write the path of a .csv file.");
+        }
+    }
+
     private static SplitOptions? ReadSplit(Section data)
     {
-        if (data.Find("split") is YamlScalarNode { Value: "none" })
+        var validation = data.Find("folds") is not null ? "folds" : data.Find("validation-source") is not null ? "validation-source" : null;
+        var test = data.Find("test-source") is not null ? "test-source" : null;
+        var node = data.Find("split");
+        if (node is YamlScalarNode { Value: "none" } || (node is null && (validation ?? test) is not null))
         {
             return null;
         }
@@ -53,58 +80,69 @@ internal static class DataSection
         var section = data.Below("split", "validation: 0.1, test: 0.2");
         var shares = new SplitOptions
         {
-            Validation = section.Number("validation", 0.1, static share => share is >= 0 and < 1, "a share from 0 to below 1"),
-            Test = section.Number("test", 0.2, static share => share is >= 0 and < 1, "a share from 0 to below 1"),
+            Validation = ReadShare(data, section, "validation", 0.1, validation),
+            Test = ReadShare(data, section, "test", 0.2, test),
             Stratify = section.Flag("stratify", true),
         };
         section.RefuseUnknown();
         if (shares.Validation + shares.Test >= 1)
         {
-            data.Problems.Add(section.Node, section.Path, string.Create(CultureInfo.InvariantCulture, $"validation {shares.Validation} and test {shares.Test} leave no training rows. Together they must be below 1."));
+            data.Problems.Add(
+                section.Node,
+                section.Path,
+                string.Create(CultureInfo.InvariantCulture, $"validation {shares.Validation} and test {shares.Test} leave no training rows. Together they must be below 1."));
         }
 
         return shares;
     }
 
-    private static ValueList<PreprocessOptions> ReadPreprocess(Section data)
+    /// <param name="data">Holds the rival.</param>
+    /// <param name="split">Holds the share.</param>
+    /// <param name="name">The share's key.</param>
+    /// <param name="fallback">Its default where there is no rival.</param>
+    /// <param name="rival">The key in data that gives the same rows; the share must then be 0.</param>
+    private static double ReadShare(Section data, Section split, string name, double fallback, string? rival)
     {
-        if (data.Find("preprocess") is not { } node)
+        var share = split.Number(name, rival is null ? fallback : 0, static value => value is >= 0 and < 1, Share);
+        if (rival is null || share == 0)
         {
-            return [];
+            return share;
         }
 
-        if (node is not YamlSequenceNode list)
+        // A rival that came with --set takes the place of what the file says.
+        if (!data.Problems.IsOverride(data.Find(rival)) || data.Problems.IsOverride(split.Find(name)))
         {
-            data.Problems.Add(node, data.KeyOf("preprocess"), $"{Section.Text(node)} is not a list. Write preprocess: [ standardize ].");
-            return [];
+            data.Problems.Add(split.Find(name), split.KeyOf(name), $"data.{rival} gives the {name} rows already. Write 0, or remove one of the two.");
         }
 
-        var steps = new List<PreprocessOptions>();
-        for (var i = 0; i < list.Children.Count; i++)
+        return 0;
+    }
+
+    private static ImageOptions? ReadImage(Section data)
+    {
+        var node = data.Find("image");
+        if (node is null)
         {
-            var key = $"{data.KeyOf("preprocess")}.{i}";
-            var (name, argument) = list.Children[i] is YamlMappingNode { Children.Count: 1 } single
-                ? (single.Children.First().Key, single.Children.First().Value)
-                : (list.Children[i], null);
-            if ((name as YamlScalarNode)?.Value == "scale" && !Section.IsNull(argument))
-            {
-                steps.Add(new PreprocessOptions(PreprocessKind.Scale, data.Number(argument!, key, 1, static factor => factor != 0, "a factor other than 0")));
-                continue;
-            }
-
-            if (data.Choice<PreprocessKind>(name, key, PlannedPreprocessing) is not { } kind)
-            {
-                continue;
-            }
-
-            if (kind == PreprocessKind.Scale || !Section.IsNull(argument))
-            {
-                data.Problems.Add(list.Children[i], key, kind == PreprocessKind.Scale ? "scale needs a factor. Write scale: 0.0625." : $"{Names.Kebab(kind)} takes no value. Write {Names.Kebab(kind)} alone.");
-            }
-
-            steps.Add(new PreprocessOptions(kind));
+            return null;
         }
 
-        return ValueList.Create<PreprocessOptions>(steps.ToArray());
+        if (node is not YamlSequenceNode { Children.Count: 3 } sizes)
+        {
+            data.Problems.Add(node, data.KeyOf("image"), $"{Section.Text(node)} is not possible. Write channels, height and width, such as image: [1, 8, 8].");
+            return null;
+        }
+
+        var numbers = new int[3];
+        for (var i = 0; i < 3; i++)
+        {
+            numbers[i] = (int)data.Integer(sizes.Children[i], $"{data.KeyOf("image")}.{i}", 1, 1, MostPixels);
+        }
+
+        if ((long)numbers[0] * numbers[1] * numbers[2] > int.MaxValue)
+        {
+            data.Problems.Add(node, data.KeyOf("image"), $"{numbers[0]} x {numbers[1]} x {numbers[2]} values are too many for one row. Write smaller numbers.");
+        }
+
+        return new ImageOptions(numbers[0], numbers[1], numbers[2]);
     }
 }

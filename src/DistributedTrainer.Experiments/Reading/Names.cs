@@ -32,6 +32,17 @@ internal static class Names
         ["channels"] = "outputs",
         ["size"] = "outputs",
         ["p"] = "rate",
+        ["kernel-size"] = "kernel",
+        ["negative-slope"] = "slope",
+        ["conv"] = "conv2d",
+        ["rho"] = "decay",
+        ["gamma"] = "factor",
+        ["step-size"] = "every",
+        ["t-max"] = "steps",
+        ["eta-min"] = "minimum",
+        ["smoothing"] = "label-smoothing",
+        ["monitor"] = "metric",
+        ["rms"] = "rmsprop",
         ["normalize"] = "standardize",
         ["batch"] = "batch-size",
     };
@@ -39,9 +50,9 @@ internal static class Names
     private static readonly Dictionary<string, string[]> Places = new()
     {
         [""] = ["seed", "data", "model", "loss", "optimizer", "training", "cluster", "checkpoint"],
-        ["data"] = ["source", "target", "task", "split", "preprocess", "augment", "shuffle"],
+        ["data"] = ["source", "target", "task", "split", "folds", "validation-source", "test-source", "image", "preprocess", "augment", "shuffle"],
         ["model"] = ["layers", "init"],
-        ["optimizer"] = ["learning-rate", "weight-decay", "decay-biases", "clip-norm", "clip-value", "schedule"],
+        ["optimizer"] = ["learning-rate", "weight-decay", "l1", "decay-biases", "clip-norm", "clip-value", "schedule"],
         ["training"] = ["epochs", "batch-size", "shards", "mode", "accumulate", "last-batch", "early-stopping"],
         ["cluster"] = ["workers", "servers", "partitions", "minimum-workers", "max-restarts", "transport"],
     };

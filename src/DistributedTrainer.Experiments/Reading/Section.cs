@@ -41,6 +41,13 @@ internal sealed class Section
         return IsNull(value) ? null : value;
     }
 
+    /// <summary>The value of a key that only becomes known by being there.</summary>
+    public YamlNode? FindForeign(string name) =>
+        _mapping?.Children.Keys.Any(key => key is YamlScalarNode scalar && scalar.Value == name) == true ? Find(name) : null;
+
+    /// <summary>Whether any key was asked for.</summary>
+    public bool KnowsKeys => _known.Count > 0;
+
     public static bool IsNull(YamlNode? node) =>
         node is null || (node is YamlScalarNode { Style: ScalarStyle.Plain or ScalarStyle.Any } scalar && scalar.Value is null or "" or "null" or "Null" or "NULL" or "~");
 

@@ -1,0 +1,44 @@
+namespace DistributedTrainer.Experiments;
+
+/// <summary>What is minimised.</summary>
+/// <param name="Kind">Which loss.</param>
+/// <param name="LabelSmoothing">Share of the target that <see cref="LossKind.CrossEntropy"/> spreads over all classes, 0 ≤ ε &lt; 1; 0 for the others.</param>
+/// <param name="Delta">Where <see cref="LossKind.Huber"/> turns from square to line, above 0; 1 for the others.</param>
+public sealed record LossOptions(LossKind Kind, double LabelSmoothing = 0, double Delta = 1);
+
+/// <summary>Losses; z scores, t target.</summary>
+public enum LossKind
+{
+    /// <summary>Softmax with −log p of the true class; needs class numbers.</summary>
+    CrossEntropy,
+
+    /// <summary>Mean over the outputs of (z − t)²; needs numbers as targets.</summary>
+    MeanSquaredError,
+
+    /// <summary>max(0, −t z), t ∈ {−1, +1}.</summary>
+    Perceptron,
+
+    /// <summary>Σ over the wrong classes of max(0, z_j − z_t).</summary>
+    MulticlassPerceptron,
+
+    /// <summary>max(0, 1 − t z), t ∈ {−1, +1}.</summary>
+    Hinge,
+
+    /// <summary>Σ over the wrong classes of max(0, 1 + z_j − z_t).</summary>
+    MulticlassHinge,
+
+    /// <summary>−log σ(t z), t ∈ {−1, +1}.</summary>
+    Logistic,
+
+    /// <summary>−t log p − (1 − t) log(1 − p), p = σ(z), t ∈ {0, 1}.</summary>
+    BinaryCrossEntropy,
+
+    /// <summary>Σ q log(q / p), p = softmax(z).</summary>
+    KlDivergence,
+
+    /// <summary>Mean over the outputs of |z − t|; needs numbers as targets.</summary>
+    MeanAbsoluteError,
+
+    /// <summary>(z − t)² / 2 near the target, δ(|z − t| − δ/2) beyond δ (Huber, 1964); needs numbers as targets.</summary>
+    Huber,
+}

@@ -1,0 +1,88 @@
+using DistributedTrainer.Data;
+using YamlDotNet.RepresentationModel;
+
+namespace DistributedTrainer.Experiments.Reading;
+
+/// <summary>Reads <c>loss</c>: a name, <c>{ name: { … } }</c>, or <c>{ kind: name, … }</c>.</summary>
+internal static class LossSection
+{
+    private static readonly KindKeys<LossKind> Owners = new(
+        ("label-smoothing", [LossKind.CrossEntropy]),
+        ("delta", [LossKind.Huber]));
+
+    public static LossOptions Read(Section root, DataOptions data)
+    {
+        var task = data.Task ?? EmbeddedTask(data.Source);
+        var fallback = new LossOptions(task == TargetTask.Regression ? LossKind.MeanSquaredError : LossKind.CrossEntropy);
+        if (root.Find("loss") is not { } node)
+        {
+            return fallback;
+        }
+
+        var (name, values) = Open(root, node);
+        if (name is null)
+        {
+            return fallback;
+        }
+
+        if (name is YamlScalarNode { Value: "zero-one" })
+        {
+            root.Problems.Add(name, "loss", "zero-one has a gradient of zero everywhere, so nothing can be trained with it. Write cross-entropy; the accuracy is reported anyway.");
+            return fallback;
+        }
+
+        if (root.Choice<LossKind>(name, "loss") is not { } kind)
+        {
+            return fallback;
+        }
+
+        Owners.RefuseForeign(values, kind);
+        var loss = new LossOptions(
+            kind,
+            kind == LossKind.CrossEntropy ? values.Number("label-smoothing", 0, static value => value is >= 0 and < 1, "a share from 0 to below 1") : 0,
+            kind == LossKind.Huber ? values.Number("delta", 1, static value => value > 0, "a number above 0") : 1);
+        values.RefuseUnknown();
+        if (data.Task is { } given && !Fits(kind, given))
+        {
+            root.Problems.Add(name, "loss", $"{Names.Kebab(kind)} does not fit data.task: {Names.Kebab(given)}. Write {Names.Kebab(fallback.Kind)}.");
+        }
+
+        return loss;
+    }
+
+    /// <summary>Whether a loss compares with numbers only.</summary>
+    public static bool NeedsNumbers(LossKind kind) => kind is LossKind.MeanSquaredError or LossKind.MeanAbsoluteError or LossKind.Huber;
+
+    private static (YamlNode? Name, Section Values) Open(Section root, YamlNode node)
+    {
+        if (node is YamlMappingNode { Children: [{ Key: YamlScalarNode { Value: not "kind" } only, Value: var argument }] } && !Owners.Knows(only.Value))
+        {
+            if (argument is not YamlMappingNode && !Section.IsNull(argument))
+            {
+                root.Problems.Add(argument, $"loss.{only.Value}", $"{Section.Text(argument)} is not a section. Write the values with their names, such as loss: {{ cross-entropy: {{ label-smoothing: 0.1 }} }}.");
+            }
+
+            return (only, new Section(argument as YamlMappingNode, $"loss.{only.Value}", root.Problems));
+        }
+
+        if (node is not YamlMappingNode mapping)
+        {
+            return (node, new Section(null, "loss", root.Problems));
+        }
+
+        var section = new Section(mapping, "loss", root.Problems);
+        var name = section.Find("kind");
+        if (name is null)
+        {
+            root.Problems.Add(node, "loss.kind", "is missing. Write the loss's name, such as loss: { kind: cross-entropy, label-smoothing: 0.1 }.");
+        }
+
+        return (name, section);
+    }
+
+    // A Kullback-Leibler divergence compares with classes as well as with shares.
+    private static bool Fits(LossKind kind, TargetTask task) => kind == LossKind.KlDivergence || NeedsNumbers(kind) == (task == TargetTask.Regression);
+
+    private static TargetTask? EmbeddedTask(string source) =>
+        source == "diabetes" ? TargetTask.Regression : DatasetReader.EmbeddedNames.Contains(source) ? TargetTask.Classification : null;
+}

@@ -1,0 +1,76 @@
+using YamlDotNet.RepresentationModel;
+
+namespace DistributedTrainer.Experiments.Reading;
+
+/// <summary>Reads <c>training</c>.</summary>
+internal static class TrainingSection
+{
+    public static TrainingOptions Read(Section training, DataOptions data, LossOptions loss)
+    {
+        var defaults = new TrainingOptions();
+        var (epochs, steps) = (training.Find("epochs"), training.Find("steps"));
+        if (epochs is not null && steps is not null && training.Problems.IsOverride(epochs) != training.Problems.IsOverride(steps))
+        {
+            // One of them came with --set: it takes the place of what the file says.
+            epochs = training.Problems.IsOverride(epochs) ? epochs : null;
+            steps = epochs is null ? steps : null;
+        }
+        else if (epochs is not null && steps is not null)
+        {
+            training.Problems.Add(steps, training.KeyOf("steps"), "epochs and steps are both given. Write one of them.");
+        }
+
+        var options = new TrainingOptions
+        {
+            Epochs = steps is null ? (int)training.Integer("epochs", defaults.Epochs!.Value, 1) : null,
+            Steps = steps is null ? null : training.Integer("steps", 1, 1, long.MaxValue),
+            BatchSize = (int)training.Integer("batch-size", defaults.BatchSize, 1),
+            Shards = (int)training.Integer("shards", defaults.Shards, 1, 65536),
+            Mode = training.Choice("mode", defaults.Mode, "stale", "async"),
+            Accumulate = (int)training.Integer("accumulate", defaults.Accumulate, 1),
+            LastBatch = training.Choice("last-batch", defaults.LastBatch),
+            EarlyStopping = training.Find("early-stopping") is null ? null : ReadEarlyStopping(training.Below("early-stopping", "patience: 5"), data, loss),
+        };
+        if (options.Shards > options.BatchSize)
+        {
+            training.Problems.Add(
+                training.Find("shards") ?? training.Find("batch-size"),
+                training.KeyOf(training.Find("shards") is null ? "batch-size" : "shards"),
+                $"{options.Shards} shards are more than the {options.BatchSize} rows of a batch: some leaves would always be empty. Use at most batch-size shards.");
+        }
+
+        training.NotBuilt("staleness", static node => node is YamlScalarNode { Value: "0" });
+        training.NotBuilt("local-steps", static node => node is YamlScalarNode { Value: "1" });
+        training.NotBuilt("compression", static node => node is YamlScalarNode { Value: "none" });
+        training.RefuseUnknown();
+        return options;
+    }
+
+    private static EarlyStoppingOptions ReadEarlyStopping(Section stopping, DataOptions data, LossOptions loss)
+    {
+        var defaults = new EarlyStoppingOptions();
+        var options = new EarlyStoppingOptions
+        {
+            Metric = stopping.Choice("metric", defaults.Metric),
+            Patience = (int)stopping.Integer("patience", defaults.Patience, 1),
+            RestoreBest = stopping.Flag("restore-best", defaults.RestoreBest),
+        };
+        stopping.RefuseUnknown();
+        if (stopping.IsBroken)
+        {
+            return options;
+        }
+
+        if (data is { ValidationSource: null, Folds: null, Split: null or { Validation: 0 } })
+        {
+            stopping.Problems.Add(stopping.Node, stopping.Path, "there are no validation rows to watch. Write data.split: { validation: 0.1 }, or data.validation-source.");
+        }
+
+        if (options.Metric == EarlyStoppingMetric.ValidationAccuracy && LossSection.NeedsNumbers(loss.Kind))
+        {
+            stopping.Problems.Add(stopping.Find("metric"), stopping.KeyOf("metric"), $"{Names.Kebab(loss.Kind)} compares numbers, which have no accuracy. Write validation-loss.");
+        }
+
+        return options;
+    }
+}
