@@ -41,6 +41,14 @@ public sealed class YamlTests
     }
 
     [Fact]
+    public void An_alias_as_a_key_without_a_value_is_refused()
+    {
+        Assert.Equal(
+            ["test.yaml:2: a list, a section or an alias cannot be a key. Write a word before the colon.", "test.yaml:3: this is not YAML: a value is missing."],
+            Reads.Problems("a: &a 1\nb: { c: 1 }*a\n").Select(static problem => problem.Replace(" Look at the indentation, the colons, the quotes and the brackets in this line and the one above.", "", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public void A_second_document_is_refused()
     {
         Assert.Equal(

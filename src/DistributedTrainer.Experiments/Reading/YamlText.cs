@@ -130,9 +130,12 @@ internal sealed class YamlText
 
                 Leave();
                 break;
-            default:
+            case Scalar:
                 Emit();
                 break;
+            default:
+                // The parser lets an alias stand as a key without a value.
+                throw new YamlException(_parser.Current!.Start, _parser.Current.End, "a value is missing.");
         }
 
         if (name is not null)
