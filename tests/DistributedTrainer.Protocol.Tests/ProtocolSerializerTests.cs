@@ -177,7 +177,7 @@ public sealed class ProtocolSerializerTests : IDisposable
     [InlineData(0.1)]
     public void A_number_keeps_its_bits(double number)
     {
-        var applied = new Partitions.StepsApplied(new RunId("r"), new StepId(1), [number, 1], [1, 1]);
+        var applied = new Partitions.StepsApplied(new RunId("r"), new StepId(1), [number, 1], [1, 1], [0.5, 0.25]);
         Samples.AssertSame(applied, _serializer.FromBinary(_serializer.ToBinary(applied), _serializer.Manifest(applied)));
     }
 
@@ -185,7 +185,7 @@ public sealed class ProtocolSerializerTests : IDisposable
     public void Any_finite_number_keeps_its_bits() =>
         Gen.Double.Sample(number =>
         {
-            var evaluated = new Partitions.Evaluated(new RunId("r"), new StepId(1), new SetSums(number, 1, 1), new SetSums(0, 0, 0));
+            var evaluated = new Partitions.Evaluated(new RunId("r"), new StepId(1), new SetSums(number, 1, 1), new SetSums(0, 0, 0), new StepId(0), true);
             Samples.AssertSame(evaluated, _serializer.FromBinary(_serializer.ToBinary(evaluated), _serializer.Manifest(evaluated)));
         }, seed: "0000KOIPZAL3", iter: 5_000, threads: 1);
 
@@ -202,7 +202,7 @@ public sealed class ProtocolSerializerTests : IDisposable
         Assert.InRange(Size(new Partitions.Fenced(new RunId("digits"), new PartitionId(0), new Generation(1), new StepId(1000))), 1, 80);
         Assert.InRange(Size(new Workers.Status(new RunId("digits"), new WorkerId("worker-1/0"), new StepId(1000), 128_000, "computing")), 1, 110);
         // A second of ten thousand steps: far below the 128,000 bytes above which a message is dropped.
-        Assert.InRange(Size(new Partitions.StepsApplied(new RunId("digits"), new StepId(1), new double[1000], new int[1000])), 1, 64_000);
+        Assert.InRange(Size(new Partitions.StepsApplied(new RunId("digits"), new StepId(1), new double[1000], new int[1000], new double[1000])), 1, 64_000);
     }
 
     [Fact]

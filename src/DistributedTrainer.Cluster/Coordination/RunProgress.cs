@@ -59,7 +59,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             Loss = loss / rows;
             _rows += rows;
             _epoch = (_epoch.Loss + loss, _epoch.Rows + rows);
-            folder.Metric(new { Step, Epoch = (double)Step / plan.Schedule.StepsPerEpoch, Loss, LearningRate = Math.Round(applied.LearningRates[i], 9), RowsPerSecond = Math.Round(speed) });
+            folder.Metric(new { Step, Epoch = (double)Step / plan.Schedule.StepsPerEpoch, Loss, LearningRate = (float)applied.LearningRates[i], RowsPerSecond = Math.Round(speed) });
             if (Step % plan.Schedule.StepsPerEpoch == 0 || Step == plan.TotalSteps)
             {
                 _lastEpoch = _epoch;

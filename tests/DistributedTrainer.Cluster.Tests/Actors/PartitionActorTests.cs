@@ -23,8 +23,8 @@ public sealed class PartitionActorTests : ActorTest
     [Fact]
     public void Steps_are_reported_together()
     {
-        _events.StepApplied(0, 1.5, 30);
-        _events.StepApplied(1, 1.25, 29);
+        _events.StepApplied(0, 1.5, 30, 0.5f);
+        _events.StepApplied(1, 1.25, 29, 0.5f);
         Settle();
         _coordinator.ExpectNoMsg(TimeSpan.Zero);
         Advance(0.1);
@@ -32,7 +32,7 @@ public sealed class PartitionActorTests : ActorTest
         Assert.Equal(0, applied.First.Value);
         Assert.Equal([1.5, 1.25], applied.LossSums);
         Assert.Equal([30, 29], applied.Rows);
-        _events.StepApplied(2, 1, 30);
+        _events.StepApplied(2, 1, 30, 0.5f);
         Settle();
         Advance(0.1);
         Assert.Equal(2, _coordinator.ExpectMsg<Partitions.StepsApplied>().First.Value);
@@ -51,7 +51,7 @@ public sealed class PartitionActorTests : ActorTest
     {
         for (var step = 0; step < 1500; step++)
         {
-            _events.StepApplied(step, 1, 30);
+            _events.StepApplied(step, 1, 30, 0.5f);
         }
 
         Assert.Equal(1000, _coordinator.ExpectMsg<Partitions.StepsApplied>().Rows.Length);
@@ -63,11 +63,11 @@ public sealed class PartitionActorTests : ActorTest
     [Fact]
     public void Steps_are_told_before_an_evaluation_and_before_a_failure()
     {
-        _events.StepApplied(0, 1, 30);
-        _events.Evaluated(1, new EvaluationSums());
+        _events.StepApplied(0, 1, 30, 0.5f);
+        _events.Evaluated(new EvaluationOutcome(1, new EvaluationSums(), 1, false));
         Assert.Equal(0, _coordinator.ExpectMsg<Partitions.StepsApplied>().First.Value);
         Assert.Equal(1, _coordinator.ExpectMsg<Partitions.Evaluated>().Version.Value);
-        _events.StepApplied(1, double.MaxValue, 30);
+        _events.StepApplied(1, double.MaxValue, 30, 0.5f);
         _events.Failed(2, "not finite");
         Assert.Equal(1, _coordinator.ExpectMsg<Partitions.StepsApplied>().First.Value);
         Assert.Equal((2L, "not finite"), (_coordinator.ExpectMsg<Partitions.Failed>() is var failed ? failed.Step.Value : 0, failed.Reason));
@@ -77,7 +77,7 @@ public sealed class PartitionActorTests : ActorTest
     public void Only_the_lead_partition_tells_what_all_partitions_see()
     {
         var other = new PartitionEvents(lead: false) { Actor = _events.Actor };
-        other.StepApplied(0, 1, 30);
+        other.StepApplied(0, 1, 30, 0.5f);
         other.Failed(1, "not finite");
         Settle();
         Advance(0.1);

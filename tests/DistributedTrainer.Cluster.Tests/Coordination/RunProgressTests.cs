@@ -71,11 +71,11 @@ public sealed class RunProgressTests : IDisposable
     [Fact]
     public void An_evaluation_finishes_the_run_only_at_the_last_version()
     {
-        _progress.Evaluated(new Partitions.Evaluated(Run, new StepId(4), new SetSums(5, 8, 10), new SetSums(0, 0, 0)));
+        _progress.Evaluated(new Partitions.Evaluated(Run, new StepId(4), new SetSums(5, 8, 10), new SetSums(0, 0, 0), new StepId(0), false));
         Assert.False(_progress.Finished);
         Assert.Equal((0.5, 0.8), (_progress.Mean(_progress.Validation), _progress.Accuracy(_progress.Validation)));
         Assert.Null(_progress.Test);
-        _progress.Evaluated(new Partitions.Evaluated(Run, new StepId(8), new SetSums(5, 9, 10), new SetSums(4, 1, 2)));
+        _progress.Evaluated(new Partitions.Evaluated(Run, new StepId(8), new SetSums(5, 9, 10), new SetSums(4, 1, 2), new StepId(8), true));
         Assert.True(_progress.Finished);
         Assert.Equal(2.0, _progress.Mean(_progress.Test));
     }
@@ -84,7 +84,7 @@ public sealed class RunProgressTests : IDisposable
     public void Metrics_hold_one_line_for_each_step_and_evaluation()
     {
         _progress.StepsApplied(Steps(0, (80, 40), (double.NaN, 40)), At(1));
-        _progress.Evaluated(new Partitions.Evaluated(Run, new StepId(2), new SetSums(5, 8, 10), new SetSums(0, 0, 0)));
+        _progress.Evaluated(new Partitions.Evaluated(Run, new StepId(2), new SetSums(5, 8, 10), new SetSums(0, 0, 0), new StepId(0), false));
         using var reader = new StreamReader(new FileStream(Path.Combine(_folder.FullPath, "metrics.jsonl"), FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
         var lines = reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(static line => JsonDocument.Parse(line).RootElement).ToArray();
         Assert.Equal([1, 2, 2], lines.Select(static line => line.GetProperty("step").GetInt32()));
@@ -113,5 +113,5 @@ public sealed class RunProgressTests : IDisposable
     private static TimeSpan At(double seconds) => TimeSpan.FromSeconds(seconds);
 
     private static Partitions.StepsApplied Steps(long first, params (double Loss, int Rows)[] steps) =>
-        new(Run, new StepId(first), [.. steps.Select(static step => step.Loss)], [.. steps.Select(static step => step.Rows)]);
+        new(Run, new StepId(first), [.. steps.Select(static step => step.Loss)], [.. steps.Select(static step => step.Rows)], [.. steps.Select(static _ => 0.5)]);
 }

@@ -10,7 +10,7 @@ public sealed class EvaluationBoardTests
     private readonly List<(long Version, SetSums Validation, SetSums Test)> _evaluated = [];
     private readonly EvaluationBoard _board;
 
-    public EvaluationBoardTests() => _board = new EvaluationBoard(3, (version, sums) => _evaluated.Add((version, sums.Validation, sums.Test)));
+    public EvaluationBoardTests() => _board = new EvaluationBoard(new TestExperiment { Training = "{ epochs: 3, batch-size: 30, shards: 3 }" }.Plan(), outcome => _evaluated.Add((outcome.Version, outcome.Sums.Validation, outcome.Sums.Test)));
 
     [Fact]
     public void All_workers_go_on_when_the_last_shard_has_come_and_the_sums_are_told_once()

@@ -22,7 +22,7 @@ public sealed class ServerConnectionTests
         {
             Partitions = new Dictionary<int, Partition> { [0] = _bench.Partition },
             Statistics = _bench.Statistics,
-            Evaluations = new EvaluationBoard(3, (version, sums) => _evaluated.Add((version, sums.Validation))),
+            Evaluations = new EvaluationBoard(new TestExperiment { Training = "{ epochs: 3, batch-size: 30, shards: 3 }" }.Plan(), outcome => _evaluated.Add((outcome.Version, outcome.Sums.Validation))),
             LinkLost = (worker, reason) => _lost.Add((worker, reason)),
         };
         _connection = new ServerConnection(() => _served);

@@ -23,6 +23,10 @@ internal sealed class MiniCluster : IDisposable
     private readonly List<DataPlaneServer> _servers = [];
     private readonly Dictionary<int, Partition> _partitions = [];
     private readonly ConcurrentQueue<double> _losses = new();
+
+    /// <summary>The learning rate of each step.</summary>
+    public ConcurrentQueue<float> Rates { get; } = new();
+
     private readonly List<Worker> _workers = [];
     private readonly Route[] _routes;
     private Dictionary<Worker, int[]> _shards = [];
@@ -105,7 +109,7 @@ internal sealed class MiniCluster : IDisposable
             throw new TimeoutException($"The run stands at version {string.Join(", ", _partitions.Values.Select(static partition => partition.Version))} of {Plan.TotalSteps}, generation {Generation}.");
         }
 
-        var final = FinalParameters.Fetch(Plan, "here", _routes, Generation, Plan.TotalSteps);
+        var final = FinalParameters.Fetch(Plan, "here", _routes, Generation, FinalVersion);
         return new TrainedModel(final.Parameters, final.Buffers, [.. _losses]);
     }
 
@@ -115,6 +119,12 @@ internal sealed class MiniCluster : IDisposable
         _workers.ForEach(static worker => worker.Loop.Dispose());
         _servers.ForEach(static server => server.Dispose());
     }
+
+    /// <summary>The version whose parameters are the result.</summary>
+    public long FinalVersion { get; private set; }
+
+    /// <summary>The version that training ended with.</summary>
+    public long LastVersion { get; private set; }
 
     private long From { get; set; }
 
@@ -133,18 +143,20 @@ internal sealed class MiniCluster : IDisposable
         {
             Partitions = own,
             Statistics = statistics,
-            Evaluations = lead ? new EvaluationBoard(Plan.Shards, Evaluated) : null,
+            Evaluations = lead ? new EvaluationBoard(Plan, Evaluated) : null,
             LinkLost = static (_, _) => { },
         });
         return server;
     }
 
-    private void Evaluated(long version, EvaluationSums sums)
+    private void Evaluated(EvaluationOutcome outcome)
     {
-        Evaluations.Enqueue((version, sums.Validation, sums.Test));
-        if (version == Plan.TotalSteps)
+        Evaluations.Enqueue((outcome.Version, outcome.Sums.Validation, outcome.Sums.Test));
+        if (outcome.Last)
         {
-            _finished.TrySetResult(sums.Test);
+            FinalVersion = Plan.EarlyStopping is { RestoreBest: true } && outcome.BestVersion > 0 ? outcome.BestVersion : outcome.Version;
+            LastVersion = outcome.Version;
+            _finished.TrySetResult(outcome.Sums.Test);
         }
     }
 
@@ -209,11 +221,12 @@ internal sealed class MiniCluster : IDisposable
 
     private sealed class PartitionEvents(MiniCluster cluster, int partition) : IPartitionEvents
     {
-        public void StepApplied(long step, double lossSum, int rows)
+        public void StepApplied(long step, double lossSum, int rows, float learningRate)
         {
             if (partition == 0)
             {
                 cluster._losses.Enqueue(lossSum);
+                cluster.Rates.Enqueue(learningRate);
                 cluster.Enqueue(() => cluster.StepApplied(step));
             }
         }

@@ -12,7 +12,7 @@ internal sealed class RecordedEvents : IPartitionEvents
 
     public List<(long Step, string Reason)> Failures { get; } = [];
 
-    public void StepApplied(long step, double lossSum, int rows) => Applied.Add((step, lossSum, rows));
+    public void StepApplied(long step, double lossSum, int rows, float learningRate) => Applied.Add((step, lossSum, rows));
 
     public void Failed(long step, string reason) => Failures.Add((step, reason));
 }

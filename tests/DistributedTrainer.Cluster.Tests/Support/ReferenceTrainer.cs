@@ -14,7 +14,7 @@ internal static class ReferenceTrainer
     public static TrainedModel Train(TrainingPlan plan)
     {
         var workspace = plan.Model.CreateWorkspace(plan.Loss, plan.BatchSize);
-        plan.Model.Initialize(workspace.Parameters, workspace.Buffers, plan.Seed);
+        plan.Initialize(workspace.Parameters, workspace.Buffers);
         var state = Enumerable.Range(0, plan.Optimizer.StateVectors).Select(_ => new float[plan.Model.Layout.Length]).ToArray();
         var orders = Enumerable.Range(0, plan.Shards).Select(shard => new ShardOrder(plan.Schedule, shard)).ToArray();
         var losses = new List<double>();
@@ -41,6 +41,11 @@ internal static class ReferenceTrainer
         }
 
         Fill(plan, workspace, rows);
+        foreach (var segment in segments)
+        {
+            Augment(plan, workspace, segment, rows.Count, step);
+        }
+
         var gradients = segments.ConvertAll(_ => new AlignedBuffer(plan.Model.Layout.Length));
         var sums = new LeafSums[segments.Count];
         var exchange = new LocalExchange(plan.Shards);
@@ -52,12 +57,9 @@ internal static class ReferenceTrainer
         {
             var (start, length) = (slot.Offset, slot.Shape.Elements);
             plan.Optimizer.Update(
-                step,
-                plan.LearningRate(step),
+                plan.StepOf(step, reductions: 0, rows.Count, slot.Decays),
                 workspace.Parameters.Slice(start, length),
                 gradient.AsSpan(start, length),
-                rows.Count,
-                slot.Decays ? plan.WeightDecay : 0,
                 state.Length > 0 ? state[0].AsSpan(start, length) : [],
                 state.Length > 1 ? state[1].AsSpan(start, length) : [],
                 workspace.Parameters.Slice(start, length));
@@ -75,10 +77,10 @@ internal static class ReferenceTrainer
     private static void Fill(TrainingPlan plan, Workspace workspace, List<int> rows)
     {
         var input = workspace.Input(rows.Count);
-        var width = plan.Data.Dataset.FeatureCount;
+        var width = plan.Data.InputShape.Elements;
         for (var i = 0; i < rows.Count; i++)
         {
-            plan.Data.Training.Row(rows[i]).CopyTo(input.Slice(i * width, width));
+            plan.Data.Training.CopyRow(rows[i], input.Slice(i * width, width));
             if (plan.IsClassification)
             {
                 workspace.Labels(rows.Count)[i] = plan.Data.Training.Label(rows[i]);
@@ -87,6 +89,16 @@ internal static class ReferenceTrainer
             {
                 workspace.Targets(rows.Count)[i] = plan.Data.Training.Target(rows[i]);
             }
+        }
+    }
+
+    private static void Augment(TrainingPlan plan, Workspace workspace, LeafSegment leaf, int rows, long step)
+    {
+        var input = workspace.Input(rows);
+        var (augmenter, width) = (new Augmenter(plan.Augmentation), plan.Data.InputShape.Elements);
+        for (var row = 0; row < leaf.Rows; row++)
+        {
+            augmenter.Apply(input.Slice((leaf.FirstRow + row) * width, width), plan.Data.InputShape, Augmenter.Stream(plan.Seed, step, leaf.Leaf, row));
         }
     }
 

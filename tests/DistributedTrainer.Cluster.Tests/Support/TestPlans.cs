@@ -22,6 +22,12 @@ internal sealed record TestExperiment
 
     public string Preprocess { get; init; } = "[ standardize ]";
 
+    /// <summary>More keys of the section data, with a comma before each.</summary>
+    public string Data { get; init; } = "";
+
+    /// <summary>More keys of the section model.</summary>
+    public string Model { get; init; } = "init: {}";
+
     public int Workers { get; init; } = 1;
 
     public int MinimumWorkers { get; init; } = 1;
@@ -35,8 +41,9 @@ internal sealed record TestExperiment
     public string Yaml => $"""
         name: test
         seed: 7
-        data: {"{"} source: {Source}, split: {Split}, preprocess: {Preprocess} {"}"}
+        data: {"{"} source: {Source}, split: {Split}, preprocess: {Preprocess}{Data} {"}"}
         model:
+          {Model}
           layers:
         {string.Join('\n', Layers.Select(static layer => $"    - {layer}"))}
         loss: {Loss}
