@@ -55,6 +55,14 @@ public sealed class NodeAgentTests : ActorTest
     }
 
     [Fact]
+    public void It_says_where_it_cannot_listen()
+    {
+        var agent = Sys.ActorOf(NodeAgent.Props(new NodeOptions { Roles = ["server"] }, new NodeId(new string('n', 200)), _coordinator.Ref, static _ => { }, _shutdowns.Add));
+        agent.Tell(new Nodes.Prepare(new RunId("one"), 1, _experiment.Yaml, ""), _coordinator.Ref);
+        Assert.Contains("too long for a socket", _coordinator.FishForMessage<Nodes.PrepareFailed>(static _ => true, Patience).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void It_trains_one_run_after_the_other()
     {
         Registers(0);

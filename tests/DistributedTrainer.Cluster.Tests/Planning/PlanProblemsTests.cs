@@ -72,7 +72,9 @@ public sealed class PlanProblemsTests : IDisposable
     public void A_dropped_batch_of_one_row_is_no_problem() =>
         Assert.Empty(Problems(new TestExperiment
         {
-            Source = Rows(9), Layers = ["linear: 2", "batch-norm", "linear: 3"], Training = "{ epochs: 1, batch-size: 4, shards: 2, last-batch: drop }",
+            Source = Rows(9),
+            Layers = ["linear: 2", "batch-norm", "linear: 3"],
+            Training = "{ epochs: 1, batch-size: 4, shards: 2, last-batch: drop }",
         }));
 
     [Fact]
@@ -81,7 +83,9 @@ public sealed class PlanProblemsTests : IDisposable
             "model.layers: batch-norm with sync: false needs two rows in each leaf, but leaves of one row occur.",
             Assert.Single(Problems(new TestExperiment
             {
-                Source = Rows(12), Layers = ["linear: 2", "batch-norm: { sync: false }", "linear: 3"], Training = "{ epochs: 1, batch-size: 5, shards: 3 }",
+                Source = Rows(12),
+                Layers = ["linear: 2", "batch-norm: { sync: false }", "linear: 3"],
+                Training = "{ epochs: 1, batch-size: 5, shards: 3 }",
             })),
             StringComparison.Ordinal);
 

@@ -279,40 +279,12 @@ public sealed class PartitionTests
     }
 
     [Fact]
-    public void Each_partition_updates_its_own_range_as_the_whole_vector_would_be()
+    public void A_step_without_all_of_its_statistics_fails_before_anything_is_changed()
     {
-        var experiment = FiveShards with { Layers = ["linear: 64", "relu", "linear: 128", "relu", "linear: 3"], Partitions = 3, Optimizer = "{ kind: adam, learning-rate: 0.01, weight-decay: 0.1 }" };
-        var plan = experiment.Plan();
-        Assert.Equal(3, plan.Ranges.Count);
-        var whole = (experiment with { Partitions = 1 }).Plan();
-        var all = new Partition(whole, whole.Ranges[0], 1, new StatisticsBoard(whole), new RecordedEvents());
-        var gradient = Enumerable.Range(0, whole.Ranges[0].Length).Select(static i => MathF.Sin(i)).ToArray();
-        PushConstant(all, whole, gradient);
-        foreach (var range in plan.Ranges)
-        {
-            var part = new Partition(plan, range, 1, range.Id == 0 ? new StatisticsBoard(plan) : null, new RecordedEvents());
-            PushConstant(part, plan, gradient.AsSpan(range.Offset, range.Length));
-            Assert.Equal(Pulled(all).AsSpan(range.Offset, range.Length).ToArray(), Pulled(part));
-        }
-    }
-
-    private static float[] Pulled(Partition partition)
-    {
-        var channel = new RecordingChannel();
-        partition.Pull(channel, 1);
-        return channel.Floats(0);
-    }
-
-    private static void PushConstant(Partition partition, Cluster.Planning.TrainingPlan plan, ReadOnlySpan<float> gradient)
-    {
-        var root = new FixedTree(plan.Shards).Root;
-        var header = new FrameHeader
-        {
-            Kind = FrameKind.Push, Generation = 1, Level = root.Level, Rows = plan.RowsUnder(0, root), Sum = 1, PayloadBytes = partition.Range.Length * sizeof(float),
-        };
-        var buffer = partition.Reserve(header, out var refusal);
-        Assert.Null(refusal);
-        gradient.CopyTo(buffer!.Gradient.Span);
-        partition.Complete(header, buffer);
+        var bench = new PartitionBench((FiveShards with { Layers = ["linear: 8", "batch-norm", "linear: 3"] }).Plan());
+        bench.PushAll(0);
+        Assert.Equal((0, "the statistics of batch-norm layer 0 in step 0 are not complete"), Assert.Single(bench.Events.Failures));
+        Assert.Equal(0, bench.Partition.Version);
+        Assert.Empty(bench.Events.Applied);
     }
 }
