@@ -100,8 +100,10 @@ public sealed class ArchitectureTests
         foreach (var type in Samples.MessageTypes) Walk(type, type.FullName!, members);
 
         var bulk = members.Where(member => Regex.IsMatch(member, @": .*(Single|Half|Double\[\]|Byte\[\]|Memory|Span|Stream|Tensor)")).Order();
-        // The losses of the steps of one report: a number a step.
-        Assert.Equal(["DistributedTrainer.Protocol.Partitions+StepsApplied.LossSums: System.Double[]"], bulk);
+        // The losses and learning rates of the steps of one report: a number a step.
+        Assert.Equal(
+            ["DistributedTrainer.Protocol.Partitions+StepsApplied.LearningRates: System.Double[]", "DistributedTrainer.Protocol.Partitions+StepsApplied.LossSums: System.Double[]"],
+            bulk);
     }
 
     [Fact]

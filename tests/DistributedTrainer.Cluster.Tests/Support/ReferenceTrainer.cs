@@ -57,7 +57,7 @@ internal static class ReferenceTrainer
         {
             var (start, length) = (slot.Offset, slot.Shape.Elements);
             plan.Optimizer.Update(
-                plan.StepOf(step, reductions: 0, rows.Count, slot.Decays),
+                plan.StepOf(step, reductions: 0, rows.Count, slot.Decays || plan.Experiment.Optimizer.DecayBiases),
                 workspace.Parameters.Slice(start, length),
                 gradient.AsSpan(start, length),
                 state.Length > 0 ? state[0].AsSpan(start, length) : [],
