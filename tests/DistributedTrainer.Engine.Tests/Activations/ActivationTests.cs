@@ -4,6 +4,7 @@ using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Layers;
 using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Engine.Tensors;
+using DistributedTrainer.Engine.Tests.Support;
 
 namespace DistributedTrainer.Engine.Tests.Activations;
 

@@ -65,9 +65,11 @@ public sealed class GradientTests
     {
         public override string Name => "half-gradient";
 
-        public override bool IsClassification => false;
+        public override LossTargets Targets => LossTargets.Values;
 
-        public override void Compute(ReadOnlySpan<float> z, ReadOnlySpan<int> labels, ReadOnlySpan<float> targets, Span<float> dz, Span<float> losses)
+        public override int? OutputsFor(int targets) => targets;
+
+        private protected override void ComputeRows(ReadOnlySpan<float> z, ReadOnlySpan<int> labels, ReadOnlySpan<float> targets, Span<float> dz, Span<float> losses)
         {
             new MeanSquaredErrorLoss().Compute(z, labels, targets, dz, losses);
             for (var i = 0; i < dz.Length; i++)

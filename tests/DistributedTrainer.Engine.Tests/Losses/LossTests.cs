@@ -1,5 +1,6 @@
 using CsCheck;
 using DistributedTrainer.Engine.Losses;
+using DistributedTrainer.Engine.Tests.Support;
 
 namespace DistributedTrainer.Engine.Tests.Losses;
 
