@@ -53,12 +53,25 @@ public sealed class MistakeTests
     [InlineData("trian", "train")]
     [InlineData("node --roles captain", "captain")]
     [InlineData("node --roles worker", "--join")]
+    [InlineData("node --roles worker --join nowhere", "HOST:PORT")]
+    [InlineData("node --roles coordinator --config nothing.conf", "nothing.conf")]
     [InlineData("submit", "EXPERIMENT")]
     public async Task A_wrong_command_line_says_what_to_write(string arguments, string expected)
     {
         var (code, output, errors) = await Dtrain.Run(arguments.Split(' '));
         Assert.Equal(2, code);
         Assert.Contains(expected, output + errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_port_in_use_is_named()
+    {
+        using var taken = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
+        taken.Start();
+        var port = ((System.Net.IPEndPoint)taken.LocalEndpoint).Port;
+        var (code, output, errors) = await Dtrain.Run(["node", "--roles", "coordinator", "--port", $"{port}"]);
+        Assert.True(code == 2, output + errors);
+        Assert.Contains($"127.0.0.1:{port} cannot be listened at", errors, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -13,7 +13,8 @@ internal sealed record FinalParameters(float[] Parameters, float[] Buffers)
     public static FinalParameters Fetch(TrainingPlan plan, string host, IReadOnlyList<Route> routes, long generation, long version)
     {
         var inbox = new WorkerInbox(plan);
-        using var links = new ServerLinks(plan, inbox, "coordinator", host);
+        // The coordinator may be elsewhere than the workers, whose transport the experiment chooses.
+        using var links = new ServerLinks(plan, inbox, "coordinator", host, "auto");
         links.Connect(routes);
         links.Pull(generation, version);
         lock (inbox.Gate)

@@ -59,21 +59,16 @@ public sealed class NodeHost : IAsyncDisposable
         }
 
         cancel.ThrowIfCancellationRequested();
-        var system = ActorSystem.Create(SystemName, Configuration(options));
+        var seed = options.Join is null ? null : AddressOf(options.Join);
+        var system = CreateSystem(options);
         var cluster = Akka.Cluster.Cluster.Get(system);
-        if (options.Join is null)
+        if (seed is null)
         {
             cluster.Join(cluster.SelfAddress);
         }
         else
         {
-            var parts = options.Join.Split(':');
-            if (parts.Length != 2 || !int.TryParse(parts[1], out var port))
-            {
-                throw new ArgumentException($"node: '{options.Join}' is no address. Write --join HOST:PORT.");
-            }
-
-            cluster.JoinSeedNodes([new Address("akka.tcp", SystemName, parts[0], port)]);
+            cluster.JoinSeedNodes([seed]);
         }
 
         return Task.FromResult(new NodeHost(system, options, log ?? (static _ => { })));
@@ -129,6 +124,38 @@ public sealed class NodeHost : IAsyncDisposable
 
     /// <summary>Leaves the cluster and ends the actor system.</summary>
     public async ValueTask DisposeAsync() => await _system.Terminate();
+
+    private static Address AddressOf(string text)
+    {
+        var parts = text.Split(':');
+        return parts.Length == 2 && parts[0].Length > 0 && ushort.TryParse(parts[1], System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var port)
+            ? new Address("akka.tcp", SystemName, parts[0], port)
+            : throw new ArgumentException($"node: '{text}' is no address. Write HOST:PORT, such as 10.0.0.1:4053.");
+    }
+
+    private static ActorSystem CreateSystem(NodeOptions options)
+    {
+        try
+        {
+            return ActorSystem.Create(SystemName, Configuration(options));
+        }
+        catch (Exception problem) when (Causes(problem).OfType<System.Net.Sockets.SocketException>().FirstOrDefault() is { } cause)
+        {
+            throw new ArgumentException($"node: {options.Host}:{options.Port} cannot be listened at: {cause.Message}. Choose another --host or --port; port 0 lets the system choose.", problem);
+        }
+        catch (Exception problem) when (options.ConfigFile is not null && problem is IOException or UnauthorizedAccessException)
+        {
+            throw new ArgumentException($"node: the settings {options.ConfigFile} cannot be read: {problem.Message}", problem);
+        }
+    }
+
+    private static IEnumerable<Exception> Causes(Exception problem)
+    {
+        for (Exception? cause = problem; cause is not null; cause = cause.InnerException)
+        {
+            yield return cause is AggregateException { InnerExceptions: [var only] } ? only : cause;
+        }
+    }
 
     private static Config Configuration(NodeOptions options)
     {

@@ -18,6 +18,6 @@ public sealed record NodeOptions
     /// <summary>Worker actors of this node, where it has the worker role.</summary>
     public int Workers { get; init; } = 1;
 
-    /// <summary>A folder whose node.conf overrides the settings built in; null: none.</summary>
+    /// <summary>A HOCON file whose settings override those built in; null: none.</summary>
     public string? ConfigFile { get; init; }
 }

@@ -10,7 +10,7 @@ using Route = DistributedTrainer.Protocol.Workers.Route;
 namespace DistributedTrainer.Cluster.Workers;
 
 /// <summary>A worker's connections to the server nodes, one a node: pushes go out here, and what comes back fills the inbox.</summary>
-internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string name, string host) : IDisposable
+internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string name, string host, string transport) : IDisposable
 {
     private readonly Dictionary<string, Link> _links = [];
     private readonly Link?[] _byPartition = new Link?[plan.Ranges.Count];
@@ -148,7 +148,7 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
     private Link Open(Route route)
     {
         var sameHost = route.Host == host;
-        var address = TransportSelector.Choose(plan.Transport, route.Addresses, sameHost && route.ProcessId == Environment.ProcessId, sameHost);
+        var address = TransportSelector.Choose(transport, route.Addresses, sameHost && route.ProcessId == Environment.ProcessId, sameHost);
         var link = new Link(inbox, route.Node.Value);
         var bytes = Encoding.UTF8.GetBytes(name);
         try

@@ -38,7 +38,7 @@ internal sealed class StepLoop : IDisposable
         _plan = plan;
         _events = events;
         _inbox = new WorkerInbox(plan);
-        _links = new ServerLinks(plan, _inbox, name, host);
+        _links = new ServerLinks(plan, _inbox, name, host, plan.Transport);
         _exchange = new ClusterExchange(plan, _inbox, _links, () => Changed);
         _computer = new LeafComputer(plan);
         _thread = new Thread(Run) { IsBackground = true, Name = $"steps of {name}" };

@@ -1,0 +1,233 @@
+using Akka.Actor;
+using DistributedTrainer.Protocol;
+using static DistributedTrainer.Protocol.Submissions;
+
+namespace DistributedTrainer.Cluster.Coordination;
+
+/// <summary>Who computes which shards: losses, returns and joins, each the beginning of a generation.</summary>
+internal sealed partial class CoordinatorActor
+{
+    /// <summary>Before the start everybody is counted on; a node that comes later must not end what goes well without it.</summary>
+    private void Unfit(NodeEntry? node, string problem)
+    {
+        if (_run!.Phase == RunPhase.Gathering)
+        {
+            Fail(problem);
+        }
+        else if (node is { Unfit: false })
+        {
+            node.Unfit = true;
+            Notice($"Not used: {problem}");
+        }
+    }
+
+    private void TryBegin()
+    {
+        var run = _run!;
+        var cluster = run.Plan.Experiment.Cluster;
+        var servers = _roster.Nodes.Where(static node => node.Ready && node.IsServer).Take(cluster.Servers).ToArray();
+        var workers = _roster.UsableWorkers.Count;
+        var late = Now - run.Progress.StartedAt > GatheringLimit;
+        if (servers.Length < (late ? 1 : cluster.Servers) || workers < (late ? cluster.MinimumWorkers : cluster.Workers))
+        {
+            return;
+        }
+
+        for (var i = 0; i < servers.Length; i++)
+        {
+            servers[i].Partitions = [.. run.Plan.Ranges.Select(static range => range.Id).Where(id => id % servers.Length == i)];
+        }
+
+        BeginGeneration();
+    }
+
+    /// <summary>Whoever computes changes: fence all partitions, then assign anew from the version that all have.</summary>
+    private void BeginGeneration()
+    {
+        _run!.NextGeneration();
+        SendFences();
+    }
+
+    private void SendFences()
+    {
+        var run = _run!;
+        foreach (var server in _roster.Nodes.Where(node => !run.Hosted && node.Partitions.Length > 0))
+        {
+            // Hosting fences too. Never again once a step may have been made: it would begin at version 0.
+            server.Agent.Tell(new Partitions.Host(run.Id, run.Generation, server.Partitions));
+        }
+
+        foreach (var partition in run.Unfenced.Where(_ => run.Hosted))
+        {
+            ServerOf(partition)?.Agent.Tell(new Partitions.Fence(run.Id, new PartitionId(partition), run.Generation));
+        }
+    }
+
+    private void Fenced(Partitions.Fenced fenced)
+    {
+        var run = _run!;
+        if (!run.Fenced(fenced))
+        {
+            return;
+        }
+
+        var minimum = run.Plan.Experiment.Cluster.MinimumWorkers;
+        if (run.Stopping)
+        {
+            Fetch($"stopped at step {run.CommonVersion} of {run.Plan.TotalSteps}; model.safetensors holds the parameters of that step");
+        }
+        else if (_roster.UsableWorkers.Count < minimum)
+        {
+            run.Phase = RunPhase.Paused;
+            Notice($"Paused: {_roster.UsableWorkers.Count} workers, cluster.minimum-workers is {minimum}. Training goes on when they are back.");
+        }
+        else
+        {
+            run.Progress.GoingOnFrom(run.CommonVersion.Value);
+            run.Shards.Rebalance(_roster.UsableWorkers);
+            run.Phase = RunPhase.Training;
+            Log($"generation {run.Generation} goes on from version {run.CommonVersion}: {string.Join(", ", _roster.UsableWorkers.Select(worker => $"{worker} has shards [{string.Join(' ', run.Shards.ShardsOf(worker))}]"))}");
+            SendAssignments();
+        }
+    }
+
+    private void SendAssignments()
+    {
+        var run = _run!;
+        run.LastProgress = Now;
+        var routes = Routes();
+        foreach (var worker in _roster.UsableWorkers)
+        {
+            _roster.NodeOf(worker)!.Agent.Tell(new Protocol.Workers.Assign(run.Id, worker, run.Generation, run.CommonVersion, run.Shards.ShardsOf(worker), routes));
+        }
+    }
+
+    private Protocol.Workers.Route[] Routes() =>
+        [.. from range in _run!.Plan.Ranges
+            let server = ServerOf(range.Id)
+            where server is not null
+            select new Protocol.Workers.Route(new PartitionId(range.Id), server.Id, server.Registration.Host, server.Registration.ProcessId, server.DataAddresses)];
+
+    private NodeEntry? ServerOf(int partition) => _roster.Nodes.FirstOrDefault(node => node.Partitions.Contains(partition));
+
+    private void CutOff(Partitions.LinkLost lost)
+    {
+        if (_roster.Worker(lost.Worker) is { Usable: true } worker && _run!.Phase != RunPhase.Finishing)
+        {
+            CutOff(worker, $"connection to {lost.Worker} lost ({lost.Reason})");
+        }
+    }
+
+    private void CutOff(WorkerEntry worker, string cause)
+    {
+        (worker.Usable, worker.CutOffAt) = (false, Now);
+        WorkersChanged(cause, _run!.Shards.ShardsOf(worker.Id).Length > 0);
+    }
+
+    /// <summary>A worker whose connection broke is alive: it gets an assignment again and connects anew.</summary>
+    private void Reconnect(Protocol.Workers.LinkLost lost)
+    {
+        if (_roster.Worker(lost.Worker) is not { } worker || _run!.Phase == RunPhase.Finishing || _roster.Find(lost.Server) is null)
+        {
+            return;
+        }
+
+        var cause = $"{lost.Worker} lost its connection to {lost.Server} ({lost.Reason})";
+        if (!(Now - worker.ReconnectedAt < Silence))
+        {
+            (worker.Usable, worker.ReconnectedAt) = (true, Now);
+            WorkersChanged(cause, true);
+        }
+        else if (worker.Usable)
+        {
+            // It cannot reach the server at all: the others go on, until it is heard of again.
+            CutOff(worker, cause);
+        }
+    }
+
+    /// <summary>
+    /// A worker that was cut off and still reports is alive. Its server and itself both tell of a broken connection, in
+    /// any order, so that it may have been given up although it has connected anew.
+    /// </summary>
+    private void Heard(Protocol.Workers.Status status)
+    {
+        if (_roster.Worker(status.Worker) is not { } worker)
+        {
+            return;
+        }
+
+        worker.Heard(status, Now);
+        if (!worker.Usable && Now - worker.CutOffAt >= Silence && _run!.Phase is RunPhase.Fencing or RunPhase.Training or RunPhase.Paused)
+        {
+            (worker.Usable, worker.ReconnectedAt) = (true, Now);
+            Notice($"{worker.Id} is back.");
+            BeginGeneration();
+        }
+    }
+
+    private void Lose(NodeEntry? node, string reason, bool down = false)
+    {
+        if (node is null)
+        {
+            return;
+        }
+
+        Context.Unwatch(node.Agent);
+        _roster.Remove(node);
+        if (down)
+        {
+            // The process is known to be dead: waiting for the failure detector would keep others from joining.
+            Akka.Cluster.Cluster.Get(Context.System).Down(node.Agent.Path.Address);
+        }
+
+        if (_run is not { } run || run.Phase == RunPhase.Finishing)
+        {
+            return;
+        }
+
+        if (node.Partitions.Length > 0)
+        {
+            Fail($"server node {node.Id} died ({reason}) and with it the parameters since the start. Checkpoints are not built yet; start the run again.");
+        }
+        else if (node.Workers.Count > 0 && run.Phase != RunPhase.Gathering)
+        {
+            WorkersChanged($"{node.Id} died ({reason})", node.Workers.Any(worker => worker.Usable && run.Shards.ShardsOf(worker.Id).Length > 0));
+        }
+    }
+
+    private void WorkersChanged(string cause, bool heldShards)
+    {
+        var run = _run!;
+        if (heldShards)
+        {
+            Notice($"{char.ToUpperInvariant(cause[0])}{cause[1..]}: its shards move.");
+            run.Progress.Failed(cause, Now);
+            if (run.Phase != RunPhase.Gathering)
+            {
+                BeginGeneration();
+            }
+        }
+    }
+
+    private void GiveUp(GaveUp gaveUp)
+    {
+        if (_run is not null && (gaveUp.Role != "worker" || _roster.UsableWorkers.Count == 0))
+        {
+            Fail($"a {gaveUp.Role} process was not launched again: {gaveUp.Reason}");
+        }
+    }
+
+    private void StopRun()
+    {
+        var run = _run!;
+        run.Stopping = true;
+        if (run.Phase == RunPhase.Gathering)
+        {
+            Fail("stopped before the first step");
+        }
+        else if (run.Phase != RunPhase.Finishing)
+        {
+            BeginGeneration();
+        }
+    }
+}
