@@ -18,18 +18,6 @@ public static class ElementWise
     /// <summary>destination = x · factor.</summary>
     public static void Scale(Span<float> destination, ReadOnlySpan<float> x, float factor) => TensorPrimitives.Multiply(x, factor, destination);
 
-    /// <summary>y = max(x, 0); NaN passes through.</summary>
-    public static void Relu(Span<float> y, ReadOnlySpan<float> x) => ActivationKernel.Forward(default(Relu), y, x);
-
-    /// <summary>dx = dy where y &gt; 0, else 0.</summary>
-    public static void ReluBackward(Span<float> dx, ReadOnlySpan<float> dy, ReadOnlySpan<float> y) => ActivationKernel.Backward(default(Relu), dx, dy, [], y);
-
-    /// <summary>dx = dy · (1 − y²).</summary>
-    public static void TanhBackward(Span<float> dx, ReadOnlySpan<float> dy, ReadOnlySpan<float> y) => ActivationKernel.Backward(default(Tanh), dx, dy, [], y);
-
-    /// <summary>dx = dy · y · (1 − y).</summary>
-    public static void SigmoidBackward(Span<float> dx, ReadOnlySpan<float> dy, ReadOnlySpan<float> y) => ActivationKernel.Backward(default(Sigmoid), dx, dy, [], y);
-
     /// <summary>Adds the row b(N) to each of the rows of y(M,N).</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddRowVector(Span<float> y, ReadOnlySpan<float> b)

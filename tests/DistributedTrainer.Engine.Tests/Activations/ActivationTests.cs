@@ -4,6 +4,7 @@ using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Layers;
 using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Engine.Tensors;
+using DistributedTrainer.Engine.Tests.Support;
 
 namespace DistributedTrainer.Engine.Tests.Activations;
 
@@ -12,54 +13,6 @@ public class ActivationTests
     public static TheoryData<int> ElementWise => ActivationRun.Numbers(ActivationRun.ElementWise);
 
     public static TheoryData<int> All => ActivationRun.Numbers(ActivationRun.All);
-
-    [Theory]
-    [MemberData(nameof(ElementWise))]
-    public void Derivative_agrees_with_finite_differences(int number)
-    {
-        var definition = ActivationRun.ElementWise[number];
-        const float H = 1f / 128;
-
-        // Away from 0 by more than h: two of the functions have a kink there.
-        float[] x = [.. ActivationRun.Uniform(200, -6, 6, 1).Where(static v => Math.Abs(v) > 2 * H).Select(static v => MathF.Round(v * 1024) / 1024)];
-        var dy = ActivationRun.Uniform(x.Length, -2, 2, 2);
-        var row = new Shape(x.Length);
-        var (_, dx) = ActivationRun.Run(definition, row, x, dy);
-        var above = ActivationRun.Forward(definition, row, [.. x.Select(static v => v + H)]);
-        var below = ActivationRun.Forward(definition, row, [.. x.Select(static v => v - H)]);
-        for (var i = 0; i < x.Length; i++)
-        {
-            var numeric = ((double)above[i] - below[i]) / (2 * H) * dy[i];
-            Assert.True(Math.Abs(numeric - dx[i]) < 2e-4, $"{definition}: f'({x[i]}) · dy is {dx[i]}, by differences {numeric}");
-        }
-    }
-
-    [Theory]
-    [InlineData(Activation.Softmax)]
-    [InlineData(Activation.LogSoftmax)]
-    public void Jacobian_product_agrees_with_a_numeric_Jacobian(Activation function)
-    {
-        const int Classes = 19;
-        const float H = 1f / 128;
-        var definition = new ActivationDefinition(function);
-        float[] x = [.. ActivationRun.Uniform(Classes, -2, 2, 3).Select(static v => MathF.Round(v * 1024) / 1024)];
-        var dy = ActivationRun.Uniform(Classes, -1, 1, 4);
-        var (_, dx) = ActivationRun.Run(definition, new Shape(Classes), x, dy);
-        for (var j = 0; j < Classes; j++)
-        {
-            float[] up = [.. x], down = [.. x];
-            up[j] += H;
-            down[j] -= H;
-            var (above, below) = (ActivationRun.Forward(definition, new Shape(Classes), up), ActivationRun.Forward(definition, new Shape(Classes), down));
-            var numeric = 0.0;
-            for (var k = 0; k < Classes; k++)
-            {
-                numeric += dy[k] * ((double)above[k] - below[k]) / (2 * H);
-            }
-
-            Assert.True(Math.Abs(numeric - dx[j]) < 5e-4, $"dx[{j}] is {dx[j]}, by the Jacobian {numeric}");
-        }
-    }
 
     [Theory]
     [MemberData(nameof(ElementWise))]

@@ -1,4 +1,5 @@
 using DistributedTrainer.Engine.Autograd;
+using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Operations;
 using DistributedTrainer.Engine.Tensors;
 using DistributedTrainer.Engine.Tests.Support;
@@ -30,7 +31,7 @@ public sealed class GraphTests
     {
         // max(x, 0): where 0 was the larger one, or they were equal, nothing reaches x.
         var (x, y) = (Input(1, -2, 0, -0f, 5, -6), _graph.Output(Row));
-        _graph.Add(new ReluOperation(x, y), x);
+        _graph.Add(new ActivationOperation<Relu>(default, x, y), x);
         Run(y, 1, 2, 3, 4, 5, 6);
         AssertBits.Equal([1, 0, 0, 0, 5, 0], x.Gradient(2), "dx");
     }
@@ -54,7 +55,7 @@ public sealed class GraphTests
         var x = Input(0.5f, -1, 2, 0, 1, -3);
         var (left, right, bent, z) = (_graph.Output(Row), _graph.Output(Row), _graph.Output(Row), _graph.Output(Row));
         _graph.Add(new CopyOperation(x, left, right), x);
-        _graph.Add(new TanhOperation(right, bent), right);
+        _graph.Add(new ActivationOperation<Tanh>(default, right, bent), right);
         _graph.Add(new AddOperation(left, bent, z), left, bent);
         Run(z, 1, 1, 1, 1, 1, 1);
         var expected = Array.ConvertAll(x.Value(2).ToArray(), static value => 2 - Math.Pow(Math.Tanh(value), 2));
@@ -65,9 +66,9 @@ public sealed class GraphTests
     public void A_variable_that_is_read_twice_is_refused()
     {
         var (x, y, z) = (Input(1, 2, 3, 4, 5, 6), _graph.Output(Row), _graph.Output(Row));
-        _graph.Add(new ReluOperation(x, y), x);
-        var problem = Assert.Throws<InvalidOperationException>(() => _graph.Add(new TanhOperation(x, z), x));
-        Assert.Contains("TanhOperation", problem.Message, StringComparison.Ordinal);
+        _graph.Add(new ActivationOperation<Relu>(default, x, y), x);
+        var problem = Assert.Throws<InvalidOperationException>(() => _graph.Add(new ActivationOperation<Tanh>(default, x, z), x));
+        Assert.Contains("ActivationOperation", problem.Message, StringComparison.Ordinal);
         Assert.Contains("copy operation", problem.Message, StringComparison.Ordinal);
     }
 
@@ -83,7 +84,7 @@ public sealed class GraphTests
     {
         var x = _graph.Input(Row);
         var y = _graph.Output(Row, x.NeedsGradient);
-        _graph.Add(new ReluOperation(x, y), x);
+        _graph.Add(new ActivationOperation<Relu>(default, x, y), x);
         Assert.Throws<InvalidOperationException>(() => x.Gradient(2).Length);
         _graph.Forward(_pass);
         _graph.Backward(_pass);

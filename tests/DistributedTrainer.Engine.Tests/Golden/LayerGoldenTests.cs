@@ -1,6 +1,6 @@
 using DistributedTrainer.Engine.Layers;
 using DistributedTrainer.Engine.Models;
-using DistributedTrainer.Engine.Tensors;
+using DistributedTrainer.Engine.Tests.Layers;
 using DistributedTrainer.Engine.Tests.Support;
 
 namespace DistributedTrainer.Engine.Tests.Golden;
@@ -10,15 +10,7 @@ public sealed class LayerGoldenTests
 {
     private const string File = "layers";
 
-    // Name → the layer, or null while a parameter of the case is not known. Sizes that the weights say are taken from them.
-    private static readonly Dictionary<string, Func<GoldenCase, LayerDefinition?>> Table = new()
-    {
-        ["linear"] = static golden => golden.HasOnly("bias") ? new LinearDefinition(golden.Arrays("weights")["weight"].Rows, golden.Switch("bias", true)) : null,
-    };
-
-    public static TheoryData<int, string> Rows => GoldenFile.Rows(File, Knows);
-
-    internal static bool Knows(GoldenCase golden) => Build(golden) is not null;
+    public static TheoryData<int, string> Rows => GoldenFile.Rows(File);
 
     [Theory]
     [MemberData(nameof(Rows))]
@@ -26,21 +18,65 @@ public sealed class LayerGoldenTests
     {
         var golden = GoldenFile.Cases(File)[index];
         var x = golden.Array("x");
-        var layer = new LayerProbe(Build(golden)!, x.Row, x.Rows);
-        layer.SetWeights(golden.Arrays("weights"));
-
+        var layer = Build(golden);
+        golden.AllRead();
+        var run = new LayerRun(x.Row, x.Rows, layer);
+        SetWeights(run, golden.Arrays("weights"));
+        Assert.Equal(golden.Array("y").Row, run.Model.Output);
         foreach (var leafRows in new[] { [x.Rows], Enumerable.Repeat(1, x.Rows).ToArray() })
         {
-            var (y, dx, gradients) = layer.Train(x.Floats, golden.Array("dy").Floats, leafRows);
-            Assert.Equal(golden.Array("y").Row.Elements, layer.Output.Elements);
-            AssertBits.Near(golden.Array("y").Values, y, 1e-5, 1e-6, $"y of {key}");
-            AssertBits.Near(golden.Array("dx").Values, dx, 1e-5, 1e-6, $"dx of {key}");
-            foreach (var (name, expected) in golden.Arrays("gradients"))
-            {
-                AssertBits.Near(expected.Values, gradients[name], 1e-5, 1e-6, $"gradient of {name} of {key}");
-            }
+            TrainAndCompare(run, golden, leafRows, $"{key} with leaves of {string.Join(',', leafRows)}");
         }
     }
 
-    private static LayerDefinition? Build(GoldenCase golden) => Table.GetValueOrDefault(golden.Name)?.Invoke(golden);
+    /// <summary>Copies each weight of the case; each of the model's must be there, in the same shape.</summary>
+    internal static void SetWeights(LayerRun run, Dictionary<string, GoldenArray> weights)
+    {
+        Assert.Equal(weights.Keys.Select(static name => "0." + name).Order(StringComparer.Ordinal), run.Model.Layout.Slots.Select(static slot => slot.Name).Order(StringComparer.Ordinal));
+        foreach (var slot in run.Model.Layout.Slots)
+        {
+            var golden = weights[slot.Name[2..]];
+            Assert.Equal(new(golden.Sizes), slot.Shape);
+            golden.Floats.CopyTo(run.Parameter(slot.Name));
+        }
+    }
+
+    /// <summary>Forward and backward over leaves of so many rows; gradients are summed over them.</summary>
+    internal static void TrainAndCompare(LayerRun run, GoldenCase golden, int[] leafRows, string what)
+    {
+        var y = run.Forward(golden.Array("x").Floats, training: true, [.. leafRows.Index()]);
+        AssertBits.Near(golden.Array("y").Values, y, 1e-5, 1e-6, $"y of {what}");
+        AssertBits.Near(golden.Array("dx").Values, run.Backward(golden.Array("dy").Floats), 1e-5, 1e-6, $"dx of {what}");
+        var gradients = golden.Arrays("gradients");
+        Assert.Equal(run.Model.Layout.Slots.Count, gradients.Count);
+        foreach (var (name, expected) in gradients)
+        {
+            AssertBits.Near(expected.Values, run.GradientSum("0." + name), 1e-5, 1e-6, $"gradient of {name} of {what}");
+        }
+    }
+
+    // Sizes that the weights say are checked against them.
+    private static LayerDefinition Build(GoldenCase golden)
+    {
+        int Whole(string name, double? defaultValue = null) => (int)golden.Parameter(name, defaultValue);
+        switch (golden.Name)
+        {
+            case "linear":
+                return new LinearDefinition(golden.Arrays("weights")["weight"].Rows, golden.Switch("bias", true));
+            case "conv2d":
+                Assert.Equal(golden.Arrays("weights")["weight"].Sizes[1], Whole("inChannels"));
+                return new Conv2dDefinition(Whole("outChannels"), Whole("kernel"), Whole("stride", 1), Whole("padding", 0), golden.Switch("bias", true));
+            case "max-pool2d":
+                return new MaxPool2dDefinition(Whole("kernel"), Whole("stride", 0));
+            case "avg-pool2d":
+                return new AvgPool2dDefinition(Whole("kernel"), Whole("stride", 0));
+            case "global-avg-pool2d":
+                return new GlobalAvgPool2dDefinition();
+            case "layer-norm":
+                Assert.Equal(golden.Arrays("weights")["weight"].Rows, Whole("size"));
+                return new LayerNormDefinition((float)golden.Parameter("epsilon", 1e-5));
+            default:
+                throw golden.Unknown("the layer");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 using DistributedTrainer.Engine.Initializers;
 using DistributedTrainer.Engine.Layers;
+using DistributedTrainer.Engine.Losses;
 using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Engine.Tests.Support;
 
@@ -10,24 +11,7 @@ public sealed class RunGoldenTests
 {
     private const string File = "runs";
 
-    // Name of the class in PyTorch → the layer; the sizes come from the start weights of layer i.
-    private static readonly Dictionary<string, Func<GoldenCase, int, LayerDefinition?>> Table = new()
-    {
-        ["Linear"] = static (golden, i) => new LinearDefinition(golden.Arrays("start")[$"{i}.weight"].Rows, golden.Arrays("start").ContainsKey($"{i}.bias")),
-        ["BatchNorm1d"] = static (_, _) => new BatchNormDefinition(),
-        ["ReLU"] = static (_, _) => new ActivationDefinition(Activation.Relu),
-        ["Tanh"] = static (_, _) => new ActivationDefinition(Activation.Tanh),
-        ["Sigmoid"] = static (_, _) => new ActivationDefinition(Activation.Sigmoid),
-    };
-
-    public static TheoryData<int, string> Rows => GoldenFile.Rows(File, Knows);
-
-    internal static bool Knows(GoldenCase golden) =>
-        Layers(golden) is not null
-        && LossGoldenTests.Build(golden.Text("loss"), golden) is not null
-        && OptimizerGoldenTests.Build(golden.Text("optimizer"), golden) is not null
-        && !golden.HasParameter("clipNorm")
-        && !golden.HasParameter("l1");
+    public static TheoryData<int, string> Rows => GoldenFile.Rows(File);
 
     [Theory]
     [MemberData(nameof(Rows))]
@@ -44,9 +28,18 @@ public sealed class RunGoldenTests
     private static void Run(GoldenCase golden, int batch, int[] leafRows, string what)
     {
         var (x, t) = (golden.Array("x"), golden.Array("t"));
-        var loss = LossGoldenTests.Build(golden.Text("loss"), golden)!;
-        var model = new Model(new ModelDefinition(x.Row, Layers(golden)!, new InitialWeights(InitialWeightsKind.Zeros)));
-        var training = new LocalTraining(model, loss, OptimizerGoldenTests.Build(golden.Text("optimizer"), golden)!, batch);
+        var loss = LossGoldenTests.Build(golden.Text("loss"), golden);
+        var model = new Model(new ModelDefinition(x.Row, Layers(golden), new InitialWeights(InitialWeightsKind.Zeros)));
+        var clipNorm = golden.Parameter("clipNorm", 0);
+        var training = new LocalTraining(model, loss, OptimizerGoldenTests.Build(golden.Text("optimizer"), golden), batch)
+        {
+            WeightDecay = (float)golden.Parameter("weightDecay", 0),
+            DecayBiases = true,
+            L1 = (float)golden.Parameter("l1", 0),
+            ClipNorm = clipNorm > 0 ? clipNorm : null,
+        };
+        var learningRate = (float)golden.Parameter("learningRate");
+        golden.AllRead();
         var start = golden.Arrays("start");
         Assert.Equal(model.Layout.Slots.Select(static slot => slot.Name).Order(StringComparer.Ordinal), start.Keys.Order(StringComparer.Ordinal));
         foreach (var slot in model.Layout.Slots)
@@ -54,18 +47,18 @@ public sealed class RunGoldenTests
             start[slot.Name].Floats.CopyTo(training.Parameters[slot.Offset..]);
         }
 
-        var (inputs, targets, labels) = (x.Floats, t.Floats, t.Integers);
+        var (inputs, targets, labels) = (x.Floats, t.Floats, LossGoldenTests.Labels(loss, t));
         var (columns, outputs) = (x.Row.Elements, model.Output.Elements);
+        Assert.Equal(golden.Number("steps"), golden.Array("curve").Rows);
         foreach (var (step, expected) in golden.Array("curve").Values.Index())
         {
             int[] rows = [.. Enumerable.Range(0, batch).Select(r => ((step * batch) + r) % x.Rows)];
             var value = training.Step(
                 rows.SelectMany(row => inputs.Skip(row * columns).Take(columns)).ToArray(),
-                loss.IsClassification ? [.. rows.Select(row => labels[row])] : [],
-                loss.IsClassification ? [] : rows.SelectMany(row => targets.Skip(row * outputs).Take(outputs)).ToArray(),
+                loss.Targets == LossTargets.Classes ? [.. rows.Select(row => labels[row])] : [],
+                loss.Targets == LossTargets.Classes ? [] : rows.SelectMany(row => targets.Skip(row * outputs).Take(outputs)).ToArray(),
                 leafRows,
-                (float)golden.Parameter("learningRate"),
-                (float)golden.Parameter("weightDecay", 0));
+                learningRate);
             AssertBits.Near([expected], [(float)value], 1e-4, 1e-6, $"loss of {what} at step {step}");
         }
 
@@ -81,11 +74,20 @@ public sealed class RunGoldenTests
         }
     }
 
-    private static LayerDefinition[]? Layers(GoldenCase golden)
+    // Names are those of the classes in PyTorch, with their defaults; the sizes come from the start weights of layer i.
+    private static LayerDefinition[] Layers(GoldenCase golden)
     {
-        var layers = golden.Json.GetProperty("layers").EnumerateArray().Select((name, i) => Table.GetValueOrDefault(name.GetString()!)?.Invoke(golden, i)).ToArray();
-        var built = layers.OfType<LayerDefinition>().ToArray();
-        return built.Length == layers.Length ? built : null;
+        var start = golden.Arrays("start");
+        return [.. golden.Texts("layers").Select((name, i) => (LayerDefinition)(name switch
+        {
+            "Linear" => new LinearDefinition(start[$"{i}.weight"].Rows, start.ContainsKey($"{i}.bias")),
+            "BatchNorm1d" => new BatchNormDefinition(),
+            "ReLU" => new ActivationDefinition(Activation.Relu),
+            "Tanh" => new ActivationDefinition(Activation.Tanh),
+            "Sigmoid" => new ActivationDefinition(Activation.Sigmoid),
+            "ELU" => new ActivationDefinition(Activation.Elu),
+            _ => throw golden.Unknown($"the layer {name}"),
+        }))];
     }
 
     // Three uneven leaves.

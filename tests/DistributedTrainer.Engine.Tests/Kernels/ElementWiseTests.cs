@@ -1,5 +1,6 @@
 using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Kernels.Reference;
+using DistributedTrainer.Engine.Optimizers;
 using DistributedTrainer.Engine.Tests.Support;
 
 namespace DistributedTrainer.Engine.Tests.Kernels;
@@ -25,19 +26,19 @@ public sealed class ElementWiseTests
         Check(static (y, x) => ElementWise.Scale(y, x, -0.3f), static (y, x) => ReferenceElementWise.Scale(y, x, -0.3f), "scale");
 
     [Fact]
-    public void Relu_gives_the_reference_bits_at_every_length() => Check(ElementWise.Relu, ReferenceElementWise.Relu, "relu");
+    public void Relu_gives_the_reference_bits_at_every_length() => Check(static (y, x) => ActivationKernel.Forward(default(Relu), y, x), ReferenceElementWise.Relu, "relu");
 
     [Fact]
     public void Relu_backward_gives_the_reference_bits_at_every_length() =>
-        Check(ElementWise.ReluBackward, ReferenceElementWise.ReluBackward, "relu backward");
+        Check(Backward<Relu>, ReferenceElementWise.ReluBackward, "relu backward");
 
     [Fact]
     public void Tanh_backward_gives_the_reference_bits_at_every_length() =>
-        Check(ElementWise.TanhBackward, ReferenceElementWise.TanhBackward, "tanh backward");
+        Check(Backward<Tanh>, ReferenceElementWise.TanhBackward, "tanh backward");
 
     [Fact]
     public void Sigmoid_backward_gives_the_reference_bits_at_every_length() =>
-        Check(ElementWise.SigmoidBackward, ReferenceElementWise.SigmoidBackward, "sigmoid backward");
+        Check(Backward<Sigmoid>, ReferenceElementWise.SigmoidBackward, "sigmoid backward");
 
     [Fact]
     public void Row_vectors_are_added_to_every_row_at_every_width()
@@ -83,14 +84,27 @@ public sealed class ElementWiseTests
             () => ElementWise.AddTo(four, three),
             () => ElementWise.Multiply(three, four, four),
             () => ElementWise.Scale(three, four, 2),
-            () => ElementWise.Relu(three, four),
-            () => ElementWise.ReluBackward(four, three, four),
-            () => ElementWise.TanhBackward(four, four, three),
-            () => ElementWise.SigmoidBackward(three, four, four),
+            () => ActivationKernel.Forward(default(Relu), three, four),
+            () => Backward<Relu>(four, three, four),
+            () => Backward<Tanh>(four, four, three),
+            () => Backward<Sigmoid>(three, four, four),
             () => VectorMath.Exp(three, four),
         })
         {
             Assert.Throws<ArgumentException>(call);
+        }
+
+        // Where the operation is one of ours, the message names it.
+        foreach (var (name, call) in new (string, Action)[]
+        {
+            ("Elu", () => ActivationKernel.Forward(new Elu(1), three, four)),
+            ("Tanh", () => Backward<Tanh>(four, four, three)),
+            ("Exp", () => VectorMath.Exp(three, four)),
+            ("SoftmaxBackward", () => SoftmaxKernel.SoftmaxBackward(three, four, four, 1)),
+            ("optimizer", () => new Sgd().Update(new OptimizerStep(0, 1, 1), three, four, [], [], three)),
+        })
+        {
+            Assert.StartsWith($"{name}: lengths ", Assert.Throws<ArgumentException>(call).Message, StringComparison.Ordinal);
         }
     }
 
@@ -108,6 +122,10 @@ public sealed class ElementWiseTests
             Assert.Contains("7 elements", Assert.Throws<ArgumentException>(call).Message, StringComparison.Ordinal);
         }
     }
+
+    // The derivatives of these are computed from y alone.
+    private static void Backward<TActivation>(Span<float> dx, ReadOnlySpan<float> dy, ReadOnlySpan<float> y)
+        where TActivation : struct, IActivation => ActivationKernel.Backward(default(TActivation), dx, dy, [], y);
 
     private static void AddTo(Span<float> destination, ReadOnlySpan<float> x, ReadOnlySpan<float> y)
     {

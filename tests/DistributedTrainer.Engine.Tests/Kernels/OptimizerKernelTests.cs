@@ -1,87 +1,86 @@
-using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Kernels.Reference;
+using DistributedTrainer.Engine.Optimizers;
+using DistributedTrainer.Engine.Tests.Optimizers;
 using DistributedTrainer.Engine.Tests.Support;
 
 namespace DistributedTrainer.Engine.Tests.Kernels;
 
-/// <summary>Optimizer kernels against one weight at a time, bit for bit, three steps at every length.</summary>
+/// <summary>
+/// Optimizers against one weight at a time, bit for bit, at every length: three steps plainly, and with decay, L1, a scale
+/// and clipping, each by itself and all together.
+/// </summary>
 public sealed class OptimizerKernelTests
 {
-    private const long Count = 13;
-    private const float Decay = 0.01f;
-    private const float Rate = 0.05f;
+    private const float Epsilon = 1e-8f;
 
-    [Fact]
-    public void Sgd_gives_the_reference_bits_at_every_length() => Check("sgd", 0,
-        static (w, g, _, _) => OptimizerKernel.Sgd(w, g, Count, Decay, Rate, w),
-        static (float w, float g, ref float _, ref float _) => ReferenceOptimizers.Sgd(w, g, Count, Decay, Rate));
+    private delegate float Plain(in OptimizerStep step, float weight, float gradientSum, ref float first, ref float second);
 
-    [Fact]
-    public void Momentum_gives_the_reference_bits_at_every_length() => Check("momentum", 1,
-        static (w, g, s, _) => OptimizerKernel.Momentum(w, g, Count, Decay, Rate, 0.9f, s, w),
-        static (float w, float g, ref float s, ref float _) => ReferenceOptimizers.Momentum(w, g, Count, Decay, Rate, 0.9f, ref s));
-
-    [Fact]
-    public void Adam_gives_the_reference_bits_at_every_length() => Check("adam", 2,
-        static (w, g, s, t) => OptimizerKernel.Adam(w, g, Count, Decay, Rate, 1.7f, 0.9f, 0.999f, 1e-8f, s, t, w),
-        static (float w, float g, ref float s, ref float t) => ReferenceOptimizers.Adam(w, g, Count, Decay, Rate, 1.7f, 0.9f, 0.999f, 1e-8f, ref s, ref t));
-
-    [Fact]
-    public void State_dies_before_it_is_denormal()
+    private static readonly Dictionary<string, (Optimizer Fast, Plain Reference)> Optimizers = new()
     {
-        float[] weights = [.. Enumerable.Repeat(1f, 20)];
-        float[] velocity = [.. Enumerable.Repeat(1.2e-38f, 20)];
-        OptimizerKernel.Momentum(weights, new float[20], 1, 0, Rate, 0.9f, velocity, weights);
-        Assert.All(velocity, static value => Assert.Equal(0f, value));
-    }
+        ["sgd"] = (new Sgd(), static (in OptimizerStep step, float w, float g, ref float _, ref float _) => ReferenceOptimizers.Sgd(step, w, g)),
+        ["momentum"] = (new Momentum(0.9f), static (in OptimizerStep step, float w, float g, ref float s, ref float _) => ReferenceOptimizers.Momentum(step, 0.9f, w, g, ref s)),
+        ["nesterov"] = (new Nesterov(0.8f), static (in OptimizerStep step, float w, float g, ref float s, ref float _) => ReferenceOptimizers.Nesterov(step, 0.8f, w, g, ref s)),
+        ["rmsprop"] = (new RmsProp(0.9f, Epsilon), static (in OptimizerStep step, float w, float g, ref float s, ref float _) => ReferenceOptimizers.RmsProp(step, 0.9f, Epsilon, w, g, ref s)),
+        ["adagrad"] = (new AdaGrad(Epsilon), static (in OptimizerStep step, float w, float g, ref float s, ref float _) => ReferenceOptimizers.AdaGrad(step, Epsilon, w, g, ref s)),
+        ["adam"] = (
+            new Adam(0.9f, 0.99f, Epsilon),
+            static (in OptimizerStep step, float w, float g, ref float s, ref float t) =>
+                ReferenceOptimizers.Adam(step, Adam.Factors(step, 1, 0.9f, 0.99f, Epsilon), w, g, ref s, ref t)),
+        ["adamw"] = (
+            new AdamW(0.9f, 0.99f, Epsilon),
+            static (in OptimizerStep step, float w, float g, ref float s, ref float t) =>
+                ReferenceOptimizers.Adam(step with { WeightDecay = 0 }, Adam.Factors(step, 1 - (step.LearningRate * step.WeightDecay), 0.9f, 0.99f, Epsilon), w, g, ref s, ref t)),
+    };
+
+    private static readonly OptimizerStep[] Steps =
+    [
+        new(0, 0.05f, 13),
+        new(0, 0.05f, 13) { WeightDecay = 0.01f },
+        new(0, 0.05f, 13) { L1 = 0.003f },
+        new(0, 0.05f, 13) { GradientScale = 0.7f },
+        new(0, 0.05f, 13) { ClipValue = 0.02f },
+        new(4, 0.05f, 3) { WeightDecay = 0.01f, L1 = 0.002f, GradientScale = 0.9f, ClipValue = 0.25f },
+    ];
+
+    public static TheoryData<string> Names => [.. Optimizers.Keys];
 
     [Fact]
-    public void State_of_another_length_is_refused()
-    {
-        var (w, g) = (new float[20], new float[20]);
-        foreach (var call in new Action[]
-        {
-            () => OptimizerKernel.Momentum(w, g, 1, 0, Rate, 0.9f, [], w),
-            () => OptimizerKernel.Momentum(w, g, 1, 0, Rate, 0.9f, new float[19], w),
-            () => OptimizerKernel.Adam(w, g, 1, 0, Rate, 1, 0.9f, 0.99f, 1e-8f, new float[20], [], w),
-            () => OptimizerKernel.Adam(w, g, 1, 0, Rate, 1, 0.9f, 0.99f, 1e-8f, new float[21], new float[20], w),
-            () => OptimizerKernel.Sgd(w, new float[19], 1, 0, Rate, w),
-            () => OptimizerKernel.Sgd(w, g, 1, 0, Rate, new float[21]),
-        })
-        {
-            Assert.Throws<ArgumentException>(call);
-        }
-    }
+    public void Every_optimizer_has_a_reference() =>
+        Assert.Equal(OptimizerRun.All.Select(static o => o.GetType().Name).Order(StringComparer.Ordinal), Optimizers.Values.Select(static o => o.Fast.GetType().Name).Order(StringComparer.Ordinal));
 
-    [Fact]
-    public void A_gradient_of_no_rows_is_refused() =>
-        Assert.Throws<ArgumentOutOfRangeException>(static () => OptimizerKernel.Sgd(new float[4], new float[4], 0, 0, Rate, new float[4]));
-
-    private static void Check(string name, int states, Fast fast, Plain plain)
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Weights_and_states_have_the_reference_bits_at_every_length(string name)
     {
-        foreach (var length in Numbers.Lengths)
+        foreach (var start in Steps)
         {
-            var expected = Numbers.Normal(length, 1);
-            float[] actual = [.. expected];
-            var (s0, t0) = (new float[length], new float[length]);
-            var (s1, t1) = (new float[states > 0 ? length : 0], new float[states > 1 ? length : 0]);
-            for (var step = 0; step < 3; step++)
+            foreach (var length in Numbers.Lengths)
             {
-                var gradient = step == 1 ? Numbers.WithSpecial(length, 2) : Numbers.Normal(length, 3 + step);
-                for (var i = 0; i < length; i++)
-                {
-                    expected[i] = plain(expected[i], gradient[i], ref s0[i], ref t0[i]);
-                }
-
-                fast(actual, gradient, s1, t1);
-                AssertBits.Equal(expected, actual, $"{name} of {length}, step {step}");
-                AssertBits.Equal(s0.AsSpan(0, s1.Length), s1, $"{name} of {length}, first state, step {step}");
-                AssertBits.Equal(t0.AsSpan(0, t1.Length), t1, $"{name} of {length}, second state, step {step}");
+                Check(name, start, length);
             }
         }
     }
 
-    private delegate void Fast(Span<float> weights, ReadOnlySpan<float> gradientSum, Span<float> first, Span<float> second);
+    private static void Check(string name, OptimizerStep start, int length)
+    {
+        var (fast, reference) = Optimizers[name];
+        var expected = Numbers.Normal(length, 1);
+        float[] actual = [.. expected];
+        var (s, t) = (new float[length], new float[length]);
+        var state = OptimizerRun.State(fast, length);
+        for (var i = 0; i < 3; i++)
+        {
+            var step = start with { Step = start.Step + i };
+            var gradient = i == 1 ? Numbers.WithSpecial(length, 2) : Numbers.Normal(length, 3 + i);
+            for (var j = 0; j < length; j++)
+            {
+                expected[j] = reference(step, expected[j], gradient[j], ref s[j], ref t[j]);
+            }
 
-    private delegate float Plain(float weight, float gradientSum, ref float first, ref float second);
+            fast.Update(step, actual, gradient, state[0], state[1], actual);
+            AssertBits.Equal(expected, actual, $"{name} of {length}, {step}");
+            AssertBits.Equal(s.AsSpan(0, state[0].Length), state[0], $"{name} of {length}, first state, {step}");
+            AssertBits.Equal(t.AsSpan(0, state[1].Length), state[1], $"{name} of {length}, second state, {step}");
+        }
+    }
 }

@@ -2,6 +2,7 @@ using DistributedTrainer.Engine.Autograd;
 using DistributedTrainer.Engine.Initializers;
 using DistributedTrainer.Engine.Layers;
 using DistributedTrainer.Engine.Models;
+using DistributedTrainer.Engine.Random;
 using DistributedTrainer.Engine.Tensors;
 
 namespace DistributedTrainer.Engine.Tests.Layers;
@@ -13,7 +14,7 @@ internal sealed class LayerRun
     private readonly Variable _input;
     private readonly Variable _output;
     private readonly Pass _pass = new();
-    private readonly LocalExchange _exchange;
+    private LocalExchange _exchange = new(1);
 
     public LayerRun(Shape input, int maximumRows, params LayerDefinition[] layers)
     {
@@ -22,8 +23,6 @@ internal sealed class LayerRun
         _pass.Parameters = new AlignedBuffer(Model.Layout.Length);
         _pass.Buffers = new AlignedBuffer(Model.Buffers.Length);
         Model.Initialize(Parameters, Buffers, seed: 5);
-        _exchange = new LocalExchange(16);
-        _pass.Exchange = _exchange;
     }
 
     public Model Model { get; }
@@ -44,6 +43,10 @@ internal sealed class LayerRun
 
     public Span<float> Gradient(string name, int leaf = 0) => Model.Layout.Slots.Single(slot => slot.Name == name).In(Gradients[leaf]);
 
+    /// <summary>The gradient by a parameter, summed over the leaves.</summary>
+    public float[] GradientSum(string name) =>
+        [.. Enumerable.Range(0, Parameter(name).Length).Select(i => Enumerable.Range(0, Gradients.Length).Sum(leaf => Gradient(name, leaf)[i]))];
+
     /// <summary>Forward over the rows of these leaves, one leaf unless given; the outputs.</summary>
     public float[] Forward(ReadOnlySpan<float> x, bool training = true, params (int Leaf, int Rows)[] leaves)
     {
@@ -54,13 +57,6 @@ internal sealed class LayerRun
         x.CopyTo(_input.Value(_pass.Rows));
         _graph.Forward(_pass);
         return _output.Value(_pass.Rows).ToArray();
-    }
-
-    /// <summary>Once more forward and backward over what is there.</summary>
-    public void Again()
-    {
-        _graph.Forward(_pass);
-        _graph.Backward(_pass);
     }
 
     /// <summary>Backward after Forward; the gradient by the input.</summary>
@@ -74,7 +70,7 @@ internal sealed class LayerRun
     /// <summary>Fixed numbers from −1 to 1.</summary>
     public static float[] Numbers(int count, int seed)
     {
-        var stream = new Random.RandomStream((ulong)seed, Random.RandomPurpose.Augment);
+        var stream = new RandomStream((ulong)seed, RandomPurpose.Augment);
         var values = new float[count];
         for (var i = 0; i < count; i++)
         {
@@ -94,6 +90,8 @@ internal sealed class LayerRun
             first += leaves[i].Rows;
         }
 
+        _exchange = new LocalExchange(Math.Max(16, leaves.Max(static leaf => leaf.Leaf) + 1));
+        _pass.Exchange = _exchange;
         _pass.SetSegments(segments);
         Gradients = Array.ConvertAll(segments, _ => new AlignedBuffer(Model.Layout.Length));
         foreach (var gradient in Gradients)

@@ -7,7 +7,7 @@ using DistributedTrainer.Engine.Tensors;
 
 namespace DistributedTrainer.Engine.Tests.Layers;
 
-/// <summary>A leaf has the same bits whichever leaves are computed with it, and a warm pass needs no memory.</summary>
+/// <summary>A leaf has the same bits whichever leaves are computed with it.</summary>
 public sealed class LeafBitsTests
 {
     private static readonly (int Leaf, int Rows)[] Leaves = [(0, 3), (1, 1), (2, 6), (5, 2), (7, 4)];
@@ -17,13 +17,13 @@ public sealed class LeafBitsTests
     [InlineData(false)]
     public void Leaves_have_the_same_bits_together_and_one_by_one(bool backwards)
     {
-        var together = new LayerRun(new Shape(2, 9, 8), 16, Network(batchNorm: true));
+        var together = new LayerRun(new Shape(2, 9, 8), 16, Network);
         var x = LayerRun.Numbers(16 * together.InputColumns, 1);
         var dy = LayerRun.Numbers(16 * together.OutputColumns, 2);
         var y = together.Forward(x, training: true, Leaves);
         var dx = together.Backward(dy);
 
-        var alone = new LayerRun(new Shape(2, 9, 8), 16, Network(batchNorm: true));
+        var alone = new LayerRun(new Shape(2, 9, 8), 16, Network);
         foreach (var (i, leaf) in backwards ? Leaves.Index().Reverse() : Leaves.Index())
         {
             var first = Leaves[..i].Sum(static leaf => leaf.Rows);
@@ -49,19 +49,6 @@ public sealed class LeafBitsTests
         Assert.Equal(y[border..], other[..^border]);
         Assert.Equal(y[..border], other[^border..]);
         Assert.Equal(140, run.Pooled[0].Rows);
-    }
-
-    [Fact]
-    public void A_warm_pass_allocates_nothing()
-    {
-        // Without batch norm: its exchange of statistics is a service of its own.
-        var run = new LayerRun(new Shape(2, 9, 8), 16, Network(batchNorm: false));
-        run.Forward(LayerRun.Numbers(16 * run.InputColumns, 1), training: true, Leaves);
-        run.Backward(LayerRun.Numbers(16 * run.OutputColumns, 2));
-        run.Again();
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        run.Again();
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
     }
 
     [Fact]
@@ -112,10 +99,10 @@ public sealed class LeafBitsTests
         Assert.Equal(rows, correct);
     }
 
-    private static LayerDefinition[] Network(bool batchNorm) =>
+    private static LayerDefinition[] Network =>
     [
         new Conv2dDefinition(5, 3, Padding: 1),
-        .. batchNorm ? (LayerDefinition[])[new BatchNormDefinition(Sync: false)] : [],
+        new BatchNormDefinition(Sync: false),
         new ActivationDefinition(Activation.Relu),
         new MaxPool2dDefinition(2),
         new ResidualDefinition([new Conv2dDefinition(7, 3, 2, 1), new DropoutDefinition(0.25f)], [new Conv2dDefinition(7, 1, 2, Bias: false)]),

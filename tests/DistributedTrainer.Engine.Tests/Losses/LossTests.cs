@@ -1,32 +1,12 @@
 using CsCheck;
 using DistributedTrainer.Engine.Losses;
+using DistributedTrainer.Engine.Tests.Support;
 
 namespace DistributedTrainer.Engine.Tests.Losses;
 
 public class LossTests
 {
     public static TheoryData<int> All => LossRun.Numbers;
-
-    [Theory]
-    [MemberData(nameof(All))]
-    public void Gradient_agrees_with_finite_differences(int number)
-    {
-        var loss = LossRun.All[number];
-        const float H = 1f / 256;
-        const int Rows = 6;
-        var (z, labels, targets, outputs) = LossRun.Batch(loss, Rows, 5, 3, 11);
-        var (_, dz) = LossRun.Run(loss, z, labels, targets, Rows);
-        for (var i = 0; i < z.Length; i++)
-        {
-            float[] up = [.. z], down = [.. z];
-            up[i] += H;
-            down[i] -= H;
-            var row = i / outputs;
-            var (above, below) = (LossRun.Run(loss, up, labels, targets, Rows).Losses[row], LossRun.Run(loss, down, labels, targets, Rows).Losses[row]);
-            var numeric = ((double)above - below) / (2 * H);
-            Assert.True(Math.Abs(numeric - dz[i]) < 1e-3, $"{loss.Name}: dz[{i}] is {dz[i]}, by differences {numeric}");
-        }
-    }
 
     [Theory]
     [MemberData(nameof(All))]

@@ -43,7 +43,7 @@ internal sealed class SharedExchange(int leaves) : IBatchStatisticsExchange
                 _boards.Add((slot.Index, backward), board);
             }
 
-            ColumnSums.Offer(board.Gather, slot.Channels, segments, leaves);
+            ColumnSums.Offer(board.Gather, slot, segments, leaves);
             if (board.Gather.Total is not null)
             {
                 board.Whole.Set();

@@ -18,13 +18,13 @@ internal static class OptimizerRun
     }
 
     /// <summary>Some steps with everything switched on; returns the weights and the states.</summary>
-    public static float[][] Steps(Optimizer optimizer, int first, int length, int total, int steps = 4)
+    public static float[][] Steps(Optimizer optimizer, int length, int steps)
     {
-        var weights = Uniform(total, 31)[first..(first + length)];
+        var weights = Uniform(length, 31);
         var state = State(optimizer, length);
         for (var step = 0; step < steps; step++)
         {
-            var gradient = Uniform(total, 32 + step)[first..(first + length)];
+            var gradient = Uniform(length, 32 + step);
             var what = new OptimizerStep(step, 0.05f, 3) { WeightDecay = 0.01f, L1 = 0.002f, GradientScale = 0.9f, ClipValue = 0.25f };
             optimizer.Update(what, weights, gradient, state[0], state[1], weights);
         }

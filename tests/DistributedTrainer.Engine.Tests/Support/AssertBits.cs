@@ -29,13 +29,13 @@ internal static class AssertBits
         }
     }
 
-    /// <summary>|actual − expected| at most relative · |expected| + absolute, element by element; NaN where NaN is expected.</summary>
+    /// <summary>|actual − expected| at most relative · |expected| or absolute, whichever is more, element by element; NaN where NaN is expected.</summary>
     public static void Near(ReadOnlySpan<double> expected, ReadOnlySpan<float> actual, double relative, double absolute, string what)
     {
         Assert.Equal(expected.Length, actual.Length);
         for (var i = 0; i < expected.Length; i++)
         {
-            var fits = expected[i].Equals(actual[i]) || Math.Abs(actual[i] - expected[i]) <= (relative * Math.Abs(expected[i])) + absolute;
+            var fits = expected[i].Equals(actual[i]) || Math.Abs(actual[i] - expected[i]) <= Math.Max(relative * Math.Abs(expected[i]), absolute);
             if (!fits)
             {
                 throw new XunitException($"{what}: element {i} of {expected.Length} is {actual[i]:R}, expected {expected[i]:R} to {relative} relative and {absolute} absolute.");

@@ -155,9 +155,11 @@ internal static class GradientCheck
     {
         public override string Name => "weighted-sum";
 
-        public override bool IsClassification => false;
+        public override LossTargets Targets => LossTargets.Values;
 
-        public override void Compute(ReadOnlySpan<float> z, ReadOnlySpan<int> labels, ReadOnlySpan<float> targets, Span<float> dz, Span<float> losses)
+        public override int? OutputsFor(int targets) => targets;
+
+        private protected override void ComputeRows(ReadOnlySpan<float> z, ReadOnlySpan<int> labels, ReadOnlySpan<float> targets, Span<float> dz, Span<float> losses)
         {
             targets.CopyTo(dz);
             var columns = z.Length / losses.Length;

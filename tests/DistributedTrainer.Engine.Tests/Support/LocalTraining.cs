@@ -8,7 +8,7 @@ using DistributedTrainer.Engine.Tensors;
 
 namespace DistributedTrainer.Engine.Tests.Support;
 
-/// <summary>A whole trainer on one thread: leaves, fixed tree, optimizer, running statistics.</summary>
+/// <summary>A whole trainer on one thread: leaves, fixed tree, clipping, optimizer, running statistics.</summary>
 internal sealed class LocalTraining
 {
     private readonly Model _model;
@@ -32,9 +32,21 @@ internal sealed class LocalTraining
 
     public Workspace Workspace => _workspace;
 
+    /// <summary>λ₂, of weights alone unless <see cref="DecayBiases"/>.</summary>
+    public float WeightDecay { get; init; }
+
+    /// <summary>Whether λ₂ is of biases too.</summary>
+    public bool DecayBiases { get; init; }
+
+    /// <summary>λ₁, of weights alone.</summary>
+    public float L1 { get; init; }
+
+    /// <summary>The greatest norm of the mean gradient; none where it is not given.</summary>
+    public double? ClipNorm { get; init; }
+
     /// <summary>One step; the batch is cut into leaves of so many rows.</summary>
     /// <returns>Mean loss over the batch, before the update.</returns>
-    public double Step(ReadOnlySpan<float> x, ReadOnlySpan<int> labels, ReadOnlySpan<float> targets, int[] leafRows, float learningRate, float weightDecay = 0)
+    public double Step(ReadOnlySpan<float> x, ReadOnlySpan<int> labels, ReadOnlySpan<float> targets, int[] leafRows, float learningRate)
     {
         var rows = leafRows.Sum();
         x.CopyTo(_workspace.Input(rows));
@@ -52,7 +64,7 @@ internal sealed class LocalTraining
             gather.Offer(TreeNode.OfLeaf(leaf), gradients[leaf]);
         }
 
-        _optimizer.Update(_step, learningRate, Parameters, gather.TakeTotal().Span, rows, weightDecay, State(0), State(1), Parameters);
+        Update(gather.TakeTotal().Span, new OptimizerStep(_step, learningRate, rows));
         foreach (var slot in _model.BatchNorms)
         {
             var pooled = exchange.Pooled[slot.Index];
@@ -63,7 +75,24 @@ internal sealed class LocalTraining
         return sums.Sum(static leaf => leaf.Loss) / rows;
     }
 
-    private float[] State(int index) => index < _state.Length ? _state[index] : [];
+    private void Update(ReadOnlySpan<float> gradient, OptimizerStep step)
+    {
+        if (ClipNorm is { } maximum)
+        {
+            var sums = new double[GradientNorm.Blocks(gradient.Length)];
+            GradientNorm.BlockSums(gradient, sums);
+            step = step with { GradientScale = GradientNorm.Scale(GradientNorm.Combine(sums), step.Rows, maximum) };
+        }
+
+        foreach (var slot in _model.Layout.Slots)
+        {
+            var range = slot.Offset..(slot.Offset + slot.Shape.Elements);
+            var what = step with { WeightDecay = slot.Decays || DecayBiases ? WeightDecay : 0, L1 = slot.Decays ? L1 : 0 };
+            _optimizer.Update(what, Parameters[range], gradient[range], State(0, range), State(1, range), Parameters[range]);
+        }
+    }
+
+    private Span<float> State(int index, Range range) => index < _state.Length ? _state[index].AsSpan(range) : [];
 }
 
 /// <summary>Cuts of a batch.</summary>

@@ -7,6 +7,9 @@ using DistributedTrainer.Engine.Losses;
 using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Engine.Optimizers;
 using DistributedTrainer.Engine.Tensors;
+using DistributedTrainer.Engine.Tests.Activations;
+using DistributedTrainer.Engine.Tests.Losses;
+using DistributedTrainer.Engine.Tests.Optimizers;
 using DistributedTrainer.Engine.Tests.Support;
 
 namespace DistributedTrainer.Engine.Tests.Widths;
@@ -22,9 +25,15 @@ internal static class OutputHash
         yield return Line("vector-math", Functions);
         yield return Line("element-wise", ElementWiseKernels);
         yield return Line("column-sum", ColumnSums);
-        yield return Line("softmax", Softmax);
+        yield return Line("activations", Activations);
+        yield return Line("losses", Losses);
         yield return Line("batch-norm", BatchNorm);
+        yield return Line("image-norm", ImageNorm);
+        yield return Line("layer-norm", LayerNorm);
+        yield return Line("pooling", Pooling);
+        yield return Line("convolution", Convolutions);
         yield return Line("optimizers", Optimizers);
+        yield return Line("gradient-norm", GradientNorms);
         yield return Line("training", Training);
     }
 
@@ -64,6 +73,12 @@ internal static class OutputHash
             hash.Add(y);
             VectorMath.Log(y, Array.ConvertAll(x, Math.Abs));
             hash.Add(y);
+            VectorMath.Softplus(y, x);
+            hash.Add(y);
+            VectorMath.ExpMinusOne(y, x);
+            hash.Add(y);
+            VectorMath.NormalDistribution(y, x);
+            hash.Add(y);
         }
     }
 
@@ -77,14 +92,6 @@ internal static class OutputHash
             ElementWise.Multiply(z, x, y);
             hash.Add(z);
             ElementWise.Scale(z, x, 0.3f);
-            hash.Add(z);
-            ElementWise.Relu(z, x);
-            hash.Add(z);
-            ElementWise.ReluBackward(z, x, y);
-            hash.Add(z);
-            ElementWise.TanhBackward(z, x, y);
-            hash.Add(z);
-            ElementWise.SigmoidBackward(z, x, y);
             hash.Add(z);
         }
     }
@@ -101,15 +108,121 @@ internal static class OutputHash
         }
     }
 
-    private static void Softmax(Hash hash)
+    // Forward and backward, softmax and log-softmax among them.
+    private static void Activations(Hash hash)
     {
-        foreach (var classes in Sizes)
+        foreach (var size in Sizes)
         {
-            var (z, losses) = (Numbers.Normal(5 * classes, classes, deviation: 4), new float[5]);
-            var dz = new float[z.Length];
-            SoftmaxKernel.CrossEntropy(z, Numbers.Below(5, classes, 1), dz, losses);
-            hash.Add(dz);
-            hash.Add(losses);
+            foreach (var definition in ActivationRun.All)
+            {
+                var (y, dx) = ActivationRun.Run(definition, new Shape(size), Numbers.Normal(5 * size, size, deviation: 6), Numbers.Normal(5 * size, 1));
+                hash.Add(y);
+                hash.Add(dx);
+            }
+        }
+    }
+
+    private static void Losses(Hash hash)
+    {
+        foreach (var size in Sizes.Where(static size => size > 1))
+        {
+            foreach (var loss in LossRun.All)
+            {
+                // Two-class losses have one score a row: there the size is that of the batch.
+                var rows = loss.OutputsFor(2) == 1 ? size : 5;
+                var (z, labels, targets, _) = LossRun.Batch(loss, rows, size, 6, size);
+                var (losses, dz) = LossRun.Run(loss, z, labels, targets, rows);
+                hash.Add(losses);
+                hash.Add(dz);
+            }
+        }
+    }
+
+    private static void ImageNorm(Hash hash)
+    {
+        const int Channels = 3;
+        foreach (var positions in Sizes)
+        {
+            var (x, dy) = (Numbers.Normal(4 * Channels * positions, 1, mean: 50), Numbers.Normal(4 * Channels * positions, 2));
+            var (y, dx, gamma, inverse) = (new float[x.Length], new float[x.Length], Numbers.Normal(Channels, 3), Numbers.Normal(Channels, 4, 1, 0.1));
+            var (mean, m2, sumDy, sumDyXhat) = (new double[Channels], new double[Channels], new double[Channels], new double[Channels]);
+            ImageNormKernel.Moments(x, positions, mean, m2);
+            hash.Add(mean);
+            hash.Add(m2);
+            ImageNormKernel.Normalize(y, x, positions, mean, inverse, gamma, gamma);
+            hash.Add(y);
+            ImageNormKernel.BackwardSums(dy, x, positions, mean, inverse, sumDy, sumDyXhat);
+            hash.Add(sumDy);
+            hash.Add(sumDyXhat);
+            ImageNormKernel.BackwardInput(dx, dy, x, positions, mean, inverse, gamma, sumDy, sumDyXhat, 4 * positions);
+            hash.Add(dx);
+        }
+    }
+
+    private static void LayerNorm(Hash hash)
+    {
+        foreach (var columns in Sizes)
+        {
+            var (x, dy, gamma) = (Numbers.Normal(5 * columns, 1, mean: 3), Numbers.Normal(5 * columns, 2), Numbers.Normal(columns, 3));
+            var (xhat, y, dx, inverse) = (new float[x.Length], new float[x.Length], new float[x.Length], new float[5]);
+            LayerNormKernel.Forward(xhat, inverse, y, x, gamma, gamma, 1e-5f);
+            hash.Add(xhat);
+            hash.Add(inverse);
+            hash.Add(y);
+            LayerNormKernel.BackwardInput(dx, dy, xhat, inverse, gamma);
+            hash.Add(dx);
+        }
+    }
+
+    private static void Pooling(Hash hash)
+    {
+        foreach (var (height, width, kernel, stride) in new[] { (2, 2, 2, 2), (5, 7, 2, 2), (9, 33, 3, 1), (12, 35, 3, 2), (8, 40, 2, 3), (28, 28, 2, 2), (7, 7, 7, 1) })
+        {
+            var shape = new PoolingShape(height, width, kernel, stride);
+            var x = Numbers.Normal(6 * height * width, 1);
+            var windows = 6 * shape.OutputHeight * shape.OutputWidth;
+            var (y, dy, dx, places) = (new float[windows], Numbers.Normal(windows, 2), new float[x.Length], new int[windows]);
+            PoolingKernel.Max(shape, x, y, places);
+            hash.Add(y);
+            PoolingKernel.MaxBackward(shape, dy, places, dx);
+            hash.Add(dx);
+            PoolingKernel.Average(shape, x, y);
+            hash.Add(y);
+            PoolingKernel.AverageBackward(shape, dy, dx);
+            hash.Add(dx);
+        }
+    }
+
+    private static void Convolutions(Hash hash)
+    {
+        foreach (var shape in new ConvolutionShape[]
+        {
+            new(1, 3, 3, 1, 1, 1, 0), new(1, 5, 5, 1, 3, 1, 0), new(2, 9, 8, 5, 3, 1, 1), new(3, 12, 11, 13, 3, 2, 1), new(4, 6, 33, 18, 5, 1, 2),
+            new(17, 7, 7, 33, 1, 2, 0), new(1, 28, 28, 32, 3, 1, 1), new(8, 4, 4, 6, 4, 1, 0),
+        })
+        {
+            const int Rows = 3;
+            var kernel = new Convolution(shape);
+            var (x, dy) = (Numbers.Normal(Rows * shape.InputElements, 1), Numbers.Normal(Rows * shape.OutputElements, 2));
+            var (w, b) = (Numbers.Normal(shape.Outputs * shape.Depth, 3), Numbers.Normal(shape.Outputs, 4));
+            var (y, dx, dw, db) = (new float[dy.Length], new float[x.Length], new float[w.Length], new float[b.Length]);
+            kernel.Forward(x, w, b, y, Rows);
+            hash.Add(y);
+            kernel.BackwardInput(dy, w, dx, Rows);
+            hash.Add(dx);
+            kernel.BackwardWeights(x, dy, dw, db, Rows);
+            hash.Add(dw);
+            hash.Add(db);
+        }
+    }
+
+    private static void GradientNorms(Hash hash)
+    {
+        foreach (var size in Sizes.Append((2 * GradientNorm.BlockLength) + 19))
+        {
+            var sums = new double[GradientNorm.Blocks(size)];
+            GradientNorm.BlockSums(Numbers.Normal(size, size), sums);
+            hash.Add(sums);
         }
     }
 
@@ -139,17 +252,12 @@ internal static class OutputHash
     {
         foreach (var size in Sizes)
         {
-            foreach (var optimizer in new Optimizer[] { new Sgd(), new Momentum(), new Adam() })
+            foreach (var optimizer in OptimizerRun.All)
             {
-                var (weights, first, second) = (Numbers.Normal(size, 1), new float[size], new float[size]);
-                for (var step = 0; step < 3; step++)
+                foreach (var vector in OptimizerRun.Steps(optimizer, size, 3))
                 {
-                    optimizer.Update(step, 0.1f, weights, Numbers.Normal(size, step), 7, 0.01f, optimizer.StateVectors > 0 ? first : [], optimizer.StateVectors > 1 ? second : [], weights);
+                    hash.Add(vector);
                 }
-
-                hash.Add(weights);
-                hash.Add(first);
-                hash.Add(second);
             }
         }
     }
@@ -158,15 +266,16 @@ internal static class OutputHash
     {
         LayerDefinition[] layers =
         [
-            new LinearDefinition(37), new BatchNormDefinition(), new ActivationDefinition(Activation.Relu), new DropoutDefinition(0.3f),
+            new Conv2dDefinition(4, 3, Padding: 1), new BatchNormDefinition(), new ActivationDefinition(Activation.Elu), new MaxPool2dDefinition(2),
+            new FlattenDefinition(), new LayerNormDefinition(), new LinearDefinition(37), new BatchNormDefinition(), new ActivationDefinition(Activation.Relu), new DropoutDefinition(0.3f),
             new LinearDefinition(21, Bias: false), new BatchNormDefinition(Sync: false), new ActivationDefinition(Activation.Tanh),
             new LinearDefinition(18), new ActivationDefinition(Activation.Sigmoid), new LinearDefinition(5),
         ];
-        var model = new Model(new ModelDefinition(new Shape(19), layers, new InitialWeights(InitialWeightsKind.He)));
-        var training = new LocalTraining(model, new CrossEntropyLoss(), new Adam(), 24);
+        var model = new Model(new ModelDefinition(new Shape(1, 6, 5), layers, new InitialWeights(InitialWeightsKind.He)));
+        var training = new LocalTraining(model, new CrossEntropyLoss(), new Adam(), 24) { WeightDecay = 0.001f, L1 = 0.0001f, ClipNorm = 0.5 };
         for (var step = 0; step < 5; step++)
         {
-            var loss = training.Step(Numbers.Normal(24 * 19, step), Numbers.Below(24, 5, step), [], [9, 2, 13], 0.01f, 0.001f);
+            var loss = training.Step(Numbers.Normal(24 * 30, step), Numbers.Below(24, 5, step), [], [9, 2, 13], 0.01f);
             hash.Add([loss]);
         }
 

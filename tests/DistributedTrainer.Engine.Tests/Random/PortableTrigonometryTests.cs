@@ -1,6 +1,6 @@
 using DistributedTrainer.Engine.Random;
 
-namespace DistributedTrainer.Engine.Tests;
+namespace DistributedTrainer.Engine.Tests.Random;
 
 public class PortableTrigonometryTests
 {

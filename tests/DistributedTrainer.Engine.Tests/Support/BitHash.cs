@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 
-namespace DistributedTrainer.Engine.Tests;
+namespace DistributedTrainer.Engine.Tests.Support;
 
 /// <summary>A short name for the bits of arrays, to be pinned in tests.</summary>
 internal static class BitHash
