@@ -22,6 +22,7 @@ public sealed class FailureTests
         Assert.True(code == 0, output + errors);
         Assert.Equal(quiet.Hash, killed.Hash);
         Assert.Contains($"process {victim} was killed by signal 9", output, StringComparison.Ordinal);
+        Assert.Contains("killed by signal 9", killed.Result.GetProperty("recoveries")[0].GetProperty("cause").GetString(), StringComparison.Ordinal);
         var recovery = Assert.Single(killed.Result.GetProperty("recoveries").EnumerateArray());
         Assert.InRange(recovery.GetProperty("step").GetInt64(), 1, 3999);
         var steps = killed.Metrics.Where(static line => line.TryGetProperty("loss", out _)).Select(static line => line.GetProperty("step").GetInt64());

@@ -191,7 +191,17 @@ internal sealed partial class CoordinatorActor
         }
         else if (node.Workers.Count > 0 && run.Phase != RunPhase.Gathering)
         {
-            WorkersChanged($"{node.Id} died ({reason})", node.Workers.Any(worker => worker.Usable && run.Shards.ShardsOf(worker.Id).Length > 0));
+            var cause = $"{node.Id} died ({reason})";
+            if (node.Workers.Any(worker => worker.Usable && run.Shards.ShardsOf(worker.Id).Length > 0))
+            {
+                WorkersChanged(cause, true);
+            }
+            else
+            {
+                // Its server may have told before that the connection closed: this is why.
+                Notice($"{Capital(cause)}.");
+                run.Progress.Explain(node.Id, cause);
+            }
         }
     }
 
@@ -200,7 +210,7 @@ internal sealed partial class CoordinatorActor
         var run = _run!;
         if (heldShards)
         {
-            Notice($"{char.ToUpperInvariant(cause[0])}{cause[1..]}: its shards move.");
+            Notice($"{Capital(cause)}: its shards move.");
             run.Progress.Failed(cause, Now);
             if (run.Phase != RunPhase.Gathering)
             {
@@ -208,6 +218,8 @@ internal sealed partial class CoordinatorActor
             }
         }
     }
+
+    private static string Capital(string text) => char.ToUpperInvariant(text[0]) + text[1..];
 
     private void GiveUp(GaveUp gaveUp)
     {

@@ -169,9 +169,9 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Log($"run {id}: {plan.Data.Training.Rows} training, {plan.Data.Validation.Rows} validation and {plan.Data.Test.Rows} test rows of {plan.Data.Dataset.Name}, {plan.Model.Layout.Length} parameters, {plan.TotalSteps} steps");
         _watcher = planned.Submitter;
         _watcher.Tell(new Accepted(id, _run.Folder.FullPath));
-        if (plan.Data.Preprocessor.ConstantColumns.Count > 0)
+        foreach (var warning in PlanWarnings.Of(plan))
         {
-            Notice($"Constant in the training rows, and therefore 0: {string.Join(", ", plan.Data.Preprocessor.ConstantColumns)}.");
+            Notice(warning);
         }
 
         foreach (var node in _roster.Nodes)

@@ -130,6 +130,19 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
         _goingOnFrom = long.MaxValue;
     }
 
+    /// <summary>A better account of a failure of this node that was told before, such as that its process was killed.</summary>
+    public void Explain(NodeId node, string cause)
+    {
+        if (_failure is { } failure && failure.Cause.Contains(node.Value, StringComparison.Ordinal))
+        {
+            _failure = failure with { Cause = cause };
+        }
+        else if (_recoveries.Count > 0 && _recoveries[^1].Cause.Contains(node.Value, StringComparison.Ordinal))
+        {
+            _recoveries[^1] = _recoveries[^1] with { Cause = cause };
+        }
+    }
+
     /// <summary>The work is assigned anew from this version on: steps before it were applied before the failure.</summary>
     public void GoingOnFrom(long version) => _goingOnFrom = version;
 

@@ -27,6 +27,12 @@ internal static class PlanProblems
 
         var loss = EngineParts.LossOf(experiment);
         var classification = dataset.Task == DataTask.Classification;
+        if (classification && dataset.ClassNames.Count == 1)
+        {
+            problems.Add($"data.target: every row of {dataset.TargetName} holds the class {dataset.ClassNames[0]}; there is nothing to tell apart. Choose another column, or give rows of other classes.");
+            return;
+        }
+
         if (classification != (loss.Targets == LossTargets.Classes))
         {
             problems.Add(classification

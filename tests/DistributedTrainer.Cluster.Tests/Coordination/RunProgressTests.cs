@@ -69,6 +69,19 @@ public sealed class RunProgressTests : IDisposable
     }
 
     [Fact]
+    public void A_failure_is_explained_before_and_after_its_recovery()
+    {
+        _progress.Failed("connection to w1/0 lost", At(3));
+        _progress.Explain(new NodeId("w2"), "w2 died");
+        _progress.Explain(new NodeId("w1"), "w1 died (signal 9)");
+        _progress.GoingOnFrom(0);
+        _progress.StepsApplied(Steps(0, (1, 40)), At(4));
+        Assert.Equal(new Recovery(0, "w1 died (signal 9)", 1), Assert.Single(_progress.Recoveries));
+        _progress.Explain(new NodeId("w1"), "w1 died (signal 15)");
+        Assert.Equal("w1 died (signal 15)", Assert.Single(_progress.Recoveries).Cause);
+    }
+
+    [Fact]
     public void An_evaluation_finishes_the_run_only_at_the_last_version()
     {
         _progress.Evaluated(new Partitions.Evaluated(Run, new StepId(4), new SetSums(5, 8, 10), new SetSums(0, 0, 0), new StepId(0), false));

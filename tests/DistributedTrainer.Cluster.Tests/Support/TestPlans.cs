@@ -10,6 +10,8 @@ internal sealed record TestExperiment
 
     public string Source { get; init; } = "iris";
 
+    public int Seed { get; init; } = 7;
+
     public string Split { get; init; } = "none";
 
     public string[] Layers { get; init; } = ["linear: 8", "relu", "linear: 3"];
@@ -40,7 +42,7 @@ internal sealed record TestExperiment
 
     public string Yaml => $"""
         name: test
-        seed: 7
+        seed: {Seed}
         data: {"{"} source: {Source}, split: {Split}, preprocess: {Preprocess}{Data} {"}"}
         model:
           {Model}

@@ -1,0 +1,42 @@
+using DistributedTrainer.Experiments;
+
+namespace DistributedTrainer.Cluster.Planning;
+
+/// <summary>What is possible but probably not meant: told at the start of a run.</summary>
+internal static class PlanWarnings
+{
+    // As many names as a person reads.
+    private const int NamesShown = 8;
+
+    public static IEnumerable<string> Of(TrainingPlan plan)
+    {
+        var (data, model) = (plan.Data, plan.Experiment.Model);
+        if (data.Preprocessor.ConstantColumns.Count > 0)
+        {
+            yield return $"Constant in the training rows, and therefore 0: {Names([.. data.Preprocessor.ConstantColumns])}.";
+        }
+
+        if (plan.IsClassification)
+        {
+            var seen = new bool[data.Dataset.ClassNames.Count];
+            for (var row = 0; row < data.Training.Rows; row++)
+            {
+                seen[data.Training.Label(row)] = true;
+            }
+
+            string[] missing = [.. data.Dataset.ClassNames.Where((_, index) => !seen[index])];
+            if (missing.Length > 0)
+            {
+                yield return $"No training row has the class {Names(missing)}: it cannot be learned. Write data.split.stratify: true, or give more rows.";
+            }
+        }
+
+        if (model is { From: null, Init.Weights.Kind: WeightKind.Zeros } && model.Layers.Count(static layer => layer is LinearOptions or Conv2dOptions) > 1)
+        {
+            yield return "model.init.weights: zeros: all hidden units get the same gradient and stay equal. Write he, glorot or xavier.";
+        }
+    }
+
+    private static string Names(string[] names) =>
+        string.Join(", ", names.Take(NamesShown)) + (names.Length > NamesShown ? $" and {names.Length - NamesShown} more" : "");
+}
