@@ -32,14 +32,29 @@ public sealed class ReadmeTests
         Assert.True(directory.Result.GetProperty("metrics").GetProperty("testAccuracy").GetDouble() > 0.9, output);
     }
 
-    private static string[] Lines()
+    [Fact]
+    public void The_example_in_CSharp_is_the_one_that_a_test_of_the_engine_runs()
     {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "DistributedTrainer.sln")))
-        {
-            folder = folder.Parent ?? throw new InvalidOperationException("The tests run outside the repository.");
-        }
-
-        return File.ReadAllLines(Path.Combine(folder.FullName, "README.md"));
+        var lines = Lines();
+        var start = Array.IndexOf(lines, "```csharp") + 1;
+        var shown = lines[start..Array.IndexOf(lines, "```", start)].Select(static line => line.Trim()).Where(static line => line.Length > 0);
+        var run = File.ReadAllLines(Path.Combine(Root, "tests/DistributedTrainer.Engine.Tests/Networks/TenLinesTests.cs")).Select(static line => line.Trim()).Where(static line => line.Length > 0);
+        Assert.Contains(string.Join('\n', shown), string.Join('\n', run), StringComparison.Ordinal);
     }
+
+    private static string Root
+    {
+        get
+        {
+            var folder = new DirectoryInfo(AppContext.BaseDirectory);
+            while (!File.Exists(Path.Combine(folder.FullName, "DistributedTrainer.sln")))
+            {
+                folder = folder.Parent ?? throw new InvalidOperationException("The tests run outside the repository.");
+            }
+
+            return folder.FullName;
+        }
+    }
+
+    private static string[] Lines() => File.ReadAllLines(Path.Combine(Root, "README.md"));
 }
