@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace DistributedTrainer.Engine.Kernels;
 
@@ -14,6 +15,24 @@ public static class ElementWise
 
     /// <summary>destination = x · y, element by element.</summary>
     public static void Multiply(Span<float> destination, ReadOnlySpan<float> x, ReadOnlySpan<float> y) => TensorPrimitives.Multiply(x, y, destination);
+
+    /// <summary>destination = max(x, y), element by element; NaN where one of them is, and +0 is above −0.</summary>
+    public static void Max(Span<float> destination, ReadOnlySpan<float> x, ReadOnlySpan<float> y) => TensorPrimitives.Max(x, y, destination);
+
+    /// <summary>dx of max(x, y) = dz where x is the larger one, or of equals where it wins those; else 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void MaxBackward(Span<float> dx, ReadOnlySpan<float> dz, ReadOnlySpan<float> x, ReadOnlySpan<float> y, bool winsTies)
+    {
+        VectorMap.CheckLengths(dx.Length, dz.Length);
+        VectorMap.CheckLengths(dx.Length, x.Length);
+        VectorMap.CheckLengths(dx.Length, y.Length);
+        for (var i = 0; i < dx.Length; i += VectorMap.Lanes)
+        {
+            var (own, other) = (VectorMap.Load(x, i), VectorMap.Load(y, i));
+            var wins = winsTies ? ~Vector512.LessThan(own, other) : Vector512.GreaterThan(own, other);
+            VectorMap.Store(wins & VectorMap.Load(dz, i), dx, i);
+        }
+    }
 
     /// <summary>destination = x · factor.</summary>
     public static void Scale(Span<float> destination, ReadOnlySpan<float> x, float factor) => TensorPrimitives.Multiply(x, factor, destination);

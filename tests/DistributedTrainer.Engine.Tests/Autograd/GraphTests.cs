@@ -27,7 +27,43 @@ public sealed class GraphTests
     }
 
     [Fact]
-    public void Max_routes_the_gradient_to_what_was_larger()
+    public void Multiply_swaps_the_factors_in_the_gradient()
+    {
+        var (x, y, z) = (Input(1, 2, 3, 4, 5, 6), Input(10, 20, 30, 40, 50, 60), _graph.Output(Row));
+        _graph.Add(new MultiplyOperation(x, y, z), x, y);
+        Run(z, 1, 2, 3, -4, 5, 0);
+        AssertBits.Equal([10, 40, 90, 160, 250, 360], z.Value(2), "z");
+        AssertBits.Equal([10, 40, 90, -160, 250, 0], x.Gradient(2), "dx");
+        AssertBits.Equal([1, 4, 9, -16, 25, 0], y.Gradient(2), "dy");
+    }
+
+    [Fact]
+    public void Max_routes_the_gradient_to_the_larger_one()
+    {
+        // Of equals the first one wins, so that the gradient goes one way only.
+        var (x, y, z) = (Input(1, -2, 3, 4, -5, 0), Input(2, -3, 3, -4, 5, -0f), _graph.Output(Row));
+        _graph.Add(new MaxOperation(x, y, z), x, y);
+        Run(z, 1, 2, 3, 4, 5, 6);
+        AssertBits.Equal([2, -2, 3, 4, 5, 0], z.Value(2), "z");
+        AssertBits.Equal([0, 2, 3, 4, 0, 6], x.Gradient(2), "dx");
+        AssertBits.Equal([1, 0, 0, 0, 5, 0], y.Gradient(2), "dy");
+    }
+
+    [Fact]
+    public void A_gate_leaves_alone_what_needs_no_gradient()
+    {
+        var (x, y, z, u, v) = (Input(1, 2, 3, 4, 5, 6), _graph.Input(Row), _graph.Output(Row), _graph.Input(Row), _graph.Output(Row));
+        _graph.Add(new MultiplyOperation(y, x, z), y, x);
+        _graph.Add(new MaxOperation(u, z, v), u, z);
+        new float[] { 1, 1, 1, 2, 2, 2 }.CopyTo(y.Value(2));
+        new float[] { 0, 3, 0, 0, 0, 20 }.CopyTo(u.Value(2));
+        Run(v, 1, 2, 3, 4, 5, 6);
+        AssertBits.Equal([1, 3, 3, 8, 10, 20], v.Value(2), "v");
+        AssertBits.Equal([1, 0, 3, 8, 10, 0], x.Gradient(2), "dx");
+    }
+
+    [Fact]
+    public void Relu_routes_the_gradient_to_what_was_above_zero()
     {
         // max(x, 0): where 0 was the larger one, or they were equal, nothing reaches x.
         var (x, y) = (Input(1, -2, 0, -0f, 5, -6), _graph.Output(Row));

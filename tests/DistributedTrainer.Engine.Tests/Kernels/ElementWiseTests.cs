@@ -22,6 +22,17 @@ public sealed class ElementWiseTests
     public void Multiply_gives_the_reference_bits_at_every_length() => Check(ElementWise.Multiply, ReferenceElementWise.Multiply, "multiply");
 
     [Fact]
+    public void Max_gives_the_reference_bits_at_every_length() => Check(ElementWise.Max, ReferenceElementWise.Max, "max");
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Max_backward_gives_the_reference_bits_at_every_length(bool winsTies) => Check(
+        (dx, x, y) => ElementWise.MaxBackward(dx, Numbers.WithSpecial(dx.Length, 3), x, y, winsTies),
+        (dx, x, y) => ReferenceElementWise.MaxBackward(dx, Numbers.WithSpecial(dx.Length, 3), x, y, winsTies),
+        "max backward");
+
+    [Fact]
     public void Scale_gives_the_reference_bits_at_every_length() =>
         Check(static (y, x) => ElementWise.Scale(y, x, -0.3f), static (y, x) => ReferenceElementWise.Scale(y, x, -0.3f), "scale");
 
@@ -84,6 +95,8 @@ public sealed class ElementWiseTests
             () => ElementWise.AddTo(four, three),
             () => ElementWise.Multiply(three, four, four),
             () => ElementWise.Scale(three, four, 2),
+            () => ElementWise.Max(three, four, four),
+            () => ElementWise.MaxBackward(four, four, four, three, winsTies: true),
             () => ActivationKernel.Forward(default(Relu), three, four),
             () => Backward<Relu>(four, three, four),
             () => Backward<Tanh>(four, four, three),

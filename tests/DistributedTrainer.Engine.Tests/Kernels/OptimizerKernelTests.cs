@@ -42,6 +42,11 @@ public sealed class OptimizerKernelTests
         new(4, 0.05f, 3) { WeightDecay = 0.01f, L1 = 0.002f, GradientScale = 0.9f, ClipValue = 0.25f },
     ];
 
+    private static readonly float[] Weights = Numbers.Normal(Numbers.Lengths.Max(), 1);
+
+    // The second one holds NaN, infinities and denormal numbers.
+    private static readonly float[][] Gradients = [Numbers.Normal(Weights.Length, 3), Numbers.WithSpecial(Weights.Length, 2), Numbers.Normal(Weights.Length, 5)];
+
     public static TheoryData<string> Names => [.. Optimizers.Keys];
 
     [Fact]
@@ -64,14 +69,14 @@ public sealed class OptimizerKernelTests
     private static void Check(string name, OptimizerStep start, int length)
     {
         var (fast, reference) = Optimizers[name];
-        var expected = Numbers.Normal(length, 1);
+        var expected = Weights[..length];
         float[] actual = [.. expected];
         var (s, t) = (new float[length], new float[length]);
         var state = OptimizerRun.State(fast, length);
-        for (var i = 0; i < 3; i++)
+        foreach (var (i, gradients) in Gradients.Index())
         {
             var step = start with { Step = start.Step + i };
-            var gradient = i == 1 ? Numbers.WithSpecial(length, 2) : Numbers.Normal(length, 3 + i);
+            var gradient = gradients.AsSpan(0, length);
             for (var j = 0; j < length; j++)
             {
                 expected[j] = reference(step, expected[j], gradient[j], ref s[j], ref t[j]);

@@ -108,21 +108,6 @@ public sealed class ModelTests
     public void An_impossible_dropout_rate_is_refused(float rate) =>
         Assert.Throws<ArgumentException>(() => Model([new DropoutDefinition(rate)], InitialWeightsKind.He, 4));
 
-    [Fact]
-    public void Two_hidden_units_that_start_at_zero_never_part()
-    {
-        // I1, the trap of zeros: every hidden unit gets the same gradient.
-        var model = Model([new LinearDefinition(2), new ActivationDefinition(Activation.Sigmoid), new LinearDefinition(2)], InitialWeightsKind.Zeros, 3);
-        var training = new LocalTraining(model, new CrossEntropyLoss(), new Engine.Optimizers.Sgd(), 8);
-        for (var step = 0; step < 10; step++)
-        {
-            training.Step(Numbers.Normal(8 * 3, step), Numbers.Below(8, 2, step), [], [8], 0.5f);
-        }
-
-        Assert.Equal(training.Parameters[..3].ToArray(), training.Parameters[3..6].ToArray());
-        Assert.NotEqual(0f, training.Parameters[0]);
-    }
-
     private static Model Model(LayerDefinition[] layers, InitialWeightsKind kind, int inputs, double scale = 0) =>
         new(new ModelDefinition(new Shape(inputs), layers, new InitialWeights(kind, scale)));
 

@@ -91,6 +91,10 @@ internal static class OutputHash
             hash.Add(z);
             ElementWise.Multiply(z, x, y);
             hash.Add(z);
+            ElementWise.Max(z, x, y);
+            hash.Add(z);
+            ElementWise.MaxBackward(z, x, y, x, winsTies: false);
+            hash.Add(z);
             ElementWise.Scale(z, x, 0.3f);
             hash.Add(z);
         }

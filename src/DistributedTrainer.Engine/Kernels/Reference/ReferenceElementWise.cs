@@ -21,6 +21,24 @@ internal static class ReferenceElementWise
         }
     }
 
+    /// <summary>destination = max(x, y).</summary>
+    public static void Max(Span<float> destination, ReadOnlySpan<float> x, ReadOnlySpan<float> y)
+    {
+        for (var i = 0; i < destination.Length; i++)
+        {
+            destination[i] = MathF.Max(x[i], y[i]);
+        }
+    }
+
+    /// <summary>dx of max(x, y) = dz where x is the larger one, or of equals where it wins those; else 0.</summary>
+    public static void MaxBackward(Span<float> dx, ReadOnlySpan<float> dz, ReadOnlySpan<float> x, ReadOnlySpan<float> y, bool winsTies)
+    {
+        for (var i = 0; i < dx.Length; i++)
+        {
+            dx[i] = (winsTies ? !(x[i] < y[i]) : x[i] > y[i]) ? dz[i] : 0;
+        }
+    }
+
     /// <summary>destination = x · factor.</summary>
     public static void Scale(Span<float> destination, ReadOnlySpan<float> x, float factor)
     {
