@@ -80,7 +80,8 @@ public sealed class LocalExchange : IBatchStatisticsExchange
     private readonly FixedTree _tree;
     private readonly bool[] _present;
     private readonly Func<int, bool> _isPresent;
-    private readonly Dictionary<(int Slot, bool Backward), Gathering> _gatherings = [];
+    private readonly Dictionary<int, Gathering> _moments = [];
+    private readonly Dictionary<int, Gathering> _sums = [];
 
     /// <summary>An exchange between so many leaves.</summary>
     public LocalExchange(int leaves)
@@ -103,18 +104,18 @@ public sealed class LocalExchange : IBatchStatisticsExchange
 
     /// <inheritdoc/>
     public void Backward(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, Span<double> total) =>
-        Combine(true, slot, segments, leaves).Values.CopyTo(total);
+        Combine(_sums, ColumnSums.Add, slot, segments, leaves).Values.CopyTo(total);
 
     /// <inheritdoc/>
     public void Report(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves) =>
-        Pooled[slot.Index] = Combine(false, slot, segments, leaves);
+        Pooled[slot.Index] = Combine(_moments, ColumnSums.CombineMoments, slot, segments, leaves);
 
-    private ColumnSums Combine(bool backward, BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves)
+    private ColumnSums Combine(
+        Dictionary<int, Gathering> gatherings, Action<ColumnSums, ColumnSums> combine, BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves)
     {
-        if (!_gatherings.TryGetValue((slot.Index, backward), out var gathering))
+        if (!gatherings.TryGetValue(slot.Index, out var gathering))
         {
-            gathering = new Gathering(_tree, slot.Channels, backward ? ColumnSums.Add : ColumnSums.CombineMoments);
-            _gatherings.Add((slot.Index, backward), gathering);
+            gatherings.Add(slot.Index, gathering = new Gathering(_tree, slot.Channels, combine));
         }
 
         Array.Clear(_present);

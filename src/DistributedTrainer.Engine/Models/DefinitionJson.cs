@@ -66,7 +66,12 @@ internal static class DefinitionJson
         LinearDefinition linear => new() { ["kind"] = "linear", ["outputs"] = linear.Outputs, ["bias"] = linear.Bias },
         Conv2dDefinition conv => new()
         {
-            ["kind"] = "conv2d", ["outputs"] = conv.Outputs, ["kernel"] = conv.Kernel, ["stride"] = conv.Stride, ["padding"] = conv.Padding, ["bias"] = conv.Bias,
+            ["kind"] = "conv2d",
+            ["outputs"] = conv.Outputs,
+            ["kernel"] = conv.Kernel,
+            ["stride"] = conv.Stride,
+            ["padding"] = conv.Padding,
+            ["bias"] = conv.Bias,
         },
         MaxPool2dDefinition pool => new() { ["kind"] = "max-pool2d", ["kernel"] = pool.Kernel, ["stride"] = pool.Stride },
         AvgPool2dDefinition pool => new() { ["kind"] = "avg-pool2d", ["kernel"] = pool.Kernel, ["stride"] = pool.Stride },

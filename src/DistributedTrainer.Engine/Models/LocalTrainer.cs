@@ -12,7 +12,9 @@ namespace DistributedTrainer.Engine.Models;
 /// </summary>
 internal sealed class LocalTrainer
 {
-    private readonly Model _model;
+    // Arrays, since walking through a list behind an interface allocates.
+    private readonly ParameterSlot[] _slots;
+    private readonly BatchNormSlot[] _batchNorms;
     private readonly Workspace _workspace;
     private readonly Optimizer _optimizer;
     private readonly ulong _seed;
@@ -28,7 +30,8 @@ internal sealed class LocalTrainer
 
     public LocalTrainer(Model model, Workspace workspace, Optimizer optimizer, int leaves, ulong seed)
     {
-        (_model, _workspace, _optimizer, _seed) = (model, workspace, optimizer, seed);
+        (_slots, _batchNorms) = ([.. model.Layout.Slots], [.. model.BatchNorms]);
+        (_workspace, _optimizer, _seed) = (workspace, optimizer, seed);
         _leaves = [.. Enumerable.Range(0, leaves).Select(_ => new Leaf(new AlignedBuffer(model.Layout.Length)))];
         _gradients = Array.ConvertAll(_leaves, static leaf => leaf.Gradient);
         _sums = new LeafSums[leaves];
@@ -58,7 +61,7 @@ internal sealed class LocalTrainer
         }
 
         Update(total, settings with { Rows = total.Sums.Rows, GradientScale = Scale(total, clipNorm) }, decayAll);
-        foreach (var slot in _model.BatchNorms)
+        foreach (var slot in _batchNorms)
         {
             var pooled = _exchange.Pooled[slot.Index];
             RunningStatistics.Update(slot, _workspace.Buffers, pooled.First, pooled.Second, pooled.Rows);
@@ -98,7 +101,7 @@ internal sealed class LocalTrainer
 
     private void Update(Leaf total, in OptimizerStep settings, bool decayAll)
     {
-        foreach (var slot in _model.Layout.Slots)
+        foreach (var slot in _slots)
         {
             var weights = _workspace.Parameters.Slice(slot.Offset, slot.Shape.Elements);
             _optimizer.Update(

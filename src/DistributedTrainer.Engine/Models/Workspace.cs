@@ -84,12 +84,8 @@ public sealed class Workspace
         Span<LeafSums> sums,
         IBatchStatisticsExchange exchange)
     {
-        if (leafGradients.Count < segments.Length)
-        {
-            throw new ArgumentException($"training: {segments.Length} leaves need as many gradients, there are {leafGradients.Count}.", nameof(leafGradients));
-        }
-
-        TrainForward(step, seed, segments, sums, exchange);
+        Check(segments, leafGradients.Count, sums.Length);
+        Forward(step, seed, segments, sums, exchange);
         _pass.Gradients = leafGradients;
         _graph.Backward(_pass);
     }
@@ -97,18 +93,8 @@ public sealed class Workspace
     /// <summary>The first half of <see cref="Train"/>: the loss as in training, with batch statistics and dropout, and no gradient.</summary>
     internal void TrainForward(long step, ulong seed, ReadOnlySpan<LeafSegment> segments, Span<LeafSums> sums, IBatchStatisticsExchange exchange)
     {
-        Check(segments, sums.Length);
-        _rows = segments[^1].FirstRow + segments[^1].Rows;
-        _pass.Training = true;
-        (_pass.Step, _pass.Seed, _pass.Rows) = (step, seed, _rows);
-        _pass.SetSegments(segments);
-        _pass.Exchange = exchange;
-        _graph.Forward(_pass);
-        ComputeLoss();
-        for (var i = 0; i < segments.Length; i++)
-        {
-            sums[i] = Sum(segments[i].FirstRow, segments[i].Rows);
-        }
+        Check(segments, segments.Length, sums.Length);
+        Forward(step, seed, segments, sums, exchange);
     }
 
     /// <summary>Forward and loss with running statistics and without dropout, over the first rows of the input.</summary>
@@ -128,16 +114,31 @@ public sealed class Workspace
         _graph.Forward(_pass);
     }
 
-    private void Check(ReadOnlySpan<LeafSegment> segments, int sums)
+    private void Forward(long step, ulong seed, ReadOnlySpan<LeafSegment> segments, Span<LeafSums> sums, IBatchStatisticsExchange exchange)
+    {
+        _rows = segments[^1].FirstRow + segments[^1].Rows;
+        _pass.Training = true;
+        (_pass.Step, _pass.Seed, _pass.Rows) = (step, seed, _rows);
+        _pass.SetSegments(segments);
+        _pass.Exchange = exchange;
+        _graph.Forward(_pass);
+        ComputeLoss();
+        for (var i = 0; i < segments.Length; i++)
+        {
+            sums[i] = Sum(segments[i].FirstRow, segments[i].Rows);
+        }
+    }
+
+    private void Check(ReadOnlySpan<LeafSegment> segments, int gradients, int sums)
     {
         if (segments.Length == 0)
         {
             throw new ArgumentException("training: there are no leaves. Leave out a step without rows.", nameof(segments));
         }
 
-        if (sums < segments.Length)
+        if (gradients < segments.Length || sums < segments.Length)
         {
-            throw new ArgumentException($"training: {segments.Length} leaves need as many sums, there are {sums}.", nameof(segments));
+            throw new ArgumentException($"training: {segments.Length} leaves need as many gradients and sums, there are {gradients} gradients and {sums} sums.", nameof(segments));
         }
 
         var rows = 0L;
