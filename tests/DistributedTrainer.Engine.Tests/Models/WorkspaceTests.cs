@@ -35,23 +35,14 @@ public sealed class WorkspaceTests
         var workspace = Filled(model, new CrossEntropyLoss(), 12);
         var gradients = new[] { new AlignedBuffer(model.Layout.Length), new AlignedBuffer(model.Layout.Length) };
         var (sums, segments, exchange) = (new LeafSums[2], Leaves.Of(7, 5), new LocalExchange(2));
-        void Step() => workspace.Train(1, 2, segments, gradients, sums, exchange);
-
-        Step();
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        Step();
-        Step();
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, Allocation.Warm(() => workspace.Train(1, 2, segments, gradients, sums, exchange)));
     }
 
     [Fact]
     public void A_warm_evaluation_allocates_nothing()
     {
         var workspace = Filled(Model, new CrossEntropyLoss(), 12);
-        workspace.Evaluate(12, out _);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        workspace.Evaluate(12, out _);
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, Allocation.Warm(() => workspace.Evaluate(12, out _)));
     }
 
     [Fact]

@@ -32,6 +32,7 @@ public sealed class TenLinesTests
         network.Fit(features, labels, new FitOptions { Epochs = 300, LearningRate = 0.05 });
         Console.WriteLine(network.Evaluate(features, labels));
         network.Save(path);
-        return Network.Load(path).PredictClasses(features);
+        int[] classes = Network.Load(path).PredictClasses(features);
+        return classes;
     }
 }
