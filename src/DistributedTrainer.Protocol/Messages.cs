@@ -106,7 +106,7 @@ public static class Submissions
     /// <summary>Coordinator → submitter, several times a second: how the run stands.</summary>
     public sealed record View(
         RunId Run, string Phase, long Step, long Steps, long Epoch, long Epochs, double Loss, double? ValidationLoss, double? ValidationAccuracy,
-        double RowsPerSecond, double Seconds, NodeView[] Nodes) : IProtocolMessage;
+        double RowsPerSecond, double StepsPerSecond, double Seconds, NodeView[] Nodes) : IProtocolMessage;
 
     /// <summary>Coordinator → submitter: something a person wants to know (a worker died, a shard moved).</summary>
     public sealed record Notice(RunId Run, string Text) : IProtocolMessage;

@@ -7,7 +7,7 @@ namespace DistributedTrainer.Cli.Tests;
 public sealed class ViewTests
 {
     private static readonly Submissions.View Middle = new(
-        new RunId("1"), "training", 400, 800, 20, 40, 0.12345, 0.2, 0.975, 12345.6, 10,
+        new RunId("1"), "training", 400, 800, 20, 40, 0.12345, 0.2, 0.975, 12345.6, 40, 10,
         [
             new("coordinator", "coordinator", "127.0.0.1", 1, "training", [], 0, "127.0.0.1:1", []),
             new("server-1", "server", "127.0.0.1", 2, "serving", [0, 1], 0, "127.0.0.1:2", []),
@@ -22,16 +22,16 @@ public sealed class ViewTests
     [Fact]
     public void Before_the_first_step_there_is_no_loss_and_no_time_left()
     {
-        var start = Middle with { Step = 0, Loss = double.NaN, ValidationAccuracy = null };
+        var start = Middle with { Step = 0, StepsPerSecond = 0, Loss = double.NaN, ValidationAccuracy = null };
         Assert.Contains("loss -  12,346", Texts.Line(start), StringComparison.Ordinal);
         Assert.Equal("", Texts.TimeLeft(start));
     }
 
     [Theory]
-    [InlineData(10, "10 s left")]
-    [InlineData(75, "1 min 15 s left")]
-    public void Time_left_follows_from_the_speed_so_far(double seconds, string expected) =>
-        Assert.Equal(expected, Texts.TimeLeft(Middle with { Seconds = seconds }));
+    [InlineData(40, "10 s left")]
+    [InlineData(4, "1 min 40 s left")]
+    public void Time_left_follows_from_the_speed_of_the_last_seconds(double stepsPerSecond, string expected) =>
+        Assert.Equal(expected, Texts.TimeLeft(Middle with { StepsPerSecond = stepsPerSecond }));
 
     [Fact]
     public void The_live_table_shows_every_node_with_its_shards_and_the_notices()

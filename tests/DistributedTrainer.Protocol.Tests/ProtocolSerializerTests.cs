@@ -32,7 +32,7 @@ public sealed class ProtocolSerializerTests : IDisposable
         [
             new Submissions.Submit("", "", "", null, false),
             new Submissions.Ended(new RunId("r"), false, null, null, ""),
-            new Submissions.View(new RunId("r"), "", 0, 0, 0, 0, 0, null, null, 0, 0, []),
+            new Submissions.View(new RunId("r"), "", 0, 0, 0, 0, 0, null, null, 0, 0, 0, []),
         ];
         foreach (var message in messages)
             Samples.AssertSame(message, _serializer.FromBinary(_serializer.ToBinary(message), _serializer.Manifest(message)));

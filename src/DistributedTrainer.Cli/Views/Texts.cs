@@ -18,9 +18,9 @@ internal static class Texts
 
     public static string Loss(double loss) => double.IsNaN(loss) ? "-" : loss.ToString("0.0000", CultureInfo.InvariantCulture);
 
-    /// <summary>Time left at the speed so far.</summary>
+    /// <summary>Time left at the speed of the last seconds; empty while nothing is known of it.</summary>
     public static string TimeLeft(Submissions.View view) =>
-        view.Step == 0 ? "" : TimeSpan.FromSeconds(view.Seconds / view.Step * (view.Steps - view.Step)) is var left && left.TotalMinutes >= 1
+        view.StepsPerSecond <= 0 ? "" : TimeSpan.FromSeconds((view.Steps - view.Step) / view.StepsPerSecond) is var left && left.TotalMinutes >= 1
             ? $"{(int)left.TotalMinutes} min {left.Seconds} s left"
             : $"{left.Seconds} s left";
 }

@@ -83,7 +83,7 @@ internal sealed partial class CoordinatorActor
         }
         else
         {
-            run.Progress.GoingOnFrom(run.CommonVersion.Value);
+            run.Progress.GoingOnFrom(run.CommonVersion.Value, Now);
             run.Shards.Rebalance(_roster.UsableWorkers);
             run.Phase = RunPhase.Training;
             Log($"generation {run.Generation} goes on from version {run.CommonVersion}: {string.Join(", ", _roster.UsableWorkers.Select(worker => $"{worker} has shards [{string.Join(' ', run.Shards.ShardsOf(worker))}]"))}");

@@ -126,6 +126,6 @@ internal sealed partial class CoordinatorActor
         var progress = run.Progress;
         _watcher.Tell(new View(
             run.Id, run.Phase.ToString().ToLowerInvariant(), progress.Step, run.Plan.TotalSteps, progress.Epoch, progress.Epochs, progress.Loss,
-            progress.Mean(progress.Validation), progress.Accuracy(progress.Validation), progress.RowsPerSecond(Now), (Now - progress.StartedAt).TotalSeconds, nodes));
+            progress.Mean(progress.Validation), progress.Accuracy(progress.Validation), progress.RowsPerSecond(Now), progress.StepsPerSecond(Now), (Now - progress.StartedAt).TotalSeconds, nodes));
     }
 }

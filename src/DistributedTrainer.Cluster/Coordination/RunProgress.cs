@@ -12,13 +12,15 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
     // Speed is that of the last two seconds: long enough to be steady, short enough to show a change.
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(2);
 
-    private readonly Queue<(TimeSpan At, long Rows)> _recent = new();
+    private readonly Queue<(TimeSpan At, long Rows, long Step)> _recent = new();
     private readonly List<Recovery> _recoveries = [];
     private (TimeSpan At, string Cause)? _failure;
     private long _goingOnFrom;
     private (double Loss, long Rows) _epoch;
     private (double Loss, long Rows) _lastEpoch;
     private long _rows;
+    private TimeSpan? _beganAt;
+    private TimeSpan _lastAt;
     private (long Version, SetSums? Validation, SetSums? Test) _best;
 
     public long Step { get; private set; }
@@ -67,7 +69,8 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             }
         }
 
-        _recent.Enqueue((now, _rows));
+        _recent.Enqueue((now, _rows, Step));
+        _lastAt = now;
     }
 
     public void Evaluated(Partitions.Evaluated evaluated)
@@ -144,16 +147,24 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
     }
 
     /// <summary>The work is assigned anew from this version on: steps before it were applied before the failure.</summary>
-    public void GoingOnFrom(long version) => _goingOnFrom = version;
+    public void GoingOnFrom(long version, TimeSpan now)
+    {
+        _beganAt ??= now;
+        _goingOnFrom = version;
+    }
 
-    public double RowsPerSecond(TimeSpan now)
+    public double RowsPerSecond(TimeSpan now) => PerSecond(now, _rows, static entry => entry.Rows);
+
+    public double StepsPerSecond(TimeSpan now) => PerSecond(now, Step, static entry => entry.Step);
+
+    private double PerSecond(TimeSpan now, long count, Func<(TimeSpan At, long Rows, long Step), long> before)
     {
         while (_recent.Count > 2 && now - _recent.Peek().At > Window)
         {
             _recent.Dequeue();
         }
 
-        return _recent.Count < 1 || now <= _recent.Peek().At ? 0 : (_rows - _recent.Peek().Rows) / (now - _recent.Peek().At).TotalSeconds;
+        return _recent.Count < 1 || now <= _recent.Peek().At ? 0 : (count - before(_recent.Peek())) / (now - _recent.Peek().At).TotalSeconds;
     }
 
     /// <summary>The form of result.json.</summary>
@@ -173,7 +184,8 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             TestLoss = Mean(Test),
             TestAccuracy = Accuracy(Test),
         },
-        RowsPerSecond = Math.Round(_rows / Math.Max(1e-9, (now - StartedAt).TotalSeconds)),
+        // From the first assignment to the last step: without the start of the processes.
+        RowsPerSecond = _beganAt is { } began && _lastAt > began ? Math.Round(_rows / (_lastAt - began).TotalSeconds) : 0,
         Seconds = Math.Round((now - StartedAt).TotalSeconds, 3),
         Recoveries,
     };

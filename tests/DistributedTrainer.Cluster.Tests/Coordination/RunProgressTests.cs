@@ -59,7 +59,7 @@ public sealed class RunProgressTests : IDisposable
         // Steps from before the failure may be reported late: they are no sign that training goes on.
         _progress.StepsApplied(Steps(0, (1, 40)), At(3.6));
         Assert.Empty(_progress.Recoveries);
-        _progress.GoingOnFrom(2);
+        _progress.GoingOnFrom(2, At(0));
         _progress.StepsApplied(Steps(1, (1, 40)), At(3.8));
         Assert.Empty(_progress.Recoveries);
         _progress.StepsApplied(Steps(2, (1, 40)), At(4));
@@ -74,7 +74,7 @@ public sealed class RunProgressTests : IDisposable
         _progress.Failed("connection to w1/0 lost", At(3));
         _progress.Explain(new NodeId("w2"), "w2 died");
         _progress.Explain(new NodeId("w1"), "w1 died (signal 9)");
-        _progress.GoingOnFrom(0);
+        _progress.GoingOnFrom(0, At(0));
         _progress.StepsApplied(Steps(0, (1, 40)), At(4));
         Assert.Equal(new Recovery(0, "w1 died (signal 9)", 1), Assert.Single(_progress.Recoveries));
         _progress.Explain(new NodeId("w1"), "w1 died (signal 15)");
@@ -111,6 +111,7 @@ public sealed class RunProgressTests : IDisposable
     [Fact]
     public void The_result_holds_the_last_epochs_training_loss()
     {
+        _progress.GoingOnFrom(0, At(1));
         _progress.StepsApplied(Steps(0, (40, 40), (40, 40), (40, 40), (30, 30), (20, 40), (20, 40), (20, 40), (15, 30)), At(2));
         using var result = JsonDocument.Parse(_folder.Result(_progress.Result("abc", At(4))));
         var root = result.RootElement;
@@ -119,7 +120,8 @@ public sealed class RunProgressTests : IDisposable
         Assert.Equal(2, root.GetProperty("epochs").GetDouble());
         Assert.Equal(0.5, root.GetProperty("metrics").GetProperty("trainLoss").GetDouble());
         Assert.Equal(4, root.GetProperty("seconds").GetDouble());
-        Assert.Equal(75, root.GetProperty("rowsPerSecond").GetDouble());
+        // 300 rows from the first assignment at second 1 to the last step at second 2.
+        Assert.Equal(300, root.GetProperty("rowsPerSecond").GetDouble());
         Assert.Empty(root.GetProperty("recoveries").EnumerateArray());
     }
 

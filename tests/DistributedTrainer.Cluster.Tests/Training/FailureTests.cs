@@ -50,9 +50,13 @@ public sealed class FailureTests
                 Move();
             }
         };
-        cluster.Do(Move);
+        cluster.Do(() =>
+        {
+            Move();
+            Move();
+        });
         Assert.Equal(ReferenceTrainer.Train(plan).Bits, cluster.Run().Bits);
-        Assert.True(cluster.Generation > 5);
+        Assert.True(cluster.Generation >= 2);
     }
 
     [Fact]
@@ -68,7 +72,7 @@ public sealed class FailureTests
             (var through, proxies) = FrameProxy.Between(routes, (_, frame) =>
             {
                 // The survivor has sent its own leaves and waits for those of a worker that never computes.
-                if (frame is { Kind: FrameKind.Statistics, Generation: 2 } && (frame.Flags & StatisticsFlags.WantsTotal) != 0 && Interlocked.Exchange(ref died, 1) == 0)
+                if (frame is { Kind: FrameKind.Statistics, Generation: 1 } && (frame.Flags & StatisticsFlags.WantsTotal) != 0 && Interlocked.Exchange(ref died, 1) == 0)
                 {
                     cluster.Do(() => cluster.Assign((survivor, [0, 1, 2, 3, 4])));
                 }
@@ -77,16 +81,9 @@ public sealed class FailureTests
             });
             return through;
         });
-        cluster.StepApplied = step =>
-        {
-            if (step == 2)
-            {
-                cluster.Assign((survivor, [0, 3]));
-            }
-        };
-        cluster.Do(() => cluster.Assign((survivor, [0, 1, 2, 3, 4])));
+        cluster.Do(() => cluster.Assign((survivor, [0, 3])));
         Assert.Equal(ReferenceTrainer.Train(plan).Bits, cluster.Run().Bits);
-        Assert.Equal(3, cluster.Generation);
+        Assert.Equal(2, cluster.Generation);
         Array.ForEach(proxies, static proxy => proxy.Dispose());
     }
 
