@@ -44,7 +44,7 @@ public sealed class Augmenter(IReadOnlyList<AugmentStep> steps)
         var (name, amount) = (step.Kind == AugmentKind.ScaleJitter ? "scale-jitter" : step.Kind.ToString().ToLowerInvariant(), step.Amount);
         if (step.Kind != AugmentKind.Noise && shape.Rank != 3)
         {
-            return $"data.augment: {name} needs images (channels, height, width), but a row is {shape}. Give the data's shape, or use noise.";
+            return $"data.augment: {name} needs images (channels, height, width), but a row is {shape}. Write data.image: [channels, height, width], or use noise.";
         }
 
         var valid = step.Kind switch

@@ -119,7 +119,12 @@ public static class DatasetReader
             }
         }
 
-        return problems.Any ? null : new Dataset
+        if (problems.Any)
+        {
+            return null;
+        }
+
+        var dataset = new Dataset
         {
             Name = sources.Training,
             FeatureNames = table.FeatureNames,
@@ -134,6 +139,9 @@ public static class DatasetReader
             ValidationRows = parts[1],
             TestRows = parts[2],
         };
+
+        // The only embedded rows that are images: shifts and convolutions need no word of the experiment on it.
+        return sources.Training == "digits" && table.TargetName == "digit" ? dataset.WithShape(1, 8, 8) : dataset;
     }
 
     private static DataTask Infer(IEnumerable<string> texts)

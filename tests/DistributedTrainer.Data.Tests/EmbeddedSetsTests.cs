@@ -42,6 +42,14 @@ public class EmbeddedSetsTests
     }
 
     [Fact]
+    public void Digits_are_images_and_nothing_else_is()
+    {
+        Assert.Equal("1x8x8", Read("digits").InputShape.ToString());
+        Assert.Equal("13", Read("wine").InputShape.ToString());
+        Assert.Equal("64", DatasetReader.Read("digits", "pixel_0_0", null, "", [])?.InputShape.ToString());
+    }
+
+    [Fact]
     public void Texts_are_numbered_by_code_point()
     {
         Assert.Equal(["setosa", "versicolor", "virginica"], Read("iris").ClassNames);

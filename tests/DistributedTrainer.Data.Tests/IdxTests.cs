@@ -288,12 +288,12 @@ public sealed class IdxTests : IDisposable
     }
 
     [Fact]
-    public void Digits_may_be_taken_as_images()
+    public void Digits_may_be_taken_as_another_shape()
     {
         var digits = DatasetReader.Read("digits", null, null, "", [])!;
 
-        Assert.Equal("64", digits.InputShape.ToString());
-        Assert.Equal("1x8x8", digits.WithShape(1, 8, 8).InputShape.ToString());
+        Assert.Equal("64", digits.WithShape(64).InputShape.ToString());
+        Assert.Equal("4x4x4", digits.WithShape(4, 4, 4).InputShape.ToString());
         Assert.Contains("1x9x8 does not fit the 64 features of digits", Assert.Throws<ArgumentException>(() => digits.WithShape(1, 9, 8)).Message);
         Assert.Throws<ArgumentException>(() => digits.WithShape(int.MaxValue, int.MaxValue, 64));
     }

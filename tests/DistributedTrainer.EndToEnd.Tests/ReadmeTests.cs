@@ -38,23 +38,9 @@ public sealed class ReadmeTests
         var lines = Lines();
         var start = Array.IndexOf(lines, "```csharp") + 1;
         var shown = lines[start..Array.IndexOf(lines, "```", start)].Select(static line => line.Trim()).Where(static line => line.Length > 0);
-        var run = File.ReadAllLines(Path.Combine(Root, "tests/DistributedTrainer.Engine.Tests/Networks/TenLinesTests.cs")).Select(static line => line.Trim()).Where(static line => line.Length > 0);
+        var run = File.ReadAllLines(Path.Combine(RepositoryRoot.Path, "tests/DistributedTrainer.Engine.Tests/Networks/TenLinesTests.cs")).Select(static line => line.Trim()).Where(static line => line.Length > 0);
         Assert.Contains(string.Join('\n', shown), string.Join('\n', run), StringComparison.Ordinal);
     }
 
-    private static string Root
-    {
-        get
-        {
-            var folder = new DirectoryInfo(AppContext.BaseDirectory);
-            while (!File.Exists(Path.Combine(folder.FullName, "DistributedTrainer.sln")))
-            {
-                folder = folder.Parent ?? throw new InvalidOperationException("The tests run outside the repository.");
-            }
-
-            return folder.FullName;
-        }
-    }
-
-    private static string[] Lines() => File.ReadAllLines(Path.Combine(Root, "README.md"));
+    private static string[] Lines() => File.ReadAllLines(Path.Combine(RepositoryRoot.Path, "README.md"));
 }

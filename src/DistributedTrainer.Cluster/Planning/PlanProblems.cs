@@ -40,6 +40,8 @@ internal static class PlanProblems
                 : $"loss: {loss.Name} needs classes as targets, but {dataset.TargetName} holds numbers. Write loss: mean-squared-error, or data.task: classification.");
         }
 
+        FindInStart(experiment, problems);
+
         // Where the loss itself is wrong, the outputs are judged as for the one that the message above names.
         var targets = classification ? dataset.ClassNames.Count : 1;
         var needed = classification == (loss.Targets == LossTargets.Classes) ? loss.OutputsFor(targets) : targets;
@@ -90,6 +92,16 @@ internal static class PlanProblems
         }
 
         FindInBatchNorms(plan, problems);
+    }
+
+    /// <summary>Equal scores are no mistake in the eyes of a perceptron loss: its gradient there is 0, for ever.</summary>
+    private static void FindInStart(Experiment experiment, ICollection<string> problems)
+    {
+        var (model, loss) = (experiment.Model, experiment.Loss.Kind);
+        if (loss is LossKind.Perceptron or LossKind.MulticlassPerceptron && model is { From: null, Init: { Weights.Kind: WeightKind.Zeros, Bias: 0 } })
+        {
+            problems.Add($"model.init.weights: with zeros every score starts at 0, where {ExperimentNames.Of(loss)} has no gradient, so nothing would ever be learned. Write he, or loss: {(loss == LossKind.Perceptron ? "hinge" : "multiclass-hinge")}.");
+        }
     }
 
     /// <summary>A single row that is flat has no variance: batch normalisation of it is undefined.</summary>

@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.TestKit;
 using DistributedTrainer.Cluster.Hosting;
 using DistributedTrainer.Cluster.Tests.Support;
+using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cluster.Tests.Actors;
@@ -44,6 +45,25 @@ public sealed class NodeAgentTests : ActorTest
         Assert.Equal(["in-process", "unix", "tcp"], prepared.DataAddresses.Select(static address => address.Split(':')[0]));
         _agent.Tell(prepare, _coordinator.Ref);
         Assert.Equal(prepared.DataAddresses, _coordinator.ExpectMsg<Nodes.Prepared>().DataAddresses);
+    }
+
+    [Fact]
+    public void It_tells_the_hash_of_starting_weights_too()
+    {
+        using var folder = new TemporaryFolder();
+        var trained = ReferenceTrainer.Train(_experiment.Plan());
+        using (var file = File.Create(Path.Combine(folder.Path, "start.safetensors")))
+        {
+            SafeTensors.Write(
+                file,
+                [.. _experiment.Plan().Model.Layout.Slots.Select(slot => new NamedTensor(slot.Name, slot.Shape, trained.Parameters.AsMemory(slot.Offset, slot.Shape.Elements)))],
+                new Dictionary<string, string>());
+        }
+
+        Registers(0);
+        var experiment = _experiment with { Model = "from: start.safetensors" };
+        _agent.Tell(new Nodes.Prepare(new RunId("one"), 1, experiment.Yaml, folder.Path), _coordinator.Ref);
+        Assert.Equal(experiment.Plan(folder.Path).InputsSha256, _coordinator.ExpectMsg<Nodes.Prepared>().DataSha256);
     }
 
     [Fact]

@@ -50,6 +50,12 @@ public sealed class PlanProblemsTests : IDisposable
             Problems(new TestExperiment { Source = "diabetes", Layers = ["linear: 1"] }));
 
     [Fact]
+    public void A_perceptron_that_starts_at_zero_never_moves() =>
+        Assert.Equal(
+            ["model.init.weights: with zeros every score starts at 0, where multiclass-perceptron has no gradient, so nothing would ever be learned. Write he, or loss: multiclass-hinge."],
+            Problems(new TestExperiment { Loss = "multiclass-perceptron", Model = "init: { weights: zeros }" }));
+
+    [Fact]
     public void The_last_layer_has_an_output_for_each_class() =>
         Assert.Equal(
             ["model.layers: the last layer has 5 outputs, species has 3 classes (setosa, versicolor, virginica). Write linear: 3 at the end."],
