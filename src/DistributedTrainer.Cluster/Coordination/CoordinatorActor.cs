@@ -190,8 +190,8 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
 
         if (prepared.DataSha256 != run.Plan.InputsSha256)
         {
-            var dataset = run.Plan.Data.Dataset;
-            Unfit(node, $"{prepared.Node} has read other data than the coordinator: {dataset.Name} has the SHA-256 {prepared.DataSha256} there and {dataset.Sha256} here. Give all nodes the same file.");
+            var inputs = run.Plan.Data.Dataset.Name + (run.Plan.Experiment.Model.From is { } from ? $" with {from}" : "");
+            Unfit(node, $"{prepared.Node} has read other data than the coordinator: {inputs} has the SHA-256 {prepared.DataSha256} there and {run.Plan.InputsSha256} here. Give all nodes the same files.");
             return;
         }
 

@@ -110,7 +110,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         }
 
         _plan = plan;
-        return new Nodes.Prepared(_run, _node, plan.Data.Dataset.Sha256, _dataPlane?.Addresses ?? []);
+        return new Nodes.Prepared(_run, _node, plan.InputsSha256, _dataPlane?.Addresses ?? []);
     }
 
     private void Host(Partitions.Host host)

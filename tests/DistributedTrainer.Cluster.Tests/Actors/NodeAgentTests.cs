@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.TestKit;
 using DistributedTrainer.Cluster.Hosting;
 using DistributedTrainer.Cluster.Tests.Support;
+using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cluster.Tests.Actors;
@@ -44,6 +45,22 @@ public sealed class NodeAgentTests : ActorTest
         Assert.Equal(["in-process", "unix", "tcp"], prepared.DataAddresses.Select(static address => address.Split(':')[0]));
         _agent.Tell(prepare, _coordinator.Ref);
         Assert.Equal(prepared.DataAddresses, _coordinator.ExpectMsg<Nodes.Prepared>().DataAddresses);
+    }
+
+    [Fact]
+    public void What_it_has_read_includes_the_starting_weights()
+    {
+        using var folder = new TemporaryFolder();
+        var layout = _experiment.Plan().Model.Layout;
+        using (var file = File.Create(Path.Combine(folder.Path, "start.safetensors")))
+        {
+            SafeTensors.Write(file, [.. layout.Slots.Select(static slot => new NamedTensor(slot.Name, slot.Shape, new float[slot.Shape.Elements]))], new Dictionary<string, string>());
+        }
+
+        var from = _experiment with { Model = "from: start.safetensors" };
+        Registers(0);
+        _agent.Tell(new Nodes.Prepare(new RunId("one"), 1, from.Yaml, folder.Path), _coordinator.Ref);
+        Assert.Equal(from.Plan(folder.Path).InputsSha256, _coordinator.ExpectMsg<Nodes.Prepared>().DataSha256);
     }
 
     [Fact]
