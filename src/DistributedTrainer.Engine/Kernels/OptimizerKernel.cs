@@ -103,6 +103,11 @@ internal static class OptimizerKernel
         Vector512.ConditionalSelect(
             Vector512.LessThan(Vector512.Abs(state), Vector512.Create(1.17549435e-38f)), Vector512<float>.Zero, state);
 
+    // β s + (1−β) x. Not β (s − x) + x, which has one factor less: in the first steps s is far below x, and s − x forgets it.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Mean(Vector512<float> beta, Vector512<float> rest, Vector512<float> s, Vector512<float> x) =>
+        Flush(Vector512.FusedMultiplyAdd(rest, x, beta * s));
+
     /// <summary>g of the sum over rows: mean, scaled, clipped, then regularised.</summary>
     private readonly struct GradientLanes(in OptimizerStep step)
     {
@@ -158,11 +163,12 @@ internal static class OptimizerKernel
     {
         private readonly Vector512<float> _minusRate = Vector512.Create(minusRate);
         private readonly Vector512<float> _beta = Vector512.Create(beta);
+        private readonly Vector512<float> _rest = Vector512.Create(1 - beta);
         private readonly Vector512<float> _epsilon = Vector512.Create(epsilon);
 
         public Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t)
         {
-            s = Flush(Vector512.FusedMultiplyAdd(_beta, s - (g * g), g * g));
+            s = Mean(_beta, _rest, s, g * g);
             return w + (_minusRate * g / (Vector512.Sqrt(s) + _epsilon));
         }
     }
@@ -185,13 +191,15 @@ internal static class OptimizerKernel
         private readonly Vector512<float> _minusRate = Vector512.Create(-factors.Rate);
         private readonly Vector512<float> _inverseRoot = Vector512.Create(factors.InverseRoot);
         private readonly Vector512<float> _beta1 = Vector512.Create(factors.Beta1);
+        private readonly Vector512<float> _rest1 = Vector512.Create(1 - factors.Beta1);
         private readonly Vector512<float> _beta2 = Vector512.Create(factors.Beta2);
+        private readonly Vector512<float> _rest2 = Vector512.Create(1 - factors.Beta2);
         private readonly Vector512<float> _epsilon = Vector512.Create(factors.Epsilon);
 
         public Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t)
         {
-            s = Flush(Vector512.FusedMultiplyAdd(_beta1, s - g, g));
-            t = Flush(Vector512.FusedMultiplyAdd(_beta2, t - (g * g), g * g));
+            s = Mean(_beta1, _rest1, s, g);
+            t = Mean(_beta2, _rest2, t, g * g);
             return Vector512.FusedMultiplyAdd(_keep, w, _minusRate * s / Vector512.FusedMultiplyAdd(Vector512.Sqrt(t), _inverseRoot, _epsilon));
         }
     }
