@@ -116,16 +116,3 @@ public sealed record DataSplit(int[] Training, int[] Validation, int[] Test)
         return taken;
     }
 }
-
-/// <summary>Fisher-Yates with numbers by position: the order depends on the stream's names alone.</summary>
-internal static class IndexShuffle
-{
-    public static void Shuffle(Span<int> rows, RandomStream stream)
-    {
-        for (var i = rows.Length - 1; i > 0; i--)
-        {
-            var j = stream.Below(i, i + 1);
-            (rows[i], rows[j]) = (rows[j], rows[i]);
-        }
-    }
-}

@@ -56,23 +56,41 @@ public sealed class ColumnSums(int channels)
     }
 
     /// <summary>Offers each segment's values to a gathering.</summary>
-    public static void Offer(TreeGather<ColumnSums> gather, BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves)
+    /// <param name="gather">Where to.</param>
+    /// <param name="slot">Whose values.</param>
+    /// <param name="segments">The leaves.</param>
+    /// <param name="leaves">Their values, one leaf after the other.</param>
+    /// <param name="rent">Gives sums to fill, which the gathering releases; null: new ones.</param>
+    public static void Offer(
+        TreeGather<ColumnSums> gather, BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, Func<ColumnSums>? rent = null)
     {
         for (var i = 0; i < segments.Length; i++)
         {
-            var sums = new ColumnSums(slot.Channels) { Rows = (long)segments[i].Rows * slot.Positions };
+            var sums = rent?.Invoke() ?? new ColumnSums(slot.Channels);
+            sums.Rows = (long)segments[i].Rows * slot.Positions;
             leaves.Slice(i * sums.Values.Length, sums.Values.Length).CopyTo(sums.Values);
             gather.Offer(TreeNode.OfLeaf(segments[i].Leaf), sums);
         }
     }
 }
 
-/// <summary>All leaves of a step in one process and one pass.</summary>
-public sealed class LocalExchange(int leaves) : IBatchStatisticsExchange
+/// <summary>All leaves of a step in one process and one pass. A warm step allocates nothing.</summary>
+public sealed class LocalExchange : IBatchStatisticsExchange
 {
-    private readonly FixedTree _tree = new(leaves);
+    private readonly FixedTree _tree;
+    private readonly bool[] _present;
+    private readonly Func<int, bool> _isPresent;
+    private readonly Dictionary<(int Slot, bool Backward), Gathering> _gatherings = [];
 
-    /// <summary>The last moments of each layer, by the slot's index: for the running statistics.</summary>
+    /// <summary>An exchange between so many leaves.</summary>
+    public LocalExchange(int leaves)
+    {
+        _tree = new FixedTree(leaves);
+        _present = new bool[leaves];
+        _isPresent = leaf => _present[leaf];
+    }
+
+    /// <summary>The last moments of each layer, by the slot's index: for the running statistics. The next step overwrites them.</summary>
     public Dictionary<int, ColumnSums> Pooled { get; } = [];
 
     /// <inheritdoc/>
@@ -85,23 +103,48 @@ public sealed class LocalExchange(int leaves) : IBatchStatisticsExchange
 
     /// <inheritdoc/>
     public void Backward(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, Span<double> total) =>
-        Combine(ColumnSums.Add, slot, segments, leaves).Values.CopyTo(total);
+        Combine(true, slot, segments, leaves).Values.CopyTo(total);
 
     /// <inheritdoc/>
     public void Report(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves) =>
-        Pooled[slot.Index] = Combine(ColumnSums.CombineMoments, slot, segments, leaves);
+        Pooled[slot.Index] = Combine(false, slot, segments, leaves);
 
-    private ColumnSums Combine(Action<ColumnSums, ColumnSums> combine, BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves)
+    private ColumnSums Combine(bool backward, BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves)
     {
-        var present = new bool[_tree.Leaves];
-        foreach (var segment in segments)
+        if (!_gatherings.TryGetValue((slot.Index, backward), out var gathering))
         {
-            present[segment.Leaf] = true;
+            gathering = new Gathering(_tree, slot.Channels, backward ? ColumnSums.Add : ColumnSums.CombineMoments);
+            _gatherings.Add((slot.Index, backward), gathering);
         }
 
-        var gather = new TreeGather<ColumnSums>(_tree, combine, static _ => { });
-        gather.Reset(leaf => present[leaf]);
-        ColumnSums.Offer(gather, slot, segments, leaves);
-        return gather.TakeTotal();
+        Array.Clear(_present);
+        foreach (var segment in segments)
+        {
+            _present[segment.Leaf] = true;
+        }
+
+        return gathering.Combine(_isPresent, slot, segments, leaves);
+    }
+
+    /// <summary>The tree of one layer and direction, with its sums, which are used again in the next step.</summary>
+    private sealed class Gathering
+    {
+        private readonly Stack<ColumnSums> _spare = [];
+        private readonly Func<ColumnSums> _rent;
+        private readonly TreeGather<ColumnSums> _gather;
+
+        public Gathering(FixedTree tree, int channels, Action<ColumnSums, ColumnSums> combine)
+        {
+            _rent = () => _spare.TryPop(out var sums) ? sums : new ColumnSums(channels);
+            _gather = new TreeGather<ColumnSums>(tree, combine, _spare.Push);
+        }
+
+        public ColumnSums Combine(Func<int, bool> isPresent, BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves)
+        {
+            // The total of the step before stays in the tree until here, so that it may be read meanwhile.
+            _gather.Reset(isPresent);
+            ColumnSums.Offer(_gather, slot, segments, leaves, _rent);
+            return _gather.Total ?? throw new InvalidOperationException("exchange: the leaves of a step must come in one pass.");
+        }
     }
 }

@@ -14,6 +14,9 @@ public sealed class Graph(int maximumRows)
     /// <summary>The most rows that a batch may have.</summary>
     public int MaximumRows { get; } = maximumRows;
 
+    /// <summary>The element-wise activation layers, in the order of building: what diagnostics look at.</summary>
+    internal List<ActivationTap> Activations { get; } = [];
+
     /// <summary>A value that comes from outside.</summary>
     public Variable Input(Shape shape, bool needsGradient = false) => new(_arena, shape, MaximumRows, needsGradient);
 

@@ -27,7 +27,7 @@ internal static class ActivationKernel
     public static void Forward<TActivation>(TActivation function, Span<float> y, ReadOnlySpan<float> x)
         where TActivation : struct, IActivation
     {
-        VectorMap.CheckLengths(y.Length, x.Length);
+        VectorMap.CheckLengths(y.Length, x.Length, typeof(TActivation).Name);
         for (var i = 0; i < y.Length; i += VectorMap.Lanes)
         {
             VectorMap.Store(function.Forward(VectorMap.Load(x, i)), y, i);
@@ -39,9 +39,9 @@ internal static class ActivationKernel
     public static void Backward<TActivation>(TActivation function, Span<float> dx, ReadOnlySpan<float> dy, ReadOnlySpan<float> x, ReadOnlySpan<float> y)
         where TActivation : struct, IActivation
     {
-        VectorMap.CheckLengths(dx.Length, dy.Length);
-        VectorMap.CheckLengths(dx.Length, TActivation.NeedsInput ? x.Length : dx.Length);
-        VectorMap.CheckLengths(dx.Length, TActivation.NeedsOutput ? y.Length : dx.Length);
+        VectorMap.CheckLengths(dx.Length, dy.Length, typeof(TActivation).Name);
+        VectorMap.CheckLengths(dx.Length, TActivation.NeedsInput ? x.Length : dx.Length, typeof(TActivation).Name);
+        VectorMap.CheckLengths(dx.Length, TActivation.NeedsOutput ? y.Length : dx.Length, typeof(TActivation).Name);
         for (var i = 0; i < dx.Length; i += VectorMap.Lanes)
         {
             var input = TActivation.NeedsInput ? VectorMap.Load(x, i) : default;

@@ -22,7 +22,7 @@ public static class BatchNormKernel
             return;
         }
 
-        VectorMap.CheckRows(x.Length, columns);
+        VectorMap.CheckRows(x.Length, columns, "batch-norm");
         var rows = x.Length / columns;
         for (var row = 0; row < rows; row++)
         {

@@ -40,7 +40,7 @@ public static class ImageNormKernel
         ReadOnlySpan<float> gamma,
         ReadOnlySpan<float> beta)
     {
-        VectorMap.CheckLengths(y.Length, x.Length);
+        VectorMap.CheckLengths(y.Length, x.Length, "batch-norm");
         for (var (first, c) = (0, 0); first < x.Length; first += positions, c = c + 1 == mean.Length ? 0 : c + 1)
         {
             var (high, low) = Split(mean[c]);
@@ -71,7 +71,7 @@ public static class ImageNormKernel
         Span<double> sumDy,
         Span<double> sumDyXhat)
     {
-        VectorMap.CheckLengths(dy.Length, x.Length);
+        VectorMap.CheckLengths(dy.Length, x.Length, "batch-norm");
         sumDy.Clear();
         sumDyXhat.Clear();
         for (var (first, c) = (0, 0); first < x.Length; first += positions, c = c + 1 == mean.Length ? 0 : c + 1)
@@ -97,8 +97,8 @@ public static class ImageNormKernel
         ReadOnlySpan<double> sumDyXhat,
         long count)
     {
-        VectorMap.CheckLengths(dx.Length, x.Length);
-        VectorMap.CheckLengths(dy.Length, x.Length);
+        VectorMap.CheckLengths(dx.Length, x.Length, "batch-norm");
+        VectorMap.CheckLengths(dy.Length, x.Length, "batch-norm");
         for (var (first, c) = (0, 0); first < x.Length; first += positions, c = c + 1 == mean.Length ? 0 : c + 1)
         {
             var (high, low) = Split(mean[c]);

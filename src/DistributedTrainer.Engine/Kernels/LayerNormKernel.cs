@@ -21,7 +21,7 @@ public static class LayerNormKernel
         Span<float> xhat, Span<float> inverseStd, Span<float> y, ReadOnlySpan<float> x, ReadOnlySpan<float> gamma, ReadOnlySpan<float> beta, float epsilon)
     {
         var columns = gamma.Length;
-        VectorMap.CheckLengths(inverseStd.Length * columns, x.Length);
+        VectorMap.CheckLengths(inverseStd.Length * columns, x.Length, "layer-norm");
         for (var row = 0; row < inverseStd.Length; row++)
         {
             var values = x.Slice(row * columns, columns);
@@ -40,7 +40,7 @@ public static class LayerNormKernel
     public static void BackwardInput(Span<float> dx, ReadOnlySpan<float> dy, ReadOnlySpan<float> xhat, ReadOnlySpan<float> inverseStd, ReadOnlySpan<float> gamma)
     {
         var columns = gamma.Length;
-        VectorMap.CheckLengths(inverseStd.Length * columns, dx.Length);
+        VectorMap.CheckLengths(inverseStd.Length * columns, dx.Length, "layer-norm");
         for (var row = 0; row < inverseStd.Length; row++)
         {
             var g = dx.Slice(row * columns, columns);

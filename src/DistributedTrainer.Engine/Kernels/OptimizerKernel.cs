@@ -7,6 +7,8 @@ namespace DistributedTrainer.Engine.Kernels;
 /// <summary>
 /// One pass from summed gradient to new weights. In all of them g is what <see cref="OptimizerStep"/> says. State that
 /// falls below the smallest normal number becomes 0: denormal numbers would slow every later step.
+/// A moving average is β s + (1−β) x as it stands: β (s − x) + x loses s where it is far below x, and s + (1−β) (x − s)
+/// loses x where β is small and x far below s.
 /// </summary>
 internal static class OptimizerKernel
 {
@@ -67,8 +69,8 @@ internal static class OptimizerKernel
         Span<float> updated)
         where TUpdate : struct, IUpdate
     {
-        VectorMap.CheckLengths(updated.Length, weights.Length);
-        VectorMap.CheckLengths(updated.Length, gradientSum.Length);
+        VectorMap.CheckLengths(updated.Length, weights.Length, "optimizer");
+        VectorMap.CheckLengths(updated.Length, gradientSum.Length, "optimizer");
         if (step.Rows < 1)
         {
             throw new ArgumentException($"optimizer: step {step.Step} has {step.Rows} rows, it needs one at least. Leave out a step without rows.");
@@ -158,11 +160,12 @@ internal static class OptimizerKernel
     {
         private readonly Vector512<float> _minusRate = Vector512.Create(minusRate);
         private readonly Vector512<float> _beta = Vector512.Create(beta);
+        private readonly Vector512<float> _rest = Vector512.Create(1 - beta);
         private readonly Vector512<float> _epsilon = Vector512.Create(epsilon);
 
         public Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t)
         {
-            s = Flush(Vector512.FusedMultiplyAdd(_beta, s - (g * g), g * g));
+            s = Flush(Vector512.FusedMultiplyAdd(_beta, s, _rest * (g * g)));
             return w + (_minusRate * g / (Vector512.Sqrt(s) + _epsilon));
         }
     }
@@ -186,12 +189,14 @@ internal static class OptimizerKernel
         private readonly Vector512<float> _inverseRoot = Vector512.Create(factors.InverseRoot);
         private readonly Vector512<float> _beta1 = Vector512.Create(factors.Beta1);
         private readonly Vector512<float> _beta2 = Vector512.Create(factors.Beta2);
+        private readonly Vector512<float> _rest1 = Vector512.Create(1 - factors.Beta1);
+        private readonly Vector512<float> _rest2 = Vector512.Create(1 - factors.Beta2);
         private readonly Vector512<float> _epsilon = Vector512.Create(factors.Epsilon);
 
         public Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t)
         {
-            s = Flush(Vector512.FusedMultiplyAdd(_beta1, s - g, g));
-            t = Flush(Vector512.FusedMultiplyAdd(_beta2, t - (g * g), g * g));
+            s = Flush(Vector512.FusedMultiplyAdd(_beta1, s, _rest1 * g));
+            t = Flush(Vector512.FusedMultiplyAdd(_beta2, t, _rest2 * (g * g)));
             return Vector512.FusedMultiplyAdd(_keep, w, _minusRate * s / Vector512.FusedMultiplyAdd(Vector512.Sqrt(t), _inverseRoot, _epsilon));
         }
     }

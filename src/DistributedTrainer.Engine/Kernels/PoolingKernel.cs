@@ -19,7 +19,7 @@ public static unsafe class PoolingKernel
     public static void Max(PoolingShape shape, ReadOnlySpan<float> x, Span<float> y, Span<int> places)
     {
         Check(shape, x.Length, y.Length);
-        VectorMap.CheckLengths(places.Length, y.Length);
+        VectorMap.CheckLengths(places.Length, y.Length, "max-pool2d");
         fixed (float* px = x, py = y)
         {
             fixed (int* pp = places)
@@ -40,7 +40,7 @@ public static unsafe class PoolingKernel
     public static void MaxBackward(PoolingShape shape, ReadOnlySpan<float> dy, ReadOnlySpan<int> places, Span<float> dx)
     {
         Check(shape, dx.Length, dy.Length);
-        VectorMap.CheckLengths(places.Length, dy.Length);
+        VectorMap.CheckLengths(places.Length, dy.Length, "max-pool2d");
         dx.Clear();
         var (plane, windows) = (shape.Height * shape.Width, shape.OutputHeight * shape.OutputWidth);
         for (var (at, first) = (0, 0); at < dy.Length; at += windows, first += plane)

@@ -9,12 +9,6 @@ internal interface IUnary
     static abstract Vector512<float> Apply(Vector512<float> x);
 }
 
-/// <summary>z = f(x, y), 16 lanes at a time.</summary>
-internal interface IBinary
-{
-    static abstract Vector512<float> Apply(Vector512<float> x, Vector512<float> y);
-}
-
 /// <summary>
 /// Runs a lane function over spans. The tail goes through the same 16 lanes in a padded block: an element's bits depend
 /// neither on its place nor on the width of the processor's vectors.
@@ -24,10 +18,10 @@ internal static class VectorMap
     public const int Lanes = 16;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Unary<TOperation>(Span<float> destination, ReadOnlySpan<float> source)
+    public static void Unary<TOperation>(Span<float> destination, ReadOnlySpan<float> source, [CallerMemberName] string operation = "")
         where TOperation : struct, IUnary
     {
-        CheckLengths(destination.Length, source.Length);
+        CheckLengths(destination.Length, source.Length, operation);
         var i = 0;
         for (; i <= source.Length - Lanes; i += Lanes)
         {
@@ -41,29 +35,6 @@ internal static class VectorMap
             source[i..].CopyTo(block);
             TOperation.Apply(Vector512.Create<float>(block)).CopyTo(block);
             block[..(source.Length - i)].CopyTo(destination[i..]);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Binary<TOperation>(Span<float> destination, ReadOnlySpan<float> x, ReadOnlySpan<float> y)
-        where TOperation : struct, IBinary
-    {
-        CheckLengths(destination.Length, x.Length);
-        CheckLengths(destination.Length, y.Length);
-        var i = 0;
-        for (; i <= x.Length - Lanes; i += Lanes)
-        {
-            TOperation.Apply(Vector512.Create(x[i..]), Vector512.Create(y[i..])).CopyTo(destination[i..]);
-        }
-
-        if (i < x.Length)
-        {
-            Span<float> blocks = stackalloc float[2 * Lanes];
-            blocks.Clear();
-            x[i..].CopyTo(blocks);
-            y[i..].CopyTo(blocks[Lanes..]);
-            TOperation.Apply(Vector512.Create<float>(blocks), Vector512.Create<float>(blocks[Lanes..])).CopyTo(blocks);
-            blocks[..(x.Length - i)].CopyTo(destination[i..]);
         }
     }
 
@@ -124,6 +95,7 @@ internal static class VectorMap
         block[..tail.Length].CopyTo(tail);
     }
 
+    /// <summary>Two lengths must be equal; the operation is the method that asks, unless it is named better.</summary>
     public static void CheckLengths(int destination, int source, [CallerMemberName] string operation = "")
     {
         if (destination != source)
@@ -132,6 +104,7 @@ internal static class VectorMap
         }
     }
 
+    /// <summary>The elements must be whole rows.</summary>
     public static void CheckRows(int elements, int columns, [CallerMemberName] string operation = "")
     {
         // Without columns there are no elements: a loop over rows would never end.

@@ -56,7 +56,13 @@ public sealed record ActivationDefinition(Activation Function, float Slope = 0.0
     internal override Variable Build(ModelGraph graph, Variable x)
     {
         var y = graph.Graph.Output(x.Shape, x.NeedsGradient);
-        graph.Graph.Add(Operation(x, y), x);
+        var operation = Operation(x, y);
+        graph.Graph.Add(operation, x);
+        if (operation is IElementWise function)
+        {
+            graph.Graph.Activations.Add(new ActivationTap(graph.Path, Function, function, y));
+        }
+
         return y;
     }
 

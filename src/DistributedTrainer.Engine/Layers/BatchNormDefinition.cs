@@ -11,9 +11,9 @@ namespace DistributedTrainer.Engine.Layers;
 /// then the statistics are over rows and positions. As torch.nn.BatchNorm1d and BatchNorm2d.
 /// Source: Ioffe, Szegedy, "Batch normalization", 2015.
 /// </summary>
-/// <param name="Momentum">Weight of the new batch in the running statistics.</param>
-/// <param name="Epsilon">ε.</param>
-/// <param name="Sync">Statistics of the global batch; otherwise of each leaf.</param>
+/// <param name="Momentum">Weight of the new batch in the running statistics, from 0 to 1. Default 0.1.</param>
+/// <param name="Epsilon">ε, above 0. Default 1e-5.</param>
+/// <param name="Sync">Statistics of the global batch; otherwise of each leaf. Default true.</param>
 public sealed record BatchNormDefinition(float Momentum = 0.1f, float Epsilon = 1e-5f, bool Sync = true) : LayerDefinition
 {
     internal override Shape Declare(ModelDeclaration model, Shape input)
@@ -22,6 +22,16 @@ public sealed record BatchNormDefinition(float Momentum = 0.1f, float Epsilon = 
         {
             throw new ArgumentException(
                 $"batch-norm (layer {model.Layer}): a row has shape {input}, it must be flat or an image (channels x height x width). Put a flatten layer before it.");
+        }
+
+        if (!(Momentum is >= 0 and <= 1))
+        {
+            throw new ArgumentException($"batch-norm (layer {model.Layer}): momentum is {Momentum}, it must be from 0 to 1.");
+        }
+
+        if (!(Epsilon > 0) || !float.IsFinite(Epsilon))
+        {
+            throw new ArgumentException($"batch-norm (layer {model.Layer}): epsilon is {Epsilon}, it must be above 0.");
         }
 
         var channels = new Shape(input[0]);

@@ -28,8 +28,6 @@ public sealed class MulticlassHingeLoss : MultiClassLoss
 /// <summary>−log p_t with p = softmax(z), dz = p − onehot(t). With label smoothing ε the target is (1 − ε) onehot(t) + ε / C.</summary>
 public sealed class CrossEntropyLoss : MultiClassLoss
 {
-    private readonly float _labelSmoothing;
-
     /// <summary>Cross-entropy.</summary>
     /// <param name="labelSmoothing">ε, from 0 to below 1. Default 0. Source: Szegedy et al., 2016.</param>
     /// <exception cref="ArgumentOutOfRangeException">ε is not in that range.</exception>
@@ -40,14 +38,17 @@ public sealed class CrossEntropyLoss : MultiClassLoss
             throw new ArgumentOutOfRangeException(nameof(labelSmoothing), $"cross-entropy: label-smoothing is {labelSmoothing}, it must be from 0 to below 1.");
         }
 
-        _labelSmoothing = labelSmoothing;
+        LabelSmoothing = labelSmoothing;
     }
+
+    /// <summary>ε, the label smoothing.</summary>
+    public float LabelSmoothing { get; }
 
     /// <inheritdoc/>
     public override string Name => "cross-entropy";
 
     private protected override void ComputeRows(ReadOnlySpan<float> z, ReadOnlySpan<int> labels, ReadOnlySpan<float> targets, Span<float> dz, Span<float> losses) =>
-        SoftmaxKernel.CrossEntropy(z, labels, dz, losses, _labelSmoothing);
+        SoftmaxKernel.CrossEntropy(z, labels, dz, losses, LabelSmoothing);
 }
 
 /// <summary>

@@ -28,8 +28,6 @@ public sealed class MeanAbsoluteErrorLoss : RegressionLoss
 /// </summary>
 public sealed class HuberLoss : RegressionLoss
 {
-    private readonly float _delta;
-
     /// <summary>Huber's loss.</summary>
     /// <param name="delta">δ, above 0. Default 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">δ is not above 0, or not finite.</exception>
@@ -40,12 +38,15 @@ public sealed class HuberLoss : RegressionLoss
             throw new ArgumentOutOfRangeException(nameof(delta), $"huber: delta is {delta}, it must be above 0.");
         }
 
-        _delta = delta;
+        Delta = delta;
     }
+
+    /// <summary>δ.</summary>
+    public float Delta { get; }
 
     /// <inheritdoc/>
     public override string Name => "huber";
 
     private protected override void ComputeRows(ReadOnlySpan<float> z, ReadOnlySpan<int> labels, ReadOnlySpan<float> targets, Span<float> dz, Span<float> losses) =>
-        LossKernel.MeanOverOutputs(new HuberFunction(_delta), z, targets, dz, losses);
+        LossKernel.MeanOverOutputs(new HuberFunction(Delta), z, targets, dz, losses);
 }

@@ -46,6 +46,15 @@ public sealed class Workspace
     /// <summary>The running statistics; the caller fills them.</summary>
     public Span<float> Buffers => _buffers.Span;
 
+    /// <summary>The most rows a batch has.</summary>
+    internal int MaximumRows => _maximumRows;
+
+    /// <summary>What is minimised.</summary>
+    internal Loss Loss => _loss;
+
+    /// <summary>The element-wise activation layers, in order; their values are those of the last batch.</summary>
+    internal IReadOnlyList<ActivationTap> Activations => _graph.Activations;
+
     /// <summary>Outputs of the last batch (rows, outputs).</summary>
     public ReadOnlySpan<float> Outputs => _output.Value(_rows);
 
@@ -75,12 +84,24 @@ public sealed class Workspace
         Span<LeafSums> sums,
         IBatchStatisticsExchange exchange)
     {
-        Check(segments, leafGradients.Count, sums.Length);
+        if (leafGradients.Count < segments.Length)
+        {
+            throw new ArgumentException($"training: {segments.Length} leaves need as many gradients, there are {leafGradients.Count}.", nameof(leafGradients));
+        }
+
+        TrainForward(step, seed, segments, sums, exchange);
+        _pass.Gradients = leafGradients;
+        _graph.Backward(_pass);
+    }
+
+    /// <summary>The first half of <see cref="Train"/>: the loss as in training, with batch statistics and dropout, and no gradient.</summary>
+    internal void TrainForward(long step, ulong seed, ReadOnlySpan<LeafSegment> segments, Span<LeafSums> sums, IBatchStatisticsExchange exchange)
+    {
+        Check(segments, sums.Length);
         _rows = segments[^1].FirstRow + segments[^1].Rows;
         _pass.Training = true;
         (_pass.Step, _pass.Seed, _pass.Rows) = (step, seed, _rows);
         _pass.SetSegments(segments);
-        _pass.Gradients = leafGradients;
         _pass.Exchange = exchange;
         _graph.Forward(_pass);
         ComputeLoss();
@@ -88,8 +109,6 @@ public sealed class Workspace
         {
             sums[i] = Sum(segments[i].FirstRow, segments[i].Rows);
         }
-
-        _graph.Backward(_pass);
     }
 
     /// <summary>Forward and loss with running statistics and without dropout, over the first rows of the input.</summary>
@@ -109,16 +128,16 @@ public sealed class Workspace
         _graph.Forward(_pass);
     }
 
-    private void Check(ReadOnlySpan<LeafSegment> segments, int gradients, int sums)
+    private void Check(ReadOnlySpan<LeafSegment> segments, int sums)
     {
         if (segments.Length == 0)
         {
             throw new ArgumentException("training: there are no leaves. Leave out a step without rows.", nameof(segments));
         }
 
-        if (gradients < segments.Length || sums < segments.Length)
+        if (sums < segments.Length)
         {
-            throw new ArgumentException($"training: {segments.Length} leaves need as many gradients and sums, there are {gradients} gradients and {sums} sums.", nameof(segments));
+            throw new ArgumentException($"training: {segments.Length} leaves need as many sums, there are {sums}.", nameof(segments));
         }
 
         var rows = 0L;

@@ -4,9 +4,13 @@ using DistributedTrainer.Engine.Kernels;
 namespace DistributedTrainer.Engine.Operations;
 
 /// <summary>y = f(x) element by element, so dx = dy · f'(x). The functions are in Kernels/ActivationFunctions.cs.</summary>
-internal sealed class ActivationOperation<TActivation>(TActivation function, Variable x, Variable y) : Operation
+internal sealed class ActivationOperation<TActivation>(TActivation function, Variable x, Variable y) : Operation, IElementWise
     where TActivation : struct, IActivation
 {
+    // f'(x) = dx where dy is 1
+    public void Derivative(int rows, ReadOnlySpan<float> ones, Span<float> slopes) =>
+        ActivationKernel.Backward(function, slopes, ones, x.Value(rows), y.Value(rows));
+
     public override void Forward(Pass pass) => ActivationKernel.Forward(function, y.Value(pass.Rows), x.Value(pass.Rows));
 
     public override void Backward(Pass pass)

@@ -17,6 +17,9 @@ public enum RandomPurpose
 
     /// <summary>Data augmentation.</summary>
     Augment = 5,
+
+    /// <summary>Which elements of a large parameter are looked at.</summary>
+    Sample = 6,
 }
 
 /// <summary>

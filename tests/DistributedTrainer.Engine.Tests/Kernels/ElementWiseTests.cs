@@ -1,5 +1,6 @@
 using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Kernels.Reference;
+using DistributedTrainer.Engine.Optimizers;
 using DistributedTrainer.Engine.Tests.Support;
 
 namespace DistributedTrainer.Engine.Tests.Kernels;
@@ -91,6 +92,19 @@ public sealed class ElementWiseTests
         })
         {
             Assert.Throws<ArgumentException>(call);
+        }
+
+        // Where the operation is one of ours, the message names it.
+        foreach (var (name, call) in new (string, Action)[]
+        {
+            ("Elu", () => ActivationKernel.Forward(new Elu(1), three, four)),
+            ("Tanh", () => Backward<Tanh>(four, four, three)),
+            ("Exp", () => VectorMath.Exp(three, four)),
+            ("SoftmaxBackward", () => SoftmaxKernel.SoftmaxBackward(three, four, four, 1)),
+            ("optimizer", () => new Sgd().Update(new OptimizerStep(0, 1, 1), three, four, [], [], three)),
+        })
+        {
+            Assert.StartsWith($"{name}: lengths ", Assert.Throws<ArgumentException>(call).Message, StringComparison.Ordinal);
         }
     }
 

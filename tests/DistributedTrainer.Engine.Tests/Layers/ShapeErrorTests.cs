@@ -23,6 +23,11 @@ public sealed class ShapeErrorTests
         ["global-avg-pool2d on a flat row"] = (new Shape(9), new GlobalAvgPool2dDefinition(), ["global-avg-pool2d (layer 1)", "9"]),
         ["layer-norm on an image"] = (new Shape(1, 2, 3), new LayerNormDefinition(), ["layer-norm (layer 1)", "1x2x3", "flatten"]),
         ["batch-norm on a matrix"] = (new Shape(2, 3), new BatchNormDefinition(), ["batch-norm (layer 1)", "2x3", "flatten"]),
+        ["batch-norm with too much momentum"] = (new Shape(2), new BatchNormDefinition(Momentum: 1.1f), ["batch-norm (layer 1)", "momentum is 1.1", "from 0 to 1"]),
+        ["batch-norm with negative momentum"] = (new Shape(2), new BatchNormDefinition(Momentum: -0.1f), ["batch-norm (layer 1)", "momentum is -0.1"]),
+        ["batch-norm with momentum NaN"] = (new Shape(2), new BatchNormDefinition(Momentum: float.NaN), ["batch-norm (layer 1)", "momentum is NaN"]),
+        ["batch-norm without epsilon"] = (new Shape(2), new BatchNormDefinition(Epsilon: 0), ["batch-norm (layer 1)", "epsilon is 0", "above 0"]),
+        ["batch-norm with infinite epsilon"] = (new Shape(2), new BatchNormDefinition(Epsilon: float.PositiveInfinity), ["batch-norm (layer 1)", "epsilon is"]),
         ["linear on an image"] = (new Shape(1, 2, 3), new LinearDefinition(2), ["linear (layer 1)", "1x2x3", "flatten"]),
         ["residual without layers"] = (new Shape(4), new ResidualDefinition([]), ["residual (layer 1)", "no layers"]),
         ["residual that changes the shape"] =

@@ -33,7 +33,7 @@ internal static class ReferenceOptimizers
     public static float RmsProp(in OptimizerStep step, float beta, float epsilon, float w, float gradientSum, ref float squares)
     {
         var g = Gradient(step, w, gradientSum);
-        squares = Flush(MathF.FusedMultiplyAdd(beta, squares - (g * g), g * g));
+        squares = Flush(MathF.FusedMultiplyAdd(beta, squares, (1 - beta) * (g * g)));
         return w + (-step.LearningRate * g / (MathF.Sqrt(squares) + epsilon));
     }
 
@@ -50,8 +50,8 @@ internal static class ReferenceOptimizers
         in OptimizerStep step, in OptimizerKernel.AdamFactors factors, float w, float gradientSum, ref float first, ref float second)
     {
         var g = Gradient(step, w, gradientSum);
-        first = Flush(MathF.FusedMultiplyAdd(factors.Beta1, first - g, g));
-        second = Flush(MathF.FusedMultiplyAdd(factors.Beta2, second - (g * g), g * g));
+        first = Flush(MathF.FusedMultiplyAdd(factors.Beta1, first, (1 - factors.Beta1) * g));
+        second = Flush(MathF.FusedMultiplyAdd(factors.Beta2, second, (1 - factors.Beta2) * (g * g)));
         var move = -factors.Rate * first / MathF.FusedMultiplyAdd(MathF.Sqrt(second), factors.InverseRoot, factors.Epsilon);
         return MathF.FusedMultiplyAdd(factors.Keep, w, move);
     }
