@@ -13,7 +13,7 @@ internal static class CheckGradientsCommand
     public static Command Create()
     {
         var experiment = new Argument<string?>("EXPERIMENT") { Description = "The experiment file. Without one: the embedded digits experiment.", Arity = ArgumentArity.ZeroOrOne };
-        var rows = new Option<int>("--rows") { Description = "Training rows to compute with, in one batch.", DefaultValueFactory = static _ => 16 };
+        var rows = new Option<int>("--rows") { Description = "Training rows to compute with, in one batch.", DefaultValueFactory = static _ => 8 };
         var shared = new ExperimentArguments();
         var command = new Command(
             "check-gradients", "Compares the gradients of an experiment's model with differences of its loss; exit code 1 where they disagree. Example: dtrain check-gradients digits.yaml --rows 8")

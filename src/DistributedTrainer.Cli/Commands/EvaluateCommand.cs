@@ -23,7 +23,7 @@ internal static class EvaluateCommand
         command.SetAction(parsed =>
         {
             var problems = new List<string>();
-            var trained = TrainedModel.Load(parsed.GetValue(model)!, problems);
+            var trained = SavedModel.Load(parsed.GetValue(model)!, problems);
             var examples = trained?.ReadExamples(parsed.GetValue(data)!, Directory.GetCurrentDirectory(), parsed.GetValue(rows), problems);
             if (Problems.Print(problems))
             {

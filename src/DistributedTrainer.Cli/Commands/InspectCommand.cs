@@ -56,7 +56,7 @@ internal static class InspectCommand
 
     private static Pages OfModel(string path, List<string> problems)
     {
-        var file = TrainedModel.FileOf(path);
+        var file = SavedModel.FileOf(path);
         byte[] bytes;
         IReadOnlyList<NamedTensor> tensors;
         IReadOnlyDictionary<string, string> metadata;
@@ -74,7 +74,7 @@ internal static class InspectCommand
         }
 
         // A file of another program has tensors, but not what makes a model of them.
-        var trained = metadata.ContainsKey("dtrain.experiment") ? TrainedModel.Load(path, problems) : null;
+        var trained = metadata.ContainsKey("dtrain.experiment") ? SavedModel.Load(path, problems) : null;
         var hash = Convert.ToHexStringLower(SHA256.HashData(bytes.AsSpan(8 + (int)BinaryPrimitives.ReadInt64LittleEndian(bytes))));
         var result = Directory.Exists(path) && File.Exists(Path.Combine(path, "result.json")) ? File.ReadAllText(Path.Combine(path, "result.json")) : null;
         var figures = tensors.Select(static tensor => Figures.Of(tensor)).ToArray();

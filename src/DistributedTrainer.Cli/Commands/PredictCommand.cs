@@ -24,7 +24,7 @@ internal static class PredictCommand
         command.SetAction(parsed =>
         {
             var problems = new List<string>();
-            var trained = TrainedModel.Load(parsed.GetValue(model)!, problems);
+            var trained = SavedModel.Load(parsed.GetValue(model)!, problems);
             var features = trained?.ReadFeatures(parsed.GetValue(data)!, Directory.GetCurrentDirectory(), problems);
             if (Problems.Print(problems))
             {
@@ -82,7 +82,7 @@ internal sealed class Predictions
     private readonly int _columns;
     private readonly int[] _labels = [];
 
-    public Predictions(TrainedModel model, float[] features)
+    public Predictions(SavedModel model, float[] features)
     {
         var outputs = model.Network.Predict(features);
         AreFinite = Array.TrueForAll(outputs, float.IsFinite);

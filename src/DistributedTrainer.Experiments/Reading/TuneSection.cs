@@ -90,9 +90,9 @@ internal static class TuneSection
 
         var scale = range.Choice("scale", RangeScale.Linear);
         var whole = range.Flag("whole", false);
-        var from = range.Number("from", 1, value => Possible(value, scale, whole), Wanted(scale, whole));
+        var from = range.Number("from", double.NaN, value => Possible(value, scale, whole), Wanted(scale, whole));
         var to = range.Number(
-            "to", from + 1, value => value > from && Possible(value, scale, whole), string.Create(CultureInfo.InvariantCulture, $"{Wanted(scale, whole)} above from, {from}"));
+            "to", 1, value => !(value <= from) && Possible(value, scale, whole), string.Create(CultureInfo.InvariantCulture, $"{Wanted(scale, whole)} above from, {from}"));
         var points = (int)range.Integer("points", NumberRange.DefaultPoints, 2, 1000);
         range.RefuseUnknown();
         return new NumberRange(key, from, to, scale, whole, points);

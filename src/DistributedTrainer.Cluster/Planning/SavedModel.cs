@@ -31,11 +31,11 @@ public enum RowSet
 public sealed record LayerSummary(int Place, string Kind, Shape Output, int Parameters);
 
 /// <summary>A model.safetensors of a run, with all that is needed to use it.</summary>
-public sealed class TrainedModel
+public sealed class SavedModel
 {
     private readonly ModelDefinition _definition;
 
-    private TrainedModel(string path, Experiment experiment, Preprocessor preprocessor, string targetName, string[] classes, ModelDefinition definition, Network network)
+    private SavedModel(string path, Experiment experiment, Preprocessor preprocessor, string targetName, string[] classes, ModelDefinition definition, Network network)
     {
         (Path, Experiment, Preprocessor, TargetName, ClassNames, _definition, Network) = (path, experiment, preprocessor, targetName, classes, definition, network);
         Loss = EngineParts.LossOf(experiment);
@@ -77,7 +77,7 @@ public sealed class TrainedModel
     /// <param name="path">The file, or the run's folder.</param>
     /// <param name="problems">Receives what is wrong.</param>
     /// <returns>Null where anything is wrong.</returns>
-    public static TrainedModel? Load(string path, ICollection<string> problems)
+    public static SavedModel? Load(string path, ICollection<string> problems)
     {
         var file = FileOf(path);
         try
@@ -124,7 +124,7 @@ public sealed class TrainedModel
     public float[]? ReadFeatures(string source, string baseDirectory, ICollection<string> problems) =>
         Read(source, baseDirectory, null, RowSet.All, problems) is { } subset ? Features(subset) : null;
 
-    private static TrainedModel? Build(string file, IReadOnlyList<NamedTensor> tensors, IReadOnlyDictionary<string, string> metadata, ICollection<string> problems)
+    private static SavedModel? Build(string file, IReadOnlyList<NamedTensor> tensors, IReadOnlyDictionary<string, string> metadata, ICollection<string> problems)
     {
         string[] needed = ["dtrain.experiment", "dtrain.preprocess", "dtrain.target", "dtrain.classes"];
         if (needed.Where(key => !metadata.ContainsKey(key)).ToArray() is { Length: > 0 } missing)
@@ -149,7 +149,7 @@ public sealed class TrainedModel
         {
             var network = Network.Create(definition.Input, experiment.Seed, definition.Weights, [.. definition.Layers]);
             return TensorFit.Fill(network.Model, tensors, "", file, network.Parameters, network.Buffers, problems)
-                ? new TrainedModel(file, experiment, preprocessor, metadata["dtrain.target"], classes, definition, network)
+                ? new SavedModel(file, experiment, preprocessor, metadata["dtrain.target"], classes, definition, network)
                 : null;
         }
         catch (ArgumentException problem)
