@@ -3,7 +3,13 @@ using DistributedTrainer.Cli.Commands;
 
 var root = new RootCommand("Trains neural networks on a cluster of .NET processes, to the same bits however many there are.")
 {
+    // In the order in which they are used: a model is checked, trained, improved, used; then clusters of one's own.
+    CheckGradientsCommand.Create(),
     TrainCommand.Create(),
+    TuneCommand.Create(),
+    InspectCommand.Create(),
+    EvaluateCommand.Create(),
+    PredictCommand.Create(),
     NodeCommand.Create(),
     SubmitCommand.Create(),
 };

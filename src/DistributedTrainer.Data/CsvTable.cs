@@ -14,7 +14,14 @@ internal sealed class CsvTable(string? target, IReadOnlyList<string> textColumns
     // Characters of the widest row that is read.
     private const int LongestRow = 1 << 24;
 
+    // Places of columns that are no features.
+    private const int IsTarget = -1;
+    private const int Ignored = -2;
+
     private readonly List<float> _cells = [];
+
+    // Where the columns are known before the first file is read, others beside them do not matter.
+    private bool _isKnown;
 
     /// <summary>Columns other than the target.</summary>
     public string[] FeatureNames { get; private set; } = [];
@@ -31,6 +38,22 @@ internal sealed class CsvTable(string? target, IReadOnlyList<string> textColumns
 
     /// <summary>SHA-256 of each file.</summary>
     public List<string> Sha256 { get; } = [];
+
+    /// <summary>A table of which only these columns are read, wherever they stand.</summary>
+    /// <param name="features">In the order in which they are wanted.</param>
+    /// <param name="textColumns">Those of them that are read as text.</param>
+    /// <param name="target">Null: there is none, or it does not matter.</param>
+    /// <param name="problems">Receives what is wrong.</param>
+    public static CsvTable OfKnown(IReadOnlyList<string> features, IReadOnlyList<string> textColumns, string? target, ProblemLog problems)
+    {
+        var table = new CsvTable(target, textColumns, problems) { FeatureNames = [.. features], TargetName = target ?? "", _isKnown = true };
+        foreach (var name in textColumns)
+        {
+            table.Texts.Add(Array.IndexOf(table.FeatureNames, name), new TextColumn());
+        }
+
+        return table;
+    }
 
     /// <summary>Reads a file row by row. What is wrong with it goes to the problems.</summary>
     public void Read(string source, Stream stream)
@@ -71,7 +94,7 @@ internal sealed class CsvTable(string? target, IReadOnlyList<string> textColumns
     public static string NoNumber(ReadOnlySpan<char> text, string place, string column) =>
         $"{place}: column {column} holds '{text}', where a finite number belongs{(text.Contains(',') ? " (write a decimal point, not a comma)" : "")}. Correct the value, or remove the column.";
 
-    /// <summary>For each of the file's columns its place among the features, -1 for the target; null where the header is wrong.</summary>
+    /// <summary>For each of the file's columns its place among the features, or that it is none; null where the header is wrong.</summary>
     private int[]? ReadHeader(string source, CsvDataReader csv)
     {
         var header = Enumerable.Range(0, csv.FieldCount).Select(column => csv.GetName(column).Trim()).ToArray();
@@ -93,15 +116,17 @@ internal sealed class CsvTable(string? target, IReadOnlyList<string> textColumns
         }
         else
         {
-            string[] expected = [.. FeatureNames, TargetName];
-            var different = expected.Except(header).Select(static name => $"lacks '{name}'").Concat(header.Except(expected).Select(static name => $"has '{name}'")).Take(6).ToArray();
+            string[] expected = _isKnown && target is null ? FeatureNames : [.. FeatureNames, TargetName];
+            var others = _isKnown ? [] : header.Except(expected);
+            var different = expected.Except(header).Select(static name => $"lacks '{name}'").Concat(others.Select(static name => $"has '{name}'")).Take(6).ToArray();
             if (different.Length > 0)
             {
                 problems.Add($"{source}:1: the columns are not those of the training file: this one {string.Join(", ", different)}. Give all files the same columns.");
             }
         }
 
-        return problems.Any ? null : Array.ConvertAll(header, name => Array.IndexOf(FeatureNames, name));
+        return problems.Any ? null : Array.ConvertAll(header, name =>
+            Array.IndexOf(FeatureNames, name) is >= 0 and var place ? place : _isKnown && name != target ? Ignored : IsTarget);
     }
 
     private void ChooseColumns(string source, string[] header)
@@ -136,9 +161,8 @@ internal sealed class CsvTable(string? target, IReadOnlyList<string> textColumns
 
     private void ReadRows(string source, CsvDataReader csv, int[] places)
     {
-        var texts = Array.ConvertAll(places, place => place < 0 ? Target : Texts.GetValueOrDefault(place));
+        var texts = Array.ConvertAll(places, place => place == IsTarget ? Target : Texts.GetValueOrDefault(place));
         var row = new float[FeatureNames.Length];
-        var before = Target.Codes.Count;
 
         // A quoted field may hold line breaks: the line's number is not the row's.
         var line = 2 + Enumerable.Range(0, csv.FieldCount).Sum(column => csv.GetName(column).Count(static c => c == '\n'));
@@ -163,6 +187,11 @@ internal sealed class CsvTable(string? target, IReadOnlyList<string> textColumns
 
             for (var column = 0; column < places.Length; column++)
             {
+                if (places[column] == Ignored)
+                {
+                    continue;
+                }
+
                 var field = csv.GetFieldSpan(column);
                 var value = 0f;
                 if (texts[column] is { } text)
@@ -183,7 +212,7 @@ internal sealed class CsvTable(string? target, IReadOnlyList<string> textColumns
             _cells.AddRange(row);
         }
 
-        if (Target.Codes.Count == before && !problems.Any)
+        if (_cells.Count == 0 && !problems.Any)
         {
             problems.Add($"{source}: there is a header line but no row under it. Add rows.");
         }

@@ -58,7 +58,7 @@ public static class DatasetReader
         return log.Any ? null : Build(sources, table, parts, trainingTexts, log);
     }
 
-    private static void ReadCsv(string source, string baseDirectory, CsvTable table, ProblemLog problems)
+    internal static void ReadCsv(string source, string baseDirectory, CsvTable table, ProblemLog problems)
     {
         try
         {
@@ -74,7 +74,7 @@ public static class DatasetReader
         }
     }
 
-    private static Stream? Open(string source, string baseDirectory, ProblemLog problems)
+    internal static Stream? Open(string source, string baseDirectory, ProblemLog problems)
     {
         if (EmbeddedNames.Contains(source))
         {

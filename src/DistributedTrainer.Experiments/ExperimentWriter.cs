@@ -21,6 +21,11 @@ public static class ExperimentWriter
         Line(text, $"  task: {(data.Task is { } task ? Names.Kebab(task) : "null")}");
         Line(text, $"  split: {(data.Split is { } split ? $"{{ validation: {Number(split.Validation)}, test: {Number(split.Test)}, stratify: {Flag(split.Stratify)} }}" : "none")}");
         Line(text, $"  folds: {(data.Folds is { } folds ? $"{folds}" : "null")}");
+        if (data.Fold is { } fold)
+        {
+            Line(text, $"  fold: {fold}");
+        }
+
         Line(text, $"  validation-source: {Quote(data.ValidationSource)}");
         Line(text, $"  test-source: {Quote(data.TestSource)}");
         Line(text, $"  image: {(data.Image is { } image ? $"[{image.Channels}, {image.Height}, {image.Width}]" : "null")}");
@@ -48,6 +53,11 @@ public static class ExperimentWriter
         Line(text, $"  last-batch: {Names.Kebab(training.LastBatch)}");
         Line(text, $"  early-stopping: {(training.EarlyStopping is { } stopping ? $"{{ metric: {Names.Kebab(stopping.Metric)}, patience: {stopping.Patience}, restore-best: {Flag(stopping.RestoreBest)} }}" : "null")}");
         Line(text, $"cluster: {{ workers: {cluster.Workers}, servers: {cluster.Servers}, partitions: {cluster.Partitions}, minimum-workers: {cluster.MinimumWorkers}, max-restarts: {cluster.MaxRestarts}, transport: {Names.Kebab(cluster.Transport)} }}");
+        if (experiment.Tune is { } tune)
+        {
+            Tune(text, tune);
+        }
+
         return text.ToString();
     }
 
@@ -75,6 +85,26 @@ public static class ExperimentWriter
         Line(text, $"  schedule: {Schedule(options.Schedule)}");
     }
 
+    private static void Tune(StringBuilder text, TuneOptions tune)
+    {
+        Line(text, "tune:");
+        Line(text, $"  search: {Names.Kebab(tune.Search)}");
+        Line(text, $"  trials: {(tune.Trials is { } trials ? $"{trials}" : "null")}");
+        Line(text, $"  metric: {Names.Kebab(tune.Metric)}");
+        Line(text, tune.Ranges.Count == 0 ? "  ranges: {}" : "  ranges:");
+        foreach (var range in tune.Ranges)
+        {
+            Line(text, $"    {Key(range.Key)}: {Range(range)}");
+        }
+    }
+
+    private static string Range(TuneRange range) => range switch
+    {
+        ChoiceRange choices => $"[{string.Join(", ", choices.Values)}]",
+        NumberRange number => $"{{ from: {Number(number.From)}, to: {Number(number.To)}, scale: {Names.Kebab(number.Scale)}, whole: {Flag(number.Whole)}, points: {number.Points} }}",
+        _ => throw new ArgumentException($"experiment: a range of type {range.GetType().Name} cannot be written."),
+    };
+
     private static string Loss(LossOptions loss) => loss.Kind switch
     {
         LossKind.CrossEntropy => $"{{ kind: cross-entropy, label-smoothing: {Number(loss.LabelSmoothing)} }}",
@@ -90,6 +120,7 @@ public static class ExperimentWriter
         InverseTimeScheduleOptions inverse => $"{{ kind: inverse-time, decay: {Number(inverse.Decay)} }}",
         CosineScheduleOptions cosine => $"{{ kind: cosine, steps: {Steps(cosine.Steps)}, minimum: {Number(cosine.Minimum)} }}",
         WarmupCosineScheduleOptions rise => $"{{ kind: warmup-cosine, warmup: {rise.Warmup}, steps: {Steps(rise.Steps)}, minimum: {Number(rise.Minimum)} }}",
+        RangeTestScheduleOptions test => $"{{ kind: range-test, from: {Number(test.From)}, to: {Number(test.To)}, steps: {Steps(test.Steps)} }}",
         ReduceOnPlateauScheduleOptions plateau =>
             $"{{ kind: reduce-on-plateau, factor: {Number(plateau.Factor)}, patience: {plateau.Patience}, threshold: {Number(plateau.Threshold)}, minimum: {Number(plateau.Minimum)} }}",
         _ => throw new ArgumentException($"experiment: a schedule of type {schedule.GetType().Name} cannot be written."),

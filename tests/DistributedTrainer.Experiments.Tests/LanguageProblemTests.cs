@@ -47,7 +47,7 @@ public sealed class LanguageProblemTests
     [InlineData("optimizer: { schedule: cosin }", "optimizer.schedule: 'cosin' is unknown. Did you mean cosine?")]
     [InlineData("optimizer: { schedule: [ step ] }", "optimizer.schedule: a list is not a section. Write keys under it, such as schedule: { kind: cosine }.")]
     [InlineData("optimizer: { schedule: { kind: cosin, steps: 5, every: 4 } }", "optimizer.schedule.kind: 'cosin' is unknown. Did you mean cosine?")]
-    [InlineData("optimizer: { schedule: { steps: 5 } }", "optimizer.schedule.steps: constant has no steps; cosine, warmup-cosine have. Remove it.")]
+    [InlineData("optimizer: { schedule: { steps: 5 } }", "optimizer.schedule.steps: constant has no steps; cosine, warmup-cosine, range-test have. Remove it.")]
     [InlineData("optimizer: { schedule: { kind: step, warmup: 5 } }", "optimizer.schedule.warmup: step has no warmup; warmup-cosine has. Remove it.")]
     [InlineData("optimizer: { schedule: { kind: step, factor: 1 } }", "optimizer.schedule.factor: '1' is not possible. Write a number above 0 and below 1.")]
     [InlineData("optimizer: { schedule: { kind: step, every: 0 } }", "optimizer.schedule.every: '0' is not possible. Write a whole number, 1 or more.")]

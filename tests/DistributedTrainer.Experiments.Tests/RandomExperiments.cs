@@ -40,6 +40,7 @@ internal static class RandomExperiments
             Task = source.Item3,
             Split = Without(rows.Item1, rows.Item2 > 1, rows.Item5 is not null),
             Folds = rows.Item2 == 2 ? rows.Item3 : null,
+            Fold = rows.Item2 == 2 && rows.Item3 % 2 == 0 ? rows.Item3 / 2 : null,
             ValidationSource = rows.Item2 == 3 ? rows.Item4 : null,
             TestSource = rows.Item5,
             Image = row.Item1,
@@ -70,6 +71,7 @@ internal static class RandomExperiments
         Positive.Select(static decay => (ScheduleOptions)new InverseTimeScheduleOptions(decay)),
         Gen.Select(One<long?>([null, 1, 1000]), One(0, 1e-13), static (steps, minimum) => (ScheduleOptions)new CosineScheduleOptions(steps, minimum)),
         Gen.Select(Gen.Long[1, 1000], One<long?>([null, 1001, 5000]), One(0, 1e-13), static (warmup, steps, minimum) => (ScheduleOptions)new WarmupCosineScheduleOptions(warmup, steps, minimum)),
+        Gen.Select(Positive, Gen.Double[1.5, 1000], One<long?>([null, 2, 100]), static (from, ratio, steps) => (ScheduleOptions)new RangeTestScheduleOptions(from, from * ratio, steps)),
         Gen.Select(
             Gen.Double[0.01, 0.99], Gen.Int[0, 100], BelowOne, One(0, 1e-13),
             static (factor, patience, threshold, minimum) => (ScheduleOptions)new ReduceOnPlateauScheduleOptions(factor, patience, threshold, minimum)));
@@ -118,11 +120,27 @@ internal static class RandomExperiments
             Transport = transport,
         });
 
+    private static readonly Gen<TuneRange> Range = Gen.OneOf<TuneRange>(
+        Gen.Select(One("a", "model.layers.0.linear", "it's", "a: b", "null"), One<ValueList<string>>(["1"], ["adam", "{kind: sgd}"], ["[1, 'x']", "''", "null"]), static (key, values) => (TuneRange)new ChoiceRange(key, values)),
+        Gen.Select(One("b", "optimizer.learning-rate"), Positive, Gen.Int[2, 9], Flag, static (key, from, points, log) =>
+            (TuneRange)new NumberRange(key, from, from * points, log ? RangeScale.Log : RangeScale.Linear, false, points)),
+        Gen.Select(One("c", "training.batch-size"), Gen.Int[-5, 5], Gen.Int[6, 9], static (key, from, to) => (TuneRange)new NumberRange(key, from, to, Whole: true)));
+
+    private static readonly Gen<TuneOptions?> Tune = Gen.OneOf(
+        One<TuneOptions?>([null]),
+        Gen.Select(Gen.Enum<SearchKind>(), One<int?>([null, 1, 20]), Flag, Range.Array[0, 4], static (search, trials, accuracy, ranges) => (TuneOptions?)new TuneOptions
+        {
+            Search = search,
+            Trials = trials,
+            Metric = accuracy ? EarlyStoppingMetric.ValidationAccuracy : EarlyStoppingMetric.ValidationLoss,
+            Ranges = [.. ranges.DistinctBy(static range => range.Key)],
+        }));
+
     private static readonly Gen<string> Name = Gen.OneOf(One("null", "12", "-", "_", "true", "1e5", "größe", "a.b"), Gen.Char.AlphaNumeric.Array[1, 20].Select(static letters => new string(letters)));
 
     /// <summary>Experiment number <paramref name="seed"/>: the same one always.</summary>
     public static Experiment Number(uint seed) =>
-        Gen.Select(Name, Gen.ULong, Data, Model, Gen.Select(Optimizer, Training, Cluster), static (name, key, data, model, run) =>
+        Gen.Select(Name, Gen.ULong, Data, Model, Gen.Select(Optimizer, Training, Cluster, Tune), static (name, key, data, model, run) =>
         {
             var loss = Loss(data.Task, key);
             return new Experiment
@@ -135,6 +153,7 @@ internal static class RandomExperiments
                 Optimizer = run.Item1,
                 Training = Possible(run.Item2, data, loss),
                 Cluster = run.Item3,
+                Tune = run.Item4 is { } tune && IsNumber(loss) ? tune with { Metric = EarlyStoppingMetric.ValidationLoss } : run.Item4,
             };
         }).Generate(new PCG(seed, 1), null, out _);
 
@@ -191,11 +210,13 @@ internal static class RandomExperiments
     private static SplitOptions? Without(SplitOptions? split, bool validation, bool test) =>
         split is null ? null : split with { Validation = validation ? 0 : split.Validation, Test = test ? 0 : split.Test };
 
+    private static bool IsNumber(LossOptions loss) => loss.Kind is LossKind.MeanSquaredError or LossKind.MeanAbsoluteError or LossKind.Huber;
+
     // Early stopping needs validation rows, and numbers have no accuracy.
     private static TrainingOptions Possible(TrainingOptions training, DataOptions data, LossOptions loss)
     {
         var watched = data.Folds is not null || data.ValidationSource is not null || data.Split?.Validation > 0;
-        var numbers = loss.Kind is LossKind.MeanSquaredError or LossKind.MeanAbsoluteError or LossKind.Huber;
+        var numbers = IsNumber(loss);
         return training with
         {
             EarlyStopping = !watched ? null : numbers && training.EarlyStopping is { } stopping ? stopping with { Metric = EarlyStoppingMetric.ValidationLoss } : training.EarlyStopping,

@@ -30,6 +30,7 @@ public sealed class RoundTripTests
         Assert.Equal(Enum.GetValues<AugmentKind>(), experiments.SelectMany(static e => e.Data.Augment).Select(static change => change.Kind).Distinct().Order());
         Assert.Equal(Enum.GetValues<ActivationKind>(), experiments.SelectMany(static e => e.Model.Layers).OfType<ActivationOptions>().Select(static layer => layer.Kind).Distinct().Order());
         Assert.Equal(Subclasses(typeof(ScheduleOptions)), Types(experiments.Select(static e => e.Optimizer.Schedule)));
+        Assert.Equal(Subclasses(typeof(TuneRange)), Types(experiments.SelectMany(static e => e.Tune?.Ranges ?? [])));
         Assert.Equal(Subclasses(typeof(LayerOptions)), Types(experiments.SelectMany(static e => e.Model.Layers)));
         Assert.Equal(Enum.GetValues<WeightKind>(), experiments.Select(static e => e.Model.Init.Weights.Kind).Distinct().Order());
     }

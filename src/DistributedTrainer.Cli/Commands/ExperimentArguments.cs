@@ -32,27 +32,13 @@ internal sealed class ExperimentArguments
     /// <summary>Reads and checks the experiment; null: it is wrong, and standard error says why.</summary>
     public static (Experiment Experiment, string BaseDirectory)? Load(string? file, string[] overrides)
     {
-        string yaml;
-        try
+        if (ExperimentText.Read(file) is not { } text)
         {
-            yaml = file is null ? DefaultExperiment.Yaml : File.ReadAllText(file);
-        }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
-        {
-            Console.Error.WriteLine($"{file}: the experiment file cannot be read: {problem.Message}");
             return null;
         }
 
-        var name = file is null ? DefaultExperiment.FileName : Path.GetFileName(file);
-        var baseDirectory = Path.GetDirectoryName(Path.GetFullPath(file ?? "."))!;
-        baseDirectory = file is null ? Directory.GetCurrentDirectory() : baseDirectory;
-        var problems = ExperimentCheck.Check(yaml, name, baseDirectory, overrides, out var experiment);
-        foreach (var problem in problems)
-        {
-            Console.Error.WriteLine(problem);
-        }
-
-        return problems.Count == 0 ? (experiment!, baseDirectory) : null;
+        var problems = ExperimentCheck.Check(text.Yaml, text.FileName, text.BaseDirectory, overrides, out var experiment);
+        return Problems.Print(problems) ? null : (experiment!, text.BaseDirectory);
     }
 
     public static Submissions.Submit Submission(Experiment experiment, string baseDirectory, string? runDirectory, bool endCluster) =>
@@ -62,4 +48,45 @@ internal sealed class ExperimentArguments
             baseDirectory,
             runDirectory is null ? null : Path.GetFullPath(runDirectory),
             endCluster);
+}
+
+/// <summary>An experiment file as it is.</summary>
+/// <param name="Yaml">Its text.</param>
+/// <param name="FileName">Named in problems.</param>
+/// <param name="BaseDirectory">Where relative paths in it start.</param>
+internal sealed record ExperimentText(string Yaml, string FileName, string BaseDirectory)
+{
+    /// <summary>Reads the file; without one: the embedded experiment. Null: it cannot be read, and standard error says why.</summary>
+    public static ExperimentText? Read(string? file)
+    {
+        if (file is null)
+        {
+            return new ExperimentText(DefaultExperiment.Yaml, DefaultExperiment.FileName, Directory.GetCurrentDirectory());
+        }
+
+        try
+        {
+            return new ExperimentText(File.ReadAllText(file), Path.GetFileName(file), Path.GetDirectoryName(Path.GetFullPath(file))!);
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            Console.Error.WriteLine($"{file}: the experiment file cannot be read: {problem.Message}");
+            return null;
+        }
+    }
+}
+
+/// <summary>What is wrong with what the user gave.</summary>
+internal static class Problems
+{
+    /// <summary>Prints them on standard error; true: there are some.</summary>
+    public static bool Print(IReadOnlyCollection<string> problems)
+    {
+        foreach (var problem in problems)
+        {
+            Console.Error.WriteLine(problem);
+        }
+
+        return problems.Count > 0;
+    }
 }

@@ -40,11 +40,7 @@ internal static class RunFollower
                     break;
                 case Submissions.Rejected rejected:
                     view.Dispose();
-                    foreach (var problem in rejected.Problems)
-                    {
-                        Console.Error.WriteLine(problem);
-                    }
-
+                    Problems.Print(rejected.Problems);
                     return ExitCodes.UsageWrong;
                 case Submissions.Ended ended:
                     view.Dispose();

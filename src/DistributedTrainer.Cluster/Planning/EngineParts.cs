@@ -38,6 +38,7 @@ internal static class EngineParts
         ExponentialScheduleOptions exponential => new ExponentialSchedule(exponential.Factor),
         InverseTimeScheduleOptions inverse => new InverseTimeSchedule(inverse.Decay),
         CosineScheduleOptions cosine => new CosineSchedule(cosine.Steps ?? totalSteps, cosine.Minimum),
+        RangeTestScheduleOptions test => new RangeTestSchedule(test.From, test.To, test.Steps ?? totalSteps),
         WarmupCosineScheduleOptions warmup => new WarmupCosineSchedule(warmup.Warmup, warmup.Steps ?? totalSteps, warmup.Minimum),
         _ => throw new ArgumentException($"optimizer.schedule: {options} is not built."),
     };

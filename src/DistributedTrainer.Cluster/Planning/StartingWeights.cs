@@ -22,41 +22,7 @@ internal sealed record StartingWeights(float[] Parameters, float[] Buffers, stri
             return null;
         }
 
-        var before = problems.Count;
-        var byName = tensors.ToDictionary(static tensor => tensor.Name);
         var weights = new StartingWeights(new float[model.Layout.Length], new float[model.Buffers.Length], Convert.ToHexStringLower(SHA256.HashData(file)));
-        foreach (var slot in model.Layout.Slots)
-        {
-            Copy(slot.Name, slot.Shape, weights.Parameters.AsSpan(slot.Offset, slot.Shape.Elements));
-        }
-
-        foreach (var slot in model.Buffers.Slots)
-        {
-            Copy(slot.Name, slot.Shape, weights.Buffers.AsSpan(slot.Offset, slot.Shape.Elements));
-        }
-
-        // PyTorch counts the batches that a batch norm has seen; nothing here depends on it.
-        foreach (var name in byName.Keys.Where(static name => !name.EndsWith(".num_batches_tracked", StringComparison.Ordinal)))
-        {
-            problems.Add($"model.from: {from} holds {name}, which the model does not have. Do model.layers fit the file?");
-        }
-
-        return problems.Count == before ? weights : null;
-
-        void Copy(string name, Engine.Tensors.Shape shape, Span<float> into)
-        {
-            if (!byName.Remove(name, out var tensor))
-            {
-                problems.Add($"model.from: {from} holds no {name}. Do model.layers fit the file?");
-            }
-            else if (tensor.Shape != shape)
-            {
-                problems.Add($"model.from: {name} is {tensor.Shape} in {from}, the model needs {shape}. Do model.layers fit the file?");
-            }
-            else
-            {
-                tensor.Values.Span.CopyTo(into);
-            }
-        }
+        return TensorFit.Fill(model, tensors, "model.from: ", from, weights.Parameters, weights.Buffers, problems) ? weights : null;
     }
 }

@@ -110,9 +110,11 @@ internal sealed class TrainingPlan
             dataset = dataset.WithShape(image.Channels, image.Height, image.Width);
         }
 
-        var split = experiment.Data.Split is { } shares
-            ? DataSplit.Draw(dataset, shares.Validation, shares.Test, shares.Stratify, experiment.Seed)
-            : DataSplit.None(dataset);
+        if (RowSplit.Of(experiment, dataset, problems) is not { } split)
+        {
+            return null;
+        }
+
         PlanProblems.Find(experiment, dataset, split, problems);
         if (problems.Count > 0 || PreparedData.Create(dataset, split, EngineParts.PreprocessingOf(experiment.Data), problems) is not { } data)
         {

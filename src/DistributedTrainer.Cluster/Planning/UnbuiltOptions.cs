@@ -12,7 +12,6 @@ internal static class UnbuiltOptions
     {
         (bool Asked, string Name)[] unbuilt =
         [
-            (experiment.Data.Folds is not null, "data.folds"),
             (experiment.Model.Init.Bias != 0, "model.init.bias other than zeros"),
             (experiment.Optimizer.ClipNorm is not null, "optimizer.clip-norm"),
             (experiment.Training.Accumulate != 1, "training.accumulate"),

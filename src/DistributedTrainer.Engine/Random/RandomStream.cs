@@ -20,6 +20,9 @@ public enum RandomPurpose
 
     /// <summary>Which elements of a large parameter are looked at.</summary>
     Sample = 6,
+
+    /// <summary>Which values the trials of a search have.</summary>
+    Search = 7,
 }
 
 /// <summary>

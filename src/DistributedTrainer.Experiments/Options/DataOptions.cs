@@ -18,6 +18,9 @@ public sealed record DataOptions
     /// <summary>Parts of the training rows that take turns as validation rows, at least 2; null: none.</summary>
     public int? Folds { get; init; }
 
+    /// <summary>Which of the <see cref="Folds"/> is held out as validation rows, from 1; null: <c>dtrain tune</c> holds out each in turn.</summary>
+    public int? Fold { get; init; }
+
     /// <summary>Where the validation rows come from, as <see cref="Source"/>; null: from the split.</summary>
     public string? ValidationSource { get; init; }
 

@@ -26,4 +26,7 @@ public sealed record Experiment
 
     /// <summary>Who computes it. Nothing here changes the result.</summary>
     public ClusterOptions Cluster { get; init; } = new();
+
+    /// <summary>What <c>dtrain tune</c> searches; null: nothing. Training does not read it.</summary>
+    public TuneOptions? Tune { get; init; }
 }

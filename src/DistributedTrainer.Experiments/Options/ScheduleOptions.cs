@@ -30,6 +30,12 @@ public sealed record CosineScheduleOptions(long? Steps = null, double Minimum = 
 /// <param name="Minimum">0 ≤ minimum ≤ η.</param>
 public sealed record WarmupCosineScheduleOptions(long Warmup = 100, long? Steps = null, double Minimum = 0) : ScheduleOptions;
 
+/// <summary>from · (to / from)^(s / (steps − 1)): shows which rates the loss bears (Smith, 2017). η is not read.</summary>
+/// <param name="From">The rate of the first step, above 0.</param>
+/// <param name="To">The rate of the last step, above <paramref name="From"/>.</param>
+/// <param name="Steps">Steps until then, at least 2; null: all steps of the run.</param>
+public sealed record RangeTestScheduleOptions(double From = 1e-6, double To = 1, long? Steps = null) : ScheduleOptions;
+
 /// <summary>The rate is multiplied by the factor where the validation loss has not fallen for some epochs.</summary>
 /// <param name="Factor">0 &lt; factor &lt; 1.</param>
 /// <param name="Patience">Epochs without improvement that are borne, at least 0.</param>

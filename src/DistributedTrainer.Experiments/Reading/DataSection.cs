@@ -30,6 +30,7 @@ internal static class DataSection
             Target = data.Text("target"),
             Task = data.Find("task") is { } node ? data.Choice<TargetTask>(node, data.KeyOf("task")) : null,
             Folds = data.Find("folds") is null ? null : (int)data.Integer("folds", 2, 2, MostFolds),
+            Fold = data.Find("fold") is null ? null : (int)data.Integer("fold", 1, 1, MostFolds),
             ValidationSource = ReadSource(data, "validation-source"),
             TestSource = ReadSource(data, "test-source"),
             Split = ReadSplit(data),
@@ -41,6 +42,13 @@ internal static class DataSection
         if (options is { Folds: not null, ValidationSource: not null })
         {
             data.Problems.Add(data.Find("folds"), data.KeyOf("folds"), "folds take the validation rows from the training rows, but validation-source has them already. Remove one of the two.");
+        }
+
+        if (options.Fold is { } fold && !(fold <= options.Folds))
+        {
+            data.Problems.Add(data.Find("fold"), data.KeyOf("fold"), options.Folds is null
+                ? $"{fold} is one of how many? Write data.folds too, such as folds: 5."
+                : $"{fold} is not possible. Write a whole number from 1 to data.folds, {options.Folds}.");
         }
 
         data.RefuseUnknown();

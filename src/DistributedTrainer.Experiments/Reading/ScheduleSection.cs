@@ -13,7 +13,9 @@ internal static class ScheduleSection
         ("factor", [ScheduleKind.Step, ScheduleKind.Exponential, ScheduleKind.ReduceOnPlateau]),
         ("decay", [ScheduleKind.InverseTime]),
         ("warmup", [ScheduleKind.WarmupCosine]),
-        ("steps", [ScheduleKind.Cosine, ScheduleKind.WarmupCosine]),
+        ("steps", [ScheduleKind.Cosine, ScheduleKind.WarmupCosine, ScheduleKind.RangeTest]),
+        ("from", [ScheduleKind.RangeTest]),
+        ("to", [ScheduleKind.RangeTest]),
         ("patience", [ScheduleKind.ReduceOnPlateau]),
         ("threshold", [ScheduleKind.ReduceOnPlateau]),
         ("minimum", [ScheduleKind.Cosine, ScheduleKind.WarmupCosine, ScheduleKind.ReduceOnPlateau]));
@@ -26,6 +28,7 @@ internal static class ScheduleSection
         InverseTime,
         Cosine,
         WarmupCosine,
+        RangeTest,
         ReduceOnPlateau,
     }
 
@@ -62,6 +65,13 @@ internal static class ScheduleSection
                 }
 
                 return rise;
+            case ScheduleKind.RangeTest:
+                var test = new RangeTestScheduleOptions();
+                var from = schedule.Number("from", test.From, static value => value > 0, "a number above 0");
+                return new RangeTestScheduleOptions(
+                    from,
+                    schedule.Number("to", Math.Max(test.To, 2 * from), value => (float)value > (float)from, string.Create(CultureInfo.InvariantCulture, $"a number above from, {from}")),
+                    Steps(schedule, 2));
             case ScheduleKind.ReduceOnPlateau:
                 var plateau = new ReduceOnPlateauScheduleOptions();
                 return new ReduceOnPlateauScheduleOptions(
@@ -76,7 +86,7 @@ internal static class ScheduleSection
 
     private static double Factor(Section schedule, double fallback) => schedule.Number("factor", fallback, static value => value is > 0 and < 1, BelowOne);
 
-    private static long? Steps(Section schedule) => schedule.Find("steps") is null ? null : schedule.Integer("steps", 1, 1, long.MaxValue);
+    private static long? Steps(Section schedule, long fewest = 1) => schedule.Find("steps") is null ? null : schedule.Integer("steps", fewest, fewest, long.MaxValue);
 
     private static double Minimum(Section schedule, double rate) =>
         schedule.Number("minimum", 0, value => value >= 0 && (float)value <= (float)rate, string.Create(CultureInfo.InvariantCulture, $"a number from 0 to the learning rate, {rate}"));

@@ -1,0 +1,36 @@
+using DistributedTrainer.Cli.Commands;
+using DistributedTrainer.Cluster.Hosting;
+using DistributedTrainer.Experiments;
+using DistributedTrainer.Protocol;
+
+namespace DistributedTrainer.Cli.Tuning;
+
+/// <summary>How a run ended.</summary>
+/// <param name="ResultJson">The text of result.json; null: there is none.</param>
+/// <param name="Failure">Why not; null: it went well.</param>
+internal sealed record RunOutcome(string? ResultJson, string? Failure);
+
+/// <summary>Ordinary runs in a cluster, one after the other.</summary>
+internal sealed class TrialRunner(NodeHost host, string baseDirectory, Action<string> notice)
+{
+    /// <summary>Runs an experiment to its end.</summary>
+    /// <exception cref="OperationCanceledException">The user does not want to wait for it.</exception>
+    public async Task<RunOutcome> Run(Experiment experiment, string runDirectory, CancellationToken cancel)
+    {
+        await foreach (var message in host.Submit(ExperimentArguments.Submission(experiment, baseDirectory, runDirectory, endCluster: false), cancel))
+        {
+            switch (message)
+            {
+                case Submissions.Notice said:
+                    notice(said.Text);
+                    break;
+                case Submissions.Rejected rejected:
+                    return new RunOutcome(null, string.Join(' ', rejected.Problems));
+                case Submissions.Ended ended:
+                    return new RunOutcome(ended.ResultJson, ended.Failure ?? (ended.Succeeded ? null : "the run ended without a result"));
+            }
+        }
+
+        return new RunOutcome(null, "the cluster said nothing of the run's end");
+    }
+}

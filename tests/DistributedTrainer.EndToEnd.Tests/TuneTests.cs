@@ -1,0 +1,157 @@
+using System.Text.Json;
+
+namespace DistributedTrainer.EndToEnd.Tests;
+
+/// <summary>Cross-validation, searches and the range test, from the command to the files.</summary>
+public sealed class TuneTests
+{
+    private const string Search = """
+        name: iris
+        data: { source: rows.csv, preprocess: [ standardize ], split: { validation: 0.2, test: 0.2 } }
+        model: { layers: [ linear: 8, tanh, linear: 3 ] }
+        optimizer: { kind: adam, learning-rate: 0.001 }
+        training: { epochs: 3, batch-size: 16, shards: 2 }
+        tune:
+          trials: 4
+          ranges:
+            optimizer.learning-rate: { from: 0.0001, to: 0.1, scale: log }
+            training.batch-size: [16, 32]
+            model.layers.0.linear: [4, 8]
+        """;
+
+    [Fact]
+    public async Task A_search_ends_with_the_same_bytes_each_time_and_its_best_experiment_trains()
+    {
+        using var directory = new RunDirectory();
+        var first = await Tune(directory, Search, "a");
+        Assert.Equal(await File.ReadAllBytesAsync(directory.In("a/results.json")), System.Text.Encoding.UTF8.GetBytes(first.TrimEnd('\n')));
+        await Tune(directory, Search, "b", "--set", "cluster.workers=1", "--processes");
+        Assert.Equal(await File.ReadAllTextAsync(directory.In("a/results.json")), await File.ReadAllTextAsync(directory.In("b/results.json")));
+
+        var results = JsonDocument.Parse(first).RootElement;
+        var losses = results.GetProperty("trials").EnumerateArray().Select(static trial => trial.GetProperty("validationLoss").GetDouble()).ToArray();
+        Assert.Equal(4, losses.Length);
+        Assert.Equal(losses.Order(), losses);
+        Assert.Equal(results.GetProperty("best").GetInt32(), results.GetProperty("trials")[0].GetProperty("trial").GetInt32());
+
+        var (code, output, errors) = await Dtrain.Run(["train", directory.In("a/best.yaml"), "--in-process", "--run-dir", directory.Run]);
+        Assert.True(code == 0, output + errors);
+        Assert.Equal(results.GetProperty("trials")[0].GetProperty("runs")[0].GetProperty("parametersSha256").GetString(), directory.Hash);
+        Assert.Equal([0x89, (byte)'P', (byte)'N', (byte)'G'], (await File.ReadAllBytesAsync(directory.In("a/results.png")))[..4]);
+    }
+
+    [Fact]
+    public async Task A_search_goes_on_behind_the_runs_that_have_ended()
+    {
+        using var directory = new RunDirectory();
+        var whole = await Tune(directory, Search, "a");
+        var kept = directory.In("a/trial-0001/log.txt");
+        var before = await File.ReadAllTextAsync(kept);
+        File.Delete(directory.In("a/trial-0003/result.json"));
+        var (code, output, errors) = await Dtrain.Run(["tune", "search.yaml", "--run-dir", "a"], directory.In("."));
+        Assert.True(code == 0, output + errors);
+        Assert.Contains("4 trials, 4 runs, 3 of them ended before", output, StringComparison.Ordinal);
+        Assert.Single(output.Split('\n'), static line => line.StartsWith("trial 3/4 ", StringComparison.Ordinal));
+        Assert.DoesNotContain("trial 1/4 ", output, StringComparison.Ordinal);
+        Assert.Equal(before, await File.ReadAllTextAsync(kept));
+        Assert.Equal(whole.TrimEnd('\n'), await File.ReadAllTextAsync(directory.In("a/results.json")));
+
+        var (other, _, problem) = await Dtrain.Run(["tune", "search.yaml", "--run-dir", "a", "--set", "seed=5"], directory.In("."));
+        Assert.Equal(2, other);
+        Assert.Contains("holds the result of another experiment", problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Cross_validation_holds_out_each_fold_once()
+    {
+        using var directory = new RunDirectory();
+        var yaml = Search[..Search.IndexOf("tune:", StringComparison.Ordinal)].Replace("split: { validation: 0.2, test: 0.2 }", "folds: 3, split: { test: 0.2 }", StringComparison.Ordinal);
+        var results = JsonDocument.Parse(await Tune(directory, yaml, "a")).RootElement;
+        var trial = Assert.Single(results.GetProperty("trials").EnumerateArray());
+        var runs = trial.GetProperty("runs").EnumerateArray().ToArray();
+        Assert.Equal([1, 2, 3], runs.Select(static run => run.GetProperty("fold").GetInt32()));
+        Assert.Equal(3, runs.Select(static run => run.GetProperty("parametersSha256").GetString()).Distinct().Count());
+        Assert.Equal(runs.Average(static run => run.GetProperty("validationLoss").GetDouble()), trial.GetProperty("validationLoss").GetDouble(), 12);
+        Assert.True(trial.GetProperty("validationLossDeviation").GetDouble() > 0);
+
+        var (code, _, errors) = await Dtrain.Run(["train", "search.yaml"], directory.In("."));
+        Assert.Equal(2, code);
+        Assert.Contains("dtrain tune", errors, StringComparison.Ordinal);
+
+        // A fold by itself is an ordinary run with the same bits.
+        var (one, output, problem) = await Dtrain.Run(["train", "search.yaml", "--in-process", "--set", "data.fold=2", "--run-dir", directory.Run], directory.In("."));
+        Assert.True(one == 0, output + problem);
+        Assert.Equal(runs[1].GetProperty("parametersSha256").GetString(), directory.Hash);
+    }
+
+    [Fact]
+    public async Task A_trial_that_diverges_is_last_and_does_not_end_the_search()
+    {
+        using var directory = new RunDirectory();
+        var yaml = Search[..Search.IndexOf("tune:", StringComparison.Ordinal)].Replace("kind: adam", "kind: sgd", StringComparison.Ordinal).Replace("tanh", "relu", StringComparison.Ordinal)
+            + "tune: { search: grid, ranges: { optimizer.learning-rate: [1.0e+30, 0.1] } }\n";
+        var trials = JsonDocument.Parse(await Tune(directory, yaml, "a")).RootElement.GetProperty("trials");
+        Assert.Equal([2, 1], trials.EnumerateArray().Select(static trial => trial.GetProperty("trial").GetInt32()));
+        Assert.Contains("not finite", trials[1].GetProperty("failure").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_range_test_suggests_a_rate_between_its_ends()
+    {
+        using var directory = new RunDirectory();
+        await Files(directory, Search);
+        var (code, output, errors) = await Dtrain.Run(["tune", "search.yaml", "--range-test", "--from", "1e-5", "--to", "3", "--steps", "60", "--run-dir", "r", "--json"], directory.In("."));
+        Assert.True(code == 0, output + errors);
+        var result = JsonDocument.Parse(output).RootElement;
+        var points = result.GetProperty("points").EnumerateArray().ToArray();
+        Assert.Equal(60, points.Length);
+        Assert.Equal(1e-5, points[0].GetProperty("learningRate").GetDouble(), 1e-10);
+        Assert.Equal(3, points[^1].GetProperty("learningRate").GetDouble(), 1e-6);
+        Assert.InRange(result.GetProperty("suggestion").GetDouble(), 1e-3, 1);
+        Assert.True(new FileInfo(directory.In("r/range-test.png")).Length > 1000);
+    }
+
+    [Fact]
+    public async Task A_range_test_that_diverges_shows_what_came_before()
+    {
+        using var directory = new RunDirectory();
+        await Files(directory, Search.Replace("kind: adam", "kind: sgd", StringComparison.Ordinal).Replace("tanh", "relu", StringComparison.Ordinal));
+        var (code, output, errors) = await Dtrain.Run(["tune", "search.yaml", "--range-test", "--from", "1e-3", "--to", "1e30", "--run-dir", "r"], directory.In("."));
+        Assert.True(code == 0, output + errors);
+        Assert.Contains("It ended there: the loss of step", output, StringComparison.Ordinal);
+        Assert.Contains("Suggestion: optimizer.learning-rate:", output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("tune search.yaml --set tune.ranges={optimizer.learning-rat:[1,2]}", "tune.ranges: optimizer.learning-rat: there is no such key. Did you mean learning-rate?")]
+    [InlineData("tune search.yaml --set tune=null", "there is nothing to tune")]
+    [InlineData("tune search.yaml --range-test --from 2 --to 1 --steps 3", "--from is 2 and --to 1")]
+    [InlineData("tune search.yaml --range-test --from 2 --to 1 --steps 3", "--steps is 3")]
+    [InlineData("tune nothing.yaml", "nothing.yaml")]
+    [InlineData("tune", "EXPERIMENT")]
+    public async Task A_search_that_cannot_be_says_so_before_anything_runs(string arguments, string expected)
+    {
+        using var directory = new RunDirectory();
+        await Files(directory, Search);
+        var (code, output, errors) = await Dtrain.Run(arguments.Split(' '), directory.In("."));
+        Assert.Equal(2, code);
+        Assert.Contains(expected, output + errors, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(directory.In("runs")));
+    }
+
+    private static async Task Files(RunDirectory directory, string yaml)
+    {
+        await File.WriteAllTextAsync(directory.In("search.yaml"), yaml);
+        var rows = Enumerable.Range(0, 150).Select(static i => FormattableString.Invariant($"{(i % 3) + (i * 7 % 10 / 10.0):0.00},{5 - (i % 3) + (i * 3 % 10 / 10.0):0.00},{(i % 3 == 0 ? "rose" : i % 3 == 1 ? "tulip" : "lily")}"));
+        await File.WriteAllLinesAsync(directory.In("rows.csv"), rows.Prepend("length,width,kind"));
+    }
+
+    /// <summary>Runs a search and returns what it printed as JSON.</summary>
+    private static async Task<string> Tune(RunDirectory directory, string yaml, string folder, params string[] more)
+    {
+        await Files(directory, yaml);
+        var (code, output, errors) = await Dtrain.Run(["tune", "search.yaml", "--run-dir", folder, "--json", .. more], directory.In("."));
+        Assert.True(code == 0, output + errors);
+        return output;
+    }
+}
