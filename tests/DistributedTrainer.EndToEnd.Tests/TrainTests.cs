@@ -69,6 +69,19 @@ public sealed class TrainTests
     }
 
     [Fact]
+    public async Task It_does_so_with_files_that_were_named_relatively()
+    {
+        using var first = new RunDirectory();
+        using var second = new RunDirectory();
+        await File.WriteAllTextAsync(first.In("own.csv"), "x,y,kind\n" + string.Concat(Enumerable.Range(0, 40).Select(static i => $"{i % 5},{i % 7},{(i % 2 == 0 ? "a" : "b")}\n")));
+        await File.WriteAllTextAsync(first.In("own.yaml"), "data: { source: own.csv }\nmodel: { layers: [ linear: 2 ] }\ntraining: { epochs: 2, batch-size: 8 }\n");
+        Assert.Equal(0, (await Dtrain.Run(["train", "own.yaml", "--in-process", "--run-dir", first.Run], first.In("."))).ExitCode);
+        var (code, _, errors) = await Dtrain.Run(["train", Path.Combine(first.Run, "experiment.yaml"), "--in-process", "--run-dir", second.Run]);
+        Assert.True(code == 0, errors);
+        Assert.Equal(first.Hash, second.Hash);
+    }
+
+    [Fact]
     public async Task A_run_folder_with_a_result_is_not_overwritten()
     {
         using var directory = new RunDirectory();

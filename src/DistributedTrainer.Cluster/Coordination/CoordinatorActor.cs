@@ -151,7 +151,9 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         try
         {
             var stamp = DateTimeOffset.UtcNow.ToString("yyyyMMdd-HHmmss", System.Globalization.CultureInfo.InvariantCulture);
-            var folder = new RunFolder(planned.Submit.RunDirectory ?? Path.Combine("runs", $"{plan.Experiment.Name}-{stamp}"), yaml);
+            var folder = new RunFolder(
+                planned.Submit.RunDirectory ?? Path.Combine("runs", $"{plan.Experiment.Name}-{stamp}"),
+                ExperimentWriter.Write(ExperimentPaths.Absolute(plan.Experiment, planned.Submit.BaseDirectory)));
             _run = new ActiveRun(id, plan, folder, new RunProgress(plan, folder, Now), yaml, planned.Submit) { LastProgress = Now };
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)

@@ -52,6 +52,9 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             _recoveries.Add(new Recovery(applied.First.Value, failure.Cause, (now - failure.At).TotalSeconds));
         }
 
+        _rows += applied.Rows.Sum(static rows => (long)rows);
+        _recent.Enqueue((now, _rows, applied.First.Value + applied.LossSums.Length));
+        _lastAt = now;
         var speed = RowsPerSecond(now);
         for (var i = 0; i < applied.LossSums.Length; i++)
         {
@@ -59,7 +62,6 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             var (loss, rows) = (applied.LossSums[i], applied.Rows[i]);
             Step = step + 1;
             Loss = loss / rows;
-            _rows += rows;
             _epoch = (_epoch.Loss + loss, _epoch.Rows + rows);
             folder.Metric(new { Step, Epoch = (double)Step / plan.Schedule.StepsPerEpoch, Loss, LearningRate = (float)applied.LearningRates[i], RowsPerSecond = Math.Round(speed) });
             if (Step % plan.Schedule.StepsPerEpoch == 0 || Step == plan.TotalSteps)
@@ -68,9 +70,6 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
                 _epoch = default;
             }
         }
-
-        _recent.Enqueue((now, _rows, Step));
-        _lastAt = now;
     }
 
     public void Evaluated(Partitions.Evaluated evaluated)
@@ -149,7 +148,12 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
     /// <summary>The work is assigned anew from this version on: steps before it were applied before the failure.</summary>
     public void GoingOnFrom(long version, TimeSpan now)
     {
-        _beganAt ??= now;
+        if (_beganAt is null)
+        {
+            _beganAt = now;
+            _recent.Enqueue((now, 0, version));
+        }
+
         _goingOnFrom = version;
     }
 
