@@ -32,14 +32,5 @@ public sealed class ReadmeTests
         Assert.True(directory.Result.GetProperty("metrics").GetProperty("testAccuracy").GetDouble() > 0.9, output);
     }
 
-    private static string[] Lines()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "DistributedTrainer.sln")))
-        {
-            folder = folder.Parent ?? throw new InvalidOperationException("The tests run outside the repository.");
-        }
-
-        return File.ReadAllLines(Path.Combine(folder.FullName, "README.md"));
-    }
+    private static string[] Lines() => File.ReadAllLines(Repository.PathOf("README.md"));
 }
