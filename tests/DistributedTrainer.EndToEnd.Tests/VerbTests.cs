@@ -79,6 +79,7 @@ public sealed class VerbTests
             data: { source: breast-cancer, preprocess: [ standardize ] }
             model: { layers: [ linear: 1 ] }
             loss: logistic
+            optimizer: { kind: adam, learning-rate: 0.1 }
             training: { epochs: 5 }
             """, directory.In("two"));
         await Train(directory, """

@@ -103,6 +103,11 @@ internal static class Plots
             plot.Axes.SetLimitsX(-0.5, choice.Values.Count - 0.5);
         }
 
+        else if (range is null)
+        {
+            plot.Axes.Bottom.TickGenerator = new NumericAutomatic { IntegerTicksOnly = true };
+        }
+
         plot.XLabel(range?.Key ?? (results is [{ Runs.Count: > 1 }] ? "fold" : "trial"));
         plot.YLabel(ExperimentNames.Of(metric).Replace('-', ' '));
         plot.ShowLegend(Edge.Bottom);

@@ -73,10 +73,12 @@ internal sealed record RangeTest(IReadOnlyList<RangePoint> Points, IReadOnlyList
         [
             point.Item.Step.ToString(CultureInfo.InvariantCulture),
             point.Item.LearningRate.ToString("G3", CultureInfo.InvariantCulture),
-            point.Item.Loss.ToString("0.0000", CultureInfo.InvariantCulture),
-            Smoothed[point.Index].ToString("0.0000", CultureInfo.InvariantCulture),
+            Text(point.Item.Loss),
+            Text(Smoothed[point.Index]),
         ])];
     }
+
+    private static string Text(double loss) => loss.ToString(loss < 1e6 ? "0.0000" : "0.0E+0", CultureInfo.InvariantCulture);
 
     /// <summary>Means with weights that fall to both sides: unlike a running mean they are not late.</summary>
     private static double[] Smooth(double[] values, int reach) => [.. values.Select((_, at) =>
