@@ -71,6 +71,38 @@ public sealed record DataSplit(int[] Training, int[] Validation, int[] Test)
             [.. dealt.Where((_, place) => place % folds != fold).Order()], [.. dealt.Where((_, place) => place % folds == fold).Order()], apart))];
     }
 
+    /// <summary>
+    /// The same split with fewer training rows; a smaller share takes some of the rows of a larger one, so that a
+    /// learning curve grows row by row.
+    /// </summary>
+    /// <param name="dataset">What was split.</param>
+    /// <param name="share">Share of the training rows that is kept, above 0 and up to 1; at least one row.</param>
+    /// <param name="stratify">Keep the classes' shares (classification only).</param>
+    /// <param name="seed">The experiment's seed.</param>
+    /// <exception cref="ArgumentException">A share that cannot be.</exception>
+    public DataSplit WithTrainingShare(Dataset dataset, double share, bool stratify, ulong seed)
+    {
+        if (!(share > 0 && share <= 1))
+        {
+            throw new ArgumentException($"split: a training share of {share} was asked for; it must be above 0 and up to 1.", nameof(share));
+        }
+
+        var training = Training.ToHashSet();
+        var classes = Array.ConvertAll(Shuffled(dataset, stratify, seed), rows => Array.FindAll(rows, training.Contains));
+
+        // Each class gives its rows evenly: the j-th of n stands at (j + ½) / n of the way.
+        return this with
+        {
+            Training = [.. classes
+                .SelectMany(static (rows, c) => rows.Select((row, j) => (Row: row, Place: (j + 0.5) / rows.Length, Class: c)))
+                .OrderBy(static entry => entry.Place)
+                .ThenBy(static entry => entry.Class)
+                .Take(Math.Max(1, Rounded(Training.Length * share)))
+                .Select(static entry => entry.Row)
+                .Order()],
+        };
+    }
+
     private static int[] Rows(int first, int count) => [.. Enumerable.Range(first, count)];
 
     private static int[] OwnTest(Dataset dataset) => Rows(dataset.Rows - dataset.TestRows, dataset.TestRows);

@@ -26,6 +26,7 @@ public static class ExperimentWriter
             Line(text, $"  fold: {fold}");
         }
 
+        Line(text, $"  training-share: {Number(data.TrainingShare)}");
         Line(text, $"  validation-source: {Quote(data.ValidationSource)}");
         Line(text, $"  test-source: {Quote(data.TestSource)}");
         Line(text, $"  image: {(data.Image is { } image ? $"[{image.Channels}, {image.Height}, {image.Width}]" : "null")}");

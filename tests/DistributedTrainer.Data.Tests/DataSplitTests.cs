@@ -13,6 +13,27 @@ public class DataSplitTests
         select (labels, parts[0] / all, parts[1] / all, stratify, seed);
 
     [Fact]
+    public void A_training_share_keeps_some_of_the_training_rows_and_a_smaller_one_some_of_those() => Property.For(Cases, static c =>
+    {
+        var dataset = Tables.WithLabels(c.Labels);
+        var whole = DataSplit.Draw(dataset, c.Validation, c.Test, c.Stratify, c.Seed);
+        if (whole.Training.Length == 0)
+        {
+            return;
+        }
+
+        var half = whole.WithTrainingShare(dataset, 0.5, c.Stratify, c.Seed);
+        var tenth = whole.WithTrainingShare(dataset, 0.1, c.Stratify, c.Seed);
+        Assert.Equal(Math.Max(1, Math.Round(whole.Training.Length * 0.5, MidpointRounding.AwayFromZero)), half.Training.Length);
+        Assert.Equal(half.Training.Order(), half.Training);
+        Assert.Subset(whole.Training.ToHashSet(), half.Training.ToHashSet());
+        Assert.Subset(half.Training.ToHashSet(), tenth.Training.ToHashSet());
+        Assert.Equal((whole.Validation, whole.Test), (half.Validation, half.Test));
+        Assert.Equal(whole.Training, whole.WithTrainingShare(dataset, 1, c.Stratify, c.Seed).Training);
+        Assert.Throws<ArgumentException>(() => whole.WithTrainingShare(dataset, 0, c.Stratify, c.Seed));
+    });
+
+    [Fact]
     public void Every_row_is_in_exactly_one_set_in_file_order() => Property.For(Cases, static c =>
     {
         var split = DataSplit.Draw(Tables.WithLabels(c.Labels), c.Validation, c.Test, c.Stratify, c.Seed);

@@ -40,6 +40,38 @@ public sealed class TuneTests
         Assert.Equal([0x89, (byte)'P', (byte)'N', (byte)'G'], (await File.ReadAllBytesAsync(directory.In("a/results.png")))[..4]);
     }
 
+    [Theory]
+    [InlineData("learning-curve", "data.training-share", true)]
+    [InlineData("model-size", "model.layers.0.linear", false)]
+    public async Task Curves_of_rows_and_of_size_show_the_gap_between_training_and_validation(string example, string key, bool gapCloses)
+    {
+        using var directory = new RunDirectory();
+        var (code, output, errors) = await Dtrain.Run(
+            ["tune", Path.Combine(RepositoryRoot.Path, "examples", "tune", example + ".yaml"), "--json", "--run-dir", directory.In("t"), "--set", "training.steps=250"]);
+        Assert.True(code == 0, errors);
+        var trials = JsonDocument.Parse(output).RootElement.GetProperty("trials").EnumerateArray()
+            .Select(trial => (
+                X: double.Parse(trial.GetProperty("settings").GetProperty(key).ToString(), System.Globalization.CultureInfo.InvariantCulture),
+                Training: trial.GetProperty("runs")[0].GetProperty("trainLoss").GetDouble(),
+                Validation: trial.GetProperty("validationLoss").GetDouble()))
+            .OrderBy(static trial => trial.X)
+            .ToArray();
+        var (first, last) = (trials[0], trials[^1]);
+        Assert.True(last.Validation < 0.7 * first.Validation, output);
+        if (gapCloses)
+        {
+            // More rows: a fit by heart becomes impossible, and what is learned holds for other rows.
+            Assert.True(last.Training > first.Training && last.Validation - last.Training < 0.5 * (first.Validation - first.Training), output);
+        }
+        else
+        {
+            // More units: the training loss goes to 0, and the gap stays.
+            Assert.True(last.Training < 0.02 && last.Validation > 3 * last.Training, output);
+        }
+
+        Assert.True(File.Exists(directory.In("t/results.png")));
+    }
+
     [Fact]
     public async Task A_search_goes_on_behind_the_runs_that_have_ended()
     {

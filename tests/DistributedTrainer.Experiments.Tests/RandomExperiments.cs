@@ -41,6 +41,7 @@ internal static class RandomExperiments
             Split = Without(rows.Item1, rows.Item2 > 1, rows.Item5 is not null),
             Folds = rows.Item2 == 2 ? rows.Item3 : null,
             Fold = rows.Item2 == 2 && rows.Item3 % 2 == 0 ? rows.Item3 / 2 : null,
+            TrainingShare = rows.Item3 / 1000.0,
             ValidationSource = rows.Item2 == 3 ? rows.Item4 : null,
             TestSource = rows.Item5,
             Image = row.Item1,

@@ -48,6 +48,7 @@ public sealed class RoundTripTests
               task: null
               split: { validation: 0.1, test: 0.2, stratify: true }
               folds: null
+              training-share: 1
               validation-source: null
               test-source: null
               image: null

@@ -63,6 +63,7 @@ public sealed class WrongValueTests
     [InlineData("digits", "1: data: 'digits' is not a section. Write keys under it, such as data: { source: digits }.")]
     [InlineData("{ source: digits, task: classify }", "1: data.task: 'classify' is unknown. Possible are classification, regression.")]
     [InlineData("{ source: digits, target: [ a ] }", "1: data.target: a list is not possible. Write a single text.")]
+    [InlineData("{ source: digits, training-share: 0 }", "1: data.training-share: '0' is not possible. Write a share above 0 and up to 1.")]
     [InlineData("{ source: digits, shuffle: 1 }", "1: data.shuffle: '1' is neither true nor false. Write one of them.")]
     [InlineData("{ source: digits, split: 0.2 }", "1: data.split: '0.2' is not a section. Write keys under it, such as split: { validation: 0.1, test: 0.2 }.")]
     [InlineData("{ source: digits, split: { test: 1 } }", "1: data.split.test: '1' is not possible. Write a share from 0 to below 1.")]

@@ -81,6 +81,14 @@ internal static class Plots
         }
         else
         {
+            if (metric == EarlyStoppingMetric.ValidationLoss && range is NumberRange)
+            {
+                // Beside the validation loss the training loss: what lies between them is over-fitting.
+                var trained = results.Where(static result => result.Mean(static run => run.TrainLoss) is { } loss && double.IsFinite(loss)).OrderBy(X).ToArray();
+                var training = plot.Add.Markers(trained.Select(X).ToArray(), trained.Select(static result => result.Mean(static run => run.TrainLoss)!.Value).ToArray());
+                (training.MarkerSize, training.MarkerShape, training.LegendText) = (6, MarkerShape.OpenCircle, "training loss");
+            }
+
             var trials = plot.Add.Markers(results.Select(X).ToArray(), results.Select(Y).ToArray());
             (trials.MarkerSize, trials.LegendText) = (8, "trial");
             var best = plot.Add.Marker(X(results[0]), Y(results[0]), MarkerShape.FilledDiamond, 13);

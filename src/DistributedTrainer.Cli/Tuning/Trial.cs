@@ -73,7 +73,8 @@ internal sealed record TrialList(Experiment Experiment, TuneOptions Tune, IReadO
             if (found.Count == 0)
             {
                 // One server and no more: in one process there is one, and the result is the same.
-                trials.Add(new Trial(index + 1, values, one! with { Tune = null, Cluster = one.Cluster with { Servers = 1 } }));
+                var own = ExperimentPaths.Absolute(one!, text.BaseDirectory);
+                trials.Add(new Trial(index + 1, values, own with { Tune = null, Cluster = own.Cluster with { Servers = 1 } }));
             }
         }
 

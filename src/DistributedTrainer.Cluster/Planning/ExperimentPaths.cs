@@ -4,9 +4,11 @@ using DistributedTrainer.Experiments;
 namespace DistributedTrainer.Cluster.Planning;
 
 /// <summary>The files that an experiment names.</summary>
-internal static class ExperimentPaths
+public static class ExperimentPaths
 {
     /// <summary>The same experiment with absolute paths: it can be repeated from any folder.</summary>
+    /// <param name="experiment">As its file says it.</param>
+    /// <param name="baseDirectory">Where relative paths in it start.</param>
     public static Experiment Absolute(Experiment experiment, string baseDirectory)
     {
         var data = experiment.Data;

@@ -9,6 +9,14 @@ internal static class RowSplit
     /// <summary>The split of an experiment; null: it has none, and a problem says why.</summary>
     public static DataSplit? Of(Experiment experiment, Dataset dataset, ICollection<string> problems)
     {
+        var split = Whole(experiment, dataset, problems);
+        return split is null || experiment.Data.TrainingShare == 1
+            ? split
+            : split.WithTrainingShare(dataset, experiment.Data.TrainingShare, experiment.Data.Split?.Stratify ?? true, experiment.Seed);
+    }
+
+    private static DataSplit? Whole(Experiment experiment, Dataset dataset, ICollection<string> problems)
+    {
         var (data, shares) = (experiment.Data, experiment.Data.Split);
         if (data.Folds is not { } folds)
         {

@@ -21,6 +21,9 @@ public sealed record DataOptions
     /// <summary>Which of the <see cref="Folds"/> is held out as validation rows, from 1; null: <c>dtrain tune</c> holds out each in turn.</summary>
     public int? Fold { get; init; }
 
+    /// <summary>Share of the training rows that is trained on, above 0 and up to 1: for learning curves. Validation and test rows stay the same.</summary>
+    public double TrainingShare { get; init; } = 1;
+
     /// <summary>Where the validation rows come from, as <see cref="Source"/>; null: from the split.</summary>
     public string? ValidationSource { get; init; }
 

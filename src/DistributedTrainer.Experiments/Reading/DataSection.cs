@@ -31,6 +31,7 @@ internal static class DataSection
             Task = data.Find("task") is { } node ? data.Choice<TargetTask>(node, data.KeyOf("task")) : null,
             Folds = data.Find("folds") is null ? null : (int)data.Integer("folds", 2, 2, MostFolds),
             Fold = data.Find("fold") is null ? null : (int)data.Integer("fold", 1, 1, MostFolds),
+            TrainingShare = data.Number("training-share", 1, static share => share is > 0 and <= 1, "a share above 0 and up to 1"),
             ValidationSource = ReadSource(data, "validation-source"),
             TestSource = ReadSource(data, "test-source"),
             Split = ReadSplit(data),

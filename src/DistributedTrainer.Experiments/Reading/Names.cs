@@ -50,7 +50,7 @@ internal static class Names
     private static readonly Dictionary<string, string[]> Places = new()
     {
         [""] = ["seed", "data", "model", "loss", "optimizer", "training", "cluster", "checkpoint", "tune"],
-        ["data"] = ["source", "target", "task", "split", "folds", "fold", "validation-source", "test-source", "image", "preprocess", "augment", "shuffle"],
+        ["data"] = ["source", "target", "task", "split", "folds", "fold", "training-share", "validation-source", "test-source", "image", "preprocess", "augment", "shuffle"],
         ["model"] = ["layers", "init"],
         ["optimizer"] = ["learning-rate", "weight-decay", "l1", "decay-biases", "clip-norm", "clip-value", "schedule"],
         ["training"] = ["epochs", "batch-size", "shards", "mode", "accumulate", "last-batch", "early-stopping"],
