@@ -144,6 +144,19 @@ public sealed class TuneTests
     }
 
     [Fact]
+    public async Task The_example_of_a_range_test_falls_and_explodes()
+    {
+        using var directory = new RunDirectory();
+        var (code, output, errors) = await Dtrain.Run(
+            ["tune", Path.Combine(RepositoryRoot.Path, "examples", "tune", "range-test.yaml"), "--range-test", "--from", "0.00001", "--to", "10", "--steps", "150", "--run-dir", directory.In("r"), "--json"]);
+        Assert.True(code == 0, output + errors);
+        var result = JsonDocument.Parse(output).RootElement;
+        var losses = result.GetProperty("points").EnumerateArray().Select(static point => point.GetProperty("loss").GetDouble()).ToArray();
+        Assert.InRange(result.GetProperty("suggestion").GetDouble(), 0.01, 0.5);
+        Assert.True(losses.Min() < 0.5 * losses[0] && losses[^10..].Average() > 3 * losses.Min(), output);
+    }
+
+    [Fact]
     public async Task A_range_test_that_diverges_shows_what_came_before()
     {
         using var directory = new RunDirectory();
