@@ -200,12 +200,15 @@ public abstract partial class SocketContract : TransportContract
         var waited = false;
         var queued = new CountingPayload(1) { OnRelease = () => waited = otherLeft.Wait(Patience.Limit) };
         var first = Patience.Start(() => SendUntilClosed(channel, 48_000_000));
+
+        // What has arrived shows that the first sender is in the middle of its frame: the second one waits for it.
+        Assert.Equal(FrameFormat.HeaderBytes, SocketBytes.ReceiveAll(peer!, new byte[FrameFormat.HeaderBytes]));
         var second = Patience.Start(() =>
         {
             SendUntilClosed(channel, 48_000_000);
             otherLeft.Set();
         });
-        Patience.Until(() => first.IsWaiting || second.IsWaiting, "the wait of one sender for the other");
+        Patience.Until(() => second.IsWaiting, "the wait of one sender for the other");
         channel.Post(Bytes.Header(), new CountingPayload(1));
         channel.Post(Bytes.Header(), queued);
         peer!.LingerState = new LingerOption(true, 0);
