@@ -40,6 +40,18 @@ internal sealed class EvaluationBoard(TrainingPlan plan, Action<EvaluationOutcom
 
     public int Shards => plan.Shards;
 
+    /// <summary>
+    /// The answer to a worker that evaluates what the others have evaluated already. Another partition may still gather
+    /// that step, so that the worker needs the same verdict as they had.
+    /// </summary>
+    public FrameHeader Late(in FrameHeader frame)
+    {
+        lock (_gate)
+        {
+            return frame.Step == _version && _done ? VerdictOn(frame) : frame with { Kind = FrameKind.Verdict, Count = 0, Flags = 0, PayloadBytes = 0 };
+        }
+    }
+
     public void Complete(IChannel channel, in FrameHeader frame, EvaluationSums sums)
     {
         lock (_gate)
@@ -75,7 +87,7 @@ internal sealed class EvaluationBoard(TrainingPlan plan, Action<EvaluationOutcom
                 _judge.Judge(_version, total);
             }
 
-            var verdict = frame with { Kind = FrameKind.Verdict, Count = _judge.Verdict.Packed, Flags = _judge.Stops ? StopFlag : (byte)0, PayloadBytes = 0 };
+            var verdict = VerdictOn(frame);
             foreach (var waiting in _waiting)
             {
                 waiting.Post(verdict, new OwnBytes([]));
@@ -88,6 +100,9 @@ internal sealed class EvaluationBoard(TrainingPlan plan, Action<EvaluationOutcom
             }
         }
     }
+
+    private FrameHeader VerdictOn(in FrameHeader frame) =>
+        frame with { Kind = FrameKind.Verdict, Count = _judge.Verdict.Packed, Flags = _judge.Stops ? StopFlag : (byte)0, PayloadBytes = 0 };
 
     private static void Add(EvaluationSums left, EvaluationSums right)
     {

@@ -68,9 +68,8 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                 case FrameKind.Evaluation:
                     if (header.Step < partition.Version)
                     {
-                        // Everybody else has gone on: so may this worker. What it pushes of that step is not needed any
-                        // more, and the next version tells it the verdict.
-                        channel.Post(header with { Kind = FrameKind.Verdict, Count = 0, Flags = 0, PayloadBytes = 0 }, new OwnBytes([]));
+                        // Everybody else has gone on: so may this worker.
+                        channel.Post(run.Evaluations?.Late(header) ?? header with { Kind = FrameKind.Verdict, Count = 0, Flags = 0, PayloadBytes = 0 }, new OwnBytes([]));
                         return [];
                     }
 

@@ -217,9 +217,6 @@ public sealed class CoordinatorPhasesTests : CoordinatorTest
         ExpectFence(server, 2);
         Fenced(2);
 
-        // A node that comes now is too late: nothing is fenced for it.
-        var late = Register("w2", workers: 1);
-        Prepare(late);
         var ended = Said<Ended>();
         Assert.StartsWith("stopped at step 0 of 5; model.safetensors holds", ended.Failure, StringComparison.Ordinal);
         Assert.Contains("parametersSha256", ended.ResultJson, StringComparison.Ordinal);
