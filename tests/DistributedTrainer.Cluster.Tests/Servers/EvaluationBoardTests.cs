@@ -45,6 +45,18 @@ public sealed class EvaluationBoardTests
     }
 
     [Fact]
+    public void A_worker_that_comes_when_the_others_have_gone_on_gets_their_verdict()
+    {
+        var channel = new RecordingChannel();
+        Enumerable.Range(0, 3).ToList().ForEach(shard => Send(channel, 5, shard));
+        var given = channel.Last.Header;
+        Assert.Equal(5, Verdict.Unpack(given.Count).BestVersion);
+        var late = _board.Late(new FrameHeader { Kind = FrameKind.Evaluation, Step = 5, Index = 1 });
+        Assert.Equal((FrameKind.Verdict, given.Count, given.Flags), (late.Kind, late.Count, late.Flags));
+        Assert.Equal(0, _board.Late(new FrameHeader { Kind = FrameKind.Evaluation, Step = 4 }).Count);
+    }
+
+    [Fact]
     public void Half_an_older_evaluation_is_forgotten_with_the_next_version()
     {
         Send(new RecordingChannel(), 5, 0);
