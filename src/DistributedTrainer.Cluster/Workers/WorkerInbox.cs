@@ -57,9 +57,6 @@ internal sealed class WorkerInbox
         }
     }
 
-    /// <summary>Bytes of a partition's parameters, in the lead partition with the running statistics behind them.</summary>
-    public int PayloadBytes(int partition) => _staged[partition].Length * sizeof(float);
-
     /// <summary>Starts to wait for a version; false: it is being waited for already.</summary>
     public bool Want(long version)
     {
@@ -73,15 +70,6 @@ internal sealed class WorkerInbox
             _wanted = version;
             Array.Clear(_arrived);
             return true;
-        }
-    }
-
-    /// <summary>Whether a partition of the wanted version is still missing.</summary>
-    public bool Misses(int partition)
-    {
-        lock (Gate)
-        {
-            return !_arrived[partition];
         }
     }
 
