@@ -1,3 +1,4 @@
+using DistributedTrainer.Engine.Operations;
 using DistributedTrainer.Engine.Tensors;
 
 namespace DistributedTrainer.Engine.Autograd;
@@ -49,6 +50,9 @@ public sealed class Variable
     public bool NeedsGradient { get; }
 
     internal bool IsRead { get; set; }
+
+    /// <summary>The activation that was fused into the operation that makes this value; null: none.</summary>
+    internal FusedActivation? Activation { get; set; }
 
     /// <summary>The same value and gradient, read as rows of another shape.</summary>
     /// <exception cref="ArgumentException">The number of elements differs.</exception>

@@ -13,7 +13,7 @@ public static unsafe class MatrixProduct
     private const int KBlock = 512;
 
     // 240 = 20 · 12 = 40 · 6 = 60 · 4: whole tiles for every width; 240 × 512 floats are half of the second-level cache.
-    private const int MBlock = 240;
+    private const int MBlock = 264;
 
     // Bounds the panels of B to 8 MB, however many columns there are; layers are narrower than one block.
     private const int NBlock = 4096;
@@ -42,7 +42,7 @@ public static unsafe class MatrixProduct
         ReadOnlySpan<float> a, ReadOnlySpan<float> b, Span<float> c, int m, int n, int k, bool accumulate = false) =>
         Run(Tiling.Hardware, a, 1, m, b, n, 1, c, m, n, k, accumulate);
 
-    /// <summary>c(M,N) = a(M,K) · b(K,N) with any steps between rows and between columns of a and b, by tiles of the caller's choice.</summary>
+    /// <summary>c(M,N) = a(M,K) · b(K,N) with steps between rows and between columns of a and b (one of each is 1), by tiles of the caller's choice.</summary>
     internal static void Run(
         Tiling tiling,
         ReadOnlySpan<float> a,
@@ -55,7 +55,25 @@ public static unsafe class MatrixProduct
         int m,
         int n,
         int k,
-        bool accumulate)
+        bool accumulate) =>
+        Run(tiling, a, aRow, aColumn, b, bRow, bColumn, c, m, n, k, accumulate, default(NoEpilogue));
+
+    /// <summary>The same, and the epilogue on the result.</summary>
+    internal static void Run<TEpilogue>(
+        Tiling tiling,
+        ReadOnlySpan<float> a,
+        int aRow,
+        int aColumn,
+        ReadOnlySpan<float> b,
+        int bRow,
+        int bColumn,
+        Span<float> c,
+        int m,
+        int n,
+        int k,
+        bool accumulate,
+        TEpilogue epilogue)
+        where TEpilogue : struct, IEpilogue
     {
         ArgumentOutOfRangeException.ThrowIfNegative(m);
         ArgumentOutOfRangeException.ThrowIfNegative(n);
@@ -63,109 +81,105 @@ public static unsafe class MatrixProduct
         Check(a.Length, (long)m * k, "a", m, k);
         Check(b.Length, (long)n * k, "b", n, k);
         Check(c.Length, (long)m * n, "c", m, n);
-        if (!accumulate)
-        {
-            c[..(m * n)].Clear();
-        }
-
-        if (m == 0 || n == 0 || k == 0)
+        if (m == 0 || n == 0)
         {
             return;
         }
 
         var kBlock = Math.Min(k, KBlock);
-        var panelsA = Scratch.Room(ref _panelsA, Scratch.RoundUp(Math.Min(m, MBlock), tiling.Rows) * kBlock);
-        var panelsB = Scratch.Room(ref _panelsB, Scratch.RoundUp(Math.Min(n, NBlock), tiling.Columns) * kBlock);
+        var panelsA = Scratch.Room(ref _panelsA, PanelPacking.Elements(Math.Min(m, MBlock), kBlock, tiling.Rows));
+        var panelsB = Scratch.Room(ref _panelsB, PanelPacking.Elements(Math.Min(n, NBlock), kBlock, tiling.Columns));
         fixed (float* pa = a, pb = b, pc = c, packedA = panelsA, packedB = panelsB)
         {
+            if (k == 0)
+            {
+                if (!accumulate)
+                {
+                    c[..(m * n)].Clear();
+                }
+
+                epilogue.Apply(pc, n, 0, 0, m, n);
+                return;
+            }
+
+            // Where all rows of A fit into one block, each panel of B is packed right before its only use.
+            var once = m <= MBlock;
+            var nBlock = once ? tiling.Columns : NBlock;
             for (var k0 = 0; k0 < k; k0 += KBlock)
             {
                 var depth = Math.Min(KBlock, k - k0);
-                for (var n0 = 0; n0 < n; n0 += NBlock)
+                for (var n0 = 0; n0 < n; n0 += nBlock)
                 {
-                    var columns = Math.Min(NBlock, n - n0);
-                    Pack(pb + ((long)k0 * bRow) + ((long)n0 * bColumn), bColumn, bRow, packedB, columns, depth, tiling.Columns);
+                    var columns = Math.Min(nBlock, n - n0);
+                    PanelPacking.Run(pb + ((long)k0 * bRow) + ((long)n0 * bColumn), bColumn, bRow, packedB, columns, depth, tiling.Columns);
                     for (var m0 = 0; m0 < m; m0 += MBlock)
                     {
                         var rows = Math.Min(MBlock, m - m0);
-                        Pack(pa + ((long)m0 * aRow) + ((long)k0 * aColumn), aRow, aColumn, packedA, rows, depth, tiling.Rows);
-                        MultiplyPanels(tiling, packedA, packedB, pc + ((long)m0 * n) + n0, n, rows, columns, depth, accumulate || k0 > 0);
+                        if (n0 == 0 || !once)
+                        {
+                            PanelPacking.Run(pa + ((long)m0 * aRow) + ((long)k0 * aColumn), aRow, aColumn, packedA, rows, depth, tiling.Rows);
+                        }
+
+                        var block = new Block(pc, n, m0, n0, rows, columns, depth);
+                        MultiplyPanels(tiling, packedA, packedB, block, accumulate || k0 > 0, k0 + depth == k, epilogue);
                     }
                 }
             }
         }
     }
 
-    /// <summary>
-    /// Lays out <paramref name="lines"/> rows of A (or columns of B) in panels of <paramref name="width"/> lines, k
-    /// running slowest within a panel; the last panel is filled up with zeros, whose products are never stored.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Pack(float* source, int lineStep, int kStep, float* packed, int lines, int depth, int width)
+    /// <summary>A block of the result: where it lies, and over how many k it is summed.</summary>
+    private readonly struct Block(float* result, int rowLength, int firstRow, int firstColumn, int rows, int columns, int depth)
     {
-        for (var first = 0; first < lines; first += width, packed += (long)width * depth)
-        {
-            var count = Math.Min(width, lines - first);
-            var from = source + ((long)first * lineStep);
-            if (lineStep == 1)
-            {
-                for (var p = 0; p < depth; p++)
-                {
-                    var to = new Span<float>(packed + ((long)p * width), width);
-                    new ReadOnlySpan<float>(from + ((long)p * kStep), count).CopyTo(to);
-                    to[count..].Clear();
-                }
-
-                continue;
-            }
-
-            for (var line = 0; line < count; line++)
-            {
-                var read = from + ((long)line * lineStep);
-                var write = packed + line;
-                for (var p = 0; p < depth; p++, write += width)
-                {
-                    *write = read[(long)p * kStep];
-                }
-            }
-
-            for (var line = count; line < width; line++)
-            {
-                var write = packed + line;
-                for (var p = 0; p < depth; p++, write += width)
-                {
-                    *write = 0;
-                }
-            }
-        }
+        public readonly float* Result = result;
+        public readonly int RowLength = rowLength;
+        public readonly int FirstRow = firstRow;
+        public readonly int FirstColumn = firstColumn;
+        public readonly int Rows = rows;
+        public readonly int Columns = columns;
+        public readonly int Depth = depth;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyPanels(Tiling tiling, float* a, float* b, float* c, int rowLength, int rows, int columns, int depth, bool load)
+    [SkipLocalsInit]
+    private static void MultiplyPanels<TEpilogue>(
+        Tiling tiling, float* a, float* b, in Block block, bool load, bool last, TEpilogue epilogue)
+        where TEpilogue : struct, IEpilogue
     {
         var edge = stackalloc float[Tiling.MaximumElements];
-        var (tileRows, tileColumns) = (tiling.Rows, tiling.Columns);
-        var path = new TilePath(tileRows, tileColumns, depth);
-        for (var j = 0; j < columns; j += tileColumns)
+        var (tileRows, tileColumns, rowLength) = (tiling.Rows, tiling.Columns, block.RowLength);
+        var path = new TilePath(tileRows, tileColumns, block.Depth);
+        for (var j = 0; j < block.Columns; j += tileColumns)
         {
-            var panelB = b + ((long)j * depth);
-            var width = Math.Min(tileColumns, columns - j);
-            for (var i = 0; i < rows; i += tileRows)
+            var panelB = b + ((long)j * block.Depth);
+            var width = Math.Min(tileColumns, block.Columns - j);
+            var tileWidth = tiling.Width(width);
+            for (var i = 0; i < block.Rows; i += tileRows)
             {
-                var panelA = a + ((long)i * depth);
-                var to = c + ((long)i * rowLength) + j;
-                var height = Math.Min(tileRows, rows - i);
+                var panelA = a + ((long)i * block.Depth);
+                var to = block.Result + ((long)(block.FirstRow + i) * rowLength) + block.FirstColumn + j;
+                var height = Math.Min(tileRows, block.Rows - i);
                 var tileHeight = tiling.Height(height);
-                if (height == tileHeight && width == tileColumns)
+                if (height == tileHeight && width == tileWidth)
                 {
-                    tiling.Multiply(height, panelA, panelB, to, rowLength, path, load);
-                    continue;
+                    tiling.Multiply(height, width, panelA, panelB, to, rowLength, path, load);
+                }
+                else
+                {
+                    // An edge tile goes through a small buffer, so that the tile itself needs no slow path.
+                    if (load)
+                    {
+                        CopyTile(to, rowLength, edge, tileColumns, height, width);
+                    }
+
+                    tiling.Multiply(tileHeight, tileWidth, panelA, panelB, edge, tileColumns, path, load);
+                    CopyTile(edge, tileColumns, to, rowLength, height, width);
                 }
 
-                // An edge tile goes through a small buffer, so that the tile itself needs no slow path.
-                CopyTile(to, rowLength, edge, tileColumns, height, width);
-                tiling.Multiply(tileHeight, panelA, panelB, edge, tileColumns, path, load);
-                CopyTile(edge, tileColumns, to, rowLength, height, width);
+                if (last)
+                {
+                    epilogue.Apply(to, rowLength, block.FirstRow + i, block.FirstColumn + j, height, width);
+                }
             }
         }
     }

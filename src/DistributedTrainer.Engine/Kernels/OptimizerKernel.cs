@@ -55,10 +55,18 @@ internal static class OptimizerKernel
 
     private interface IUpdate
     {
+        /// <summary>State vectors that it reads and writes, 0 to 2.</summary>
+        static abstract int States { get; }
+
         Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private interface IGradient
+    {
+        /// <summary>g from the summed gradient and the weight.</summary>
+        Vector512<float> Of(Vector512<float> sum, Vector512<float> w);
+    }
+
     private static void Run<TUpdate>(
         TUpdate update,
         in OptimizerStep step,
@@ -76,22 +84,63 @@ internal static class OptimizerKernel
             throw new ArgumentException($"optimizer: step {step.Step} has {step.Rows} rows, it needs one at least. Leave out a step without rows.");
         }
 
-        var gradient = new GradientLanes(step);
-        var (hasState0, hasState1) = (state0.Length > 0, state1.Length > 0);
-        for (var i = 0; i < weights.Length; i += VectorMap.Lanes)
+        if (step.IsPlain)
         {
-            var w = VectorMap.Load(weights, i);
-            var s = hasState0 ? VectorMap.Load(state0, i) : default;
-            var t = hasState1 ? VectorMap.Load(state1, i) : default;
-            VectorMap.Store(update.Apply(w, gradient.Of(VectorMap.Load(gradientSum, i), w), ref s, ref t), updated, i);
-            if (hasState0)
+            Run(update, new MeanLanes(step), weights, gradientSum, state0, state1, updated);
+        }
+        else
+        {
+            Run(update, new RegularizedLanes(step), weights, gradientSum, state0, state1, updated);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static unsafe void Run<TUpdate, TGradient>(
+        TUpdate update,
+        TGradient gradient,
+        ReadOnlySpan<float> weights,
+        ReadOnlySpan<float> gradientSum,
+        Span<float> state0,
+        Span<float> state1,
+        Span<float> updated)
+        where TUpdate : struct, IUpdate
+        where TGradient : struct, IGradient
+    {
+        fixed (float* pw = weights, pg = gradientSum, ps = state0, pt = state1, pu = updated)
+        {
+            var i = 0;
+            for (; i <= weights.Length - VectorMap.Lanes; i += VectorMap.Lanes)
             {
-                VectorMap.Store(s, state0, i);
+                var w = Vector512.Load(pw + i);
+                var s = TUpdate.States > 0 ? Vector512.Load(ps + i) : default;
+                var t = TUpdate.States > 1 ? Vector512.Load(pt + i) : default;
+                update.Apply(w, gradient.Of(Vector512.Load(pg + i), w), ref s, ref t).Store(pu + i);
+                if (TUpdate.States > 0)
+                {
+                    s.Store(ps + i);
+                }
+
+                if (TUpdate.States > 1)
+                {
+                    t.Store(pt + i);
+                }
             }
 
-            if (hasState1)
+            if (i < weights.Length)
             {
-                VectorMap.Store(t, state1, i);
+                var w = VectorMap.Load(weights, i);
+                var s = TUpdate.States > 0 ? VectorMap.Load(state0, i) : default;
+                var t = TUpdate.States > 1 ? VectorMap.Load(state1, i) : default;
+                VectorMap.Store(update.Apply(w, gradient.Of(VectorMap.Load(gradientSum, i), w), ref s, ref t), updated, i);
+                if (TUpdate.States > 0)
+                {
+                    VectorMap.Store(s, state0, i);
+                }
+
+                if (TUpdate.States > 1)
+                {
+                    VectorMap.Store(t, state1, i);
+                }
             }
         }
     }
@@ -105,11 +154,22 @@ internal static class OptimizerKernel
         Vector512.ConditionalSelect(
             Vector512.LessThan(Vector512.Abs(state), Vector512.Create(1.17549435e-38f)), Vector512<float>.Zero, state);
 
-    /// <summary>g of the sum over rows: mean, scaled, clipped, then regularised.</summary>
-    private readonly struct GradientLanes(in OptimizerStep step)
+    // One factor for all elements: a division for each would cost as much as the rest of the step.
+    private static Vector512<float> Factor(in OptimizerStep step) => Vector512.Create((float)((double)step.GradientScale / step.Rows));
+
+    /// <summary>g where nothing is clipped or regularised: the mean over rows, scaled.</summary>
+    private readonly struct MeanLanes(in OptimizerStep step) : IGradient
     {
-        private readonly Vector512<float> _rows = Vector512.Create((float)step.Rows);
-        private readonly Vector512<float> _scale = Vector512.Create(step.GradientScale);
+        private readonly Vector512<float> _factor = Factor(step);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector512<float> Of(Vector512<float> sum, Vector512<float> w) => sum * _factor;
+    }
+
+    /// <summary>g of the sum over rows: mean, scaled, clipped, then regularised.</summary>
+    private readonly struct RegularizedLanes(in OptimizerStep step) : IGradient
+    {
+        private readonly Vector512<float> _factor = Factor(step);
         private readonly Vector512<float> _clip = Vector512.Create(step.ClipValue);
         private readonly Vector512<float> _l1 = Vector512.Create(step.L1);
         private readonly Vector512<float> _l2 = Vector512.Create(step.WeightDecay);
@@ -117,8 +177,7 @@ internal static class OptimizerKernel
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public Vector512<float> Of(Vector512<float> sum, Vector512<float> w)
         {
-            var mean = sum / _rows * _scale;
-            var clipped = Vector512.Min(Vector512.Max(mean, -_clip), _clip);
+            var clipped = Vector512.Min(Vector512.Max(sum * _factor, -_clip), _clip);
             return Vector512.FusedMultiplyAdd(_l1, VectorMap.Sign(w), Vector512.FusedMultiplyAdd(_l2, w, clipped));
         }
     }
@@ -127,6 +186,9 @@ internal static class OptimizerKernel
     {
         private readonly Vector512<float> _minusRate = Vector512.Create(minusRate);
 
+        public static int States => 0;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t) =>
             Vector512.FusedMultiplyAdd(_minusRate, g, w);
     }
@@ -136,6 +198,9 @@ internal static class OptimizerKernel
         private readonly Vector512<float> _minusRate = Vector512.Create(minusRate);
         private readonly Vector512<float> _alpha = Vector512.Create(alpha);
 
+        public static int States => 1;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t)
         {
             s = Flush(Vector512.FusedMultiplyAdd(_alpha, s, _minusRate * g));
@@ -148,6 +213,9 @@ internal static class OptimizerKernel
         private readonly Vector512<float> _minusRate = Vector512.Create(minusRate);
         private readonly Vector512<float> _alpha = Vector512.Create(alpha);
 
+        public static int States => 1;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t)
         {
             var move = _minusRate * g;
@@ -163,6 +231,9 @@ internal static class OptimizerKernel
         private readonly Vector512<float> _rest = Vector512.Create(1 - beta);
         private readonly Vector512<float> _epsilon = Vector512.Create(epsilon);
 
+        public static int States => 1;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t)
         {
             s = Flush(Vector512.FusedMultiplyAdd(_beta, s, _rest * (g * g)));
@@ -175,6 +246,9 @@ internal static class OptimizerKernel
         private readonly Vector512<float> _minusRate = Vector512.Create(minusRate);
         private readonly Vector512<float> _epsilon = Vector512.Create(epsilon);
 
+        public static int States => 1;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t)
         {
             s = Flush(Vector512.FusedMultiplyAdd(g, g, s));
@@ -193,6 +267,9 @@ internal static class OptimizerKernel
         private readonly Vector512<float> _rest2 = Vector512.Create(1 - factors.Beta2);
         private readonly Vector512<float> _epsilon = Vector512.Create(factors.Epsilon);
 
+        public static int States => 2;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t)
         {
             s = Flush(Vector512.FusedMultiplyAdd(_beta1, s, _rest1 * g));

@@ -41,12 +41,28 @@ internal sealed unsafe class Tiling
     /// <summary>Rows of the smallest tile that holds this many, at most <see cref="Rows"/>.</summary>
     public int Height(int rows) => Rows == 12 && rows <= 8 ? (rows <= 4 ? 4 : 8) : Rows;
 
-    /// <summary>Computes a tile of <see cref="Height"/> rows.</summary>
+    /// <summary>Columns of the smallest tile that holds this many, at most <see cref="Columns"/>.</summary>
+    public int Width(int columns) => Columns == 32 && columns <= 16 ? 16 : Columns;
+
+    /// <summary>Computes a tile of <see cref="Columns"/> columns.</summary>
+    public void Multiply(int height, float* a, float* b, float* c, int columns, in TilePath path, bool load) =>
+        Multiply(height, Columns, a, b, c, columns, path, load);
+
+    /// <summary>Computes a tile of <see cref="Height"/> rows and <see cref="Width"/> columns.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Multiply(int height, float* a, float* b, float* c, int columns, in TilePath path, bool load)
+    public void Multiply(int height, int width, float* a, float* b, float* c, int columns, in TilePath path, bool load)
     {
         switch (Columns)
         {
+            case 32 when width == 16 && height == 12:
+                MatrixTiles.Tile12x16(a, b, c, columns, path, load);
+                break;
+            case 32 when width == 16 && height == 8:
+                MatrixTiles.Tile8x16(a, b, c, columns, path, load);
+                break;
+            case 32 when width == 16:
+                MatrixTiles.Tile4x16(a, b, c, columns, path, load);
+                break;
             case 32 when height == 12:
                 MatrixTiles.Tile12x32(a, b, c, columns, path, load);
                 break;

@@ -57,6 +57,25 @@ internal static class VectorMap
         }
     }
 
+    /// <summary>The first lanes from a place on, at most 16; the others hold 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Vector512<float> Load(float* source, int count) =>
+        count >= Lanes ? Vector512.Load(source) : LoadTail(new ReadOnlySpan<float>(source, count), 0);
+
+    /// <summary>Writes the first lanes, at most 16.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe void Store(Vector512<float> lanes, float* destination, int count)
+    {
+        if (count >= Lanes)
+        {
+            lanes.Store(destination);
+        }
+        else
+        {
+            StoreTail(lanes, new Span<float>(destination, count));
+        }
+    }
+
     /// <summary>−1, 0 or 1; 0 for NaN.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Sign(Vector512<float> x) =>

@@ -66,6 +66,18 @@ public sealed record ActivationDefinition(Activation Function, float Slope = 0.0
         return y;
     }
 
+    /// <summary>Whether the function can be computed by the linear layer before it: its derivative needs its output alone.</summary>
+    internal bool CanBeFused => Function is Activation.Relu or Activation.Tanh or Activation.Sigmoid;
+
+    /// <summary>The function as a part of the linear layer that makes y.</summary>
+    internal FusedActivation Fuse(Variable y) => Function switch
+    {
+        Activation.Relu => new FusedActivation<Relu>(default, y),
+        Activation.Tanh => new FusedActivation<Tanh>(default, y),
+        Activation.Sigmoid => new FusedActivation<Sigmoid>(default, y),
+        _ => throw new InvalidOperationException($"activation: {Function} cannot be fused."),
+    };
+
     private Operation Operation(Variable x, Variable y) => Function switch
     {
         Activation.Relu => new ActivationOperation<Relu>(default, x, y),

@@ -32,9 +32,13 @@ public sealed record LinearDefinition(int Outputs, bool Bias = true) : LayerDefi
         return new Shape(Outputs);
     }
 
-    internal override Variable Build(ModelGraph graph, Variable x)
+    internal override Variable Build(ModelGraph graph, Variable x) => Build(graph, x, null);
+
+    /// <summary>The layer with an activation fused into it, or without.</summary>
+    internal Variable Build(ModelGraph graph, Variable x, ActivationDefinition? activation)
     {
         var y = graph.Graph.Output(new Shape(Outputs));
+        y.Activation = activation?.Fuse(y);
         graph.Graph.Add(new LinearOperation(x, graph.Parameter("weight"), Bias ? graph.Parameter("bias") : null, y), x);
         return y;
     }

@@ -1,5 +1,6 @@
 using DistributedTrainer.Engine.Autograd;
 using DistributedTrainer.Engine.Initializers;
+using DistributedTrainer.Engine.Layers;
 using DistributedTrainer.Engine.Tensors;
 
 namespace DistributedTrainer.Engine.Models;
@@ -98,13 +99,26 @@ internal sealed class ModelGraph(Model model, int maximumRows)
         var (outerPath, outerNumber, x) = (Path, Layer, input);
         for (var layer = 0; layer < layers.Count; layer++)
         {
-            Path = $"{prefix}{layer}";
-            Layer = prefix.Length == 0 ? layer : FirstNested + _nested++;
+            Enter(prefix, layer);
+            if (layers[layer] is LinearDefinition linear && layer + 1 < layers.Count && layers[layer + 1] is ActivationDefinition { CanBeFused: true } activation)
+            {
+                x = linear.Build(this, x, activation);
+                Enter(prefix, ++layer);
+                Graph.Activations.Add(new ActivationTap(Path, activation.Function, x.Activation!, x));
+                continue;
+            }
+
             x = layers[layer].Build(this, x);
         }
 
         (Path, Layer) = (outerPath, outerNumber);
         return x;
+    }
+
+    private void Enter(string prefix, int layer)
+    {
+        Path = $"{prefix}{layer}";
+        Layer = prefix.Length == 0 ? layer : FirstNested + _nested++;
     }
 
     public ParameterSlot Parameter(string name) => model.Layout.Slots.Single(slot => slot.Name == $"{Path}.{name}");

@@ -4,37 +4,66 @@ using DistributedTrainer.Engine.Models;
 
 namespace DistributedTrainer.Engine.Operations;
 
-/// <summary>A fully connected layer. B rows, I inputs, O outputs.</summary>
-internal sealed class LinearOperation(Variable x, ParameterSlot weight, ParameterSlot? bias, Variable y) : Operation
+/// <summary>
+/// A fully connected layer and the activation behind it, if that is one whose derivative is computed from its output:
+/// then the values before it are never stored. B rows, I inputs, O outputs.
+/// </summary>
+internal sealed class LinearOperation : Operation
 {
-    // x(B,I) · wᵀ(I,O) + b(O) → y(B,O)
+    private readonly Variable _x;
+    private readonly ParameterSlot _weight;
+    private readonly ParameterSlot? _bias;
+    private readonly Variable _y;
+
+    public LinearOperation(Variable x, ParameterSlot weight, ParameterSlot? bias, Variable y)
+    {
+        (_x, _weight, _bias, _y) = (x, weight, bias, y);
+
+        // This layer goes back through the activation before it while it writes the gradient.
+        x.Activation?.TakenOver();
+    }
+
+    // f(x(B,I) · wᵀ(I,O) + b(O)) → y(B,O)
     public override void Forward(Pass pass)
     {
-        var values = y.Value(pass.Rows);
-        MatrixProduct.MultiplyByTransposed(x.Value(pass.Rows), weight.In(pass.Parameters), values, pass.Rows, y.Columns, x.Columns);
-        if (bias is not null)
+        var product = new LinearProduct(_x.Value(pass.Rows), _weight.In(pass.Parameters), _y.Value(pass.Rows), pass.Rows, _x.Columns, _y.Columns);
+        var bias = _bias is null ? [] : _bias.In(pass.Parameters);
+        if (_y.Activation is null)
         {
-            ElementWise.AddRowVector(values, bias.In(pass.Parameters));
+            product.Forward(bias);
+        }
+        else
+        {
+            _y.Activation.Forward(product, bias);
         }
     }
 
-    // dx(B,I) = dy(B,O) · w(O,I); for each leaf dw(O,I) = dyᵀ(O,B) · x(B,I), db(O) = Σ over its rows of dy
+    // dx(B,I) = dz(B,O) · w(O,I), through the activation that made x; for each leaf dw(O,I) = dzᵀ(O,B) · x(B,I), db(O) = Σ over its rows of dz
     public override void Backward(Pass pass)
     {
-        if (x.NeedsGradient)
+        _y.Activation?.Backward(_y.Gradient(pass.Rows), _y.Value(pass.Rows));
+        if (_x.NeedsGradient)
         {
-            MatrixProduct.Multiply(y.Gradient(pass.Rows), weight.In(pass.Parameters), x.Gradient(pass.Rows), pass.Rows, x.Columns, y.Columns);
+            var product = new LinearProduct(_x.Gradient(pass.Rows), _weight.In(pass.Parameters), _y.Gradient(pass.Rows), pass.Rows, _x.Columns, _y.Columns);
+            if (_x.Activation is null)
+            {
+                product.BackwardInput();
+            }
+            else
+            {
+                _x.Activation.BackwardInput(product, _x.Value(pass.Rows));
+            }
         }
 
         for (var i = 0; i < pass.Segments.Length; i++)
         {
             var leaf = pass.Segments[i];
-            var dy = y.Gradient(pass.Rows).Slice(leaf.FirstRow * y.Columns, leaf.Rows * y.Columns);
-            var inputs = x.Value(pass.Rows).Slice(leaf.FirstRow * x.Columns, leaf.Rows * x.Columns);
-            MatrixProduct.TransposedMultiply(dy, inputs, weight.In(pass.Gradients[i]), y.Columns, x.Columns, leaf.Rows);
-            if (bias is not null)
+            var dz = _y.Gradient(pass.Rows).Slice(leaf.FirstRow * _y.Columns, leaf.Rows * _y.Columns);
+            var inputs = _x.Value(pass.Rows).Slice(leaf.FirstRow * _x.Columns, leaf.Rows * _x.Columns);
+            MatrixProduct.TransposedMultiply(dz, inputs, _weight.In(pass.Gradients[i]), _y.Columns, _x.Columns, leaf.Rows);
+            if (_bias is not null)
             {
-                ColumnReduction.Sum(dy, bias.In(pass.Gradients[i]));
+                ColumnReduction.Sum(dz, _bias.In(pass.Gradients[i]));
             }
         }
     }

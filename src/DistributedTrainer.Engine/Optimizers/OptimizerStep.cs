@@ -2,7 +2,7 @@ namespace DistributedTrainer.Engine.Optimizers;
 
 /// <summary>
 /// What one step tells the optimizer. From the gradient summed over rows it makes
-/// g = clip(scale · sum / rows) + λ₂ w + λ₁ sign(w), with sign(0) = 0: clipped first, then regularised, as PyTorch does.
+/// g = clip(sum · (scale / rows)) + λ₂ w + λ₁ sign(w), with sign(0) = 0: clipped first, then regularised, as PyTorch does.
 /// </summary>
 /// <param name="Step">The step, from 0.</param>
 /// <param name="LearningRate">η.</param>
@@ -20,4 +20,7 @@ public readonly record struct OptimizerStep(long Step, float LearningRate, long 
 
     /// <summary>Each element is held within ±this. Default ∞, which leaves all as they are.</summary>
     public float ClipValue { get; init; } = float.PositiveInfinity;
+
+    /// <summary>Whether g is the scaled mean and nothing else: no clipping of elements, no penalty.</summary>
+    internal bool IsPlain => WeightDecay == 0 && L1 == 0 && float.IsPositiveInfinity(ClipValue);
 }

@@ -58,7 +58,12 @@ internal static class ReferenceOptimizers
 
     private static float Gradient(in OptimizerStep step, float w, float gradientSum)
     {
-        var mean = gradientSum / step.Rows * step.GradientScale;
+        var mean = gradientSum * (float)((double)step.GradientScale / step.Rows);
+        if (step.IsPlain)
+        {
+            return mean;
+        }
+
         var clipped = MathF.Min(MathF.Max(mean, -step.ClipValue), step.ClipValue);
         var sign = w > 0 ? 1 : w < 0 ? -1 : 0;
         return MathF.FusedMultiplyAdd(step.L1, sign, MathF.FusedMultiplyAdd(step.WeightDecay, w, clipped));
