@@ -18,6 +18,9 @@ public sealed record ChannelOptions
     /// <summary>Told why a listener turned a connection away (the accept callback was not called, or failed). May be called on any thread.</summary>
     public Action<string>? Rejected { get; init; }
 
+    /// <summary>Told when a connection takes a slower way than the connecting side asks for, and why. May be called on any thread.</summary>
+    public Action<string>? Degraded { get; init; }
+
     /// <summary>Throws with all impossible values at once.</summary>
     /// <exception cref="ArgumentException">A value is impossible.</exception>
     internal ChannelOptions Validated()
@@ -30,9 +33,14 @@ public sealed record ChannelOptions
     }
 
     /// <summary>Tells <see cref="Rejected"/>, whose own exceptions must not hurt the listener.</summary>
-    internal void Reject(string reason)
+    internal void Reject(string reason) => Tell(Rejected, reason);
+
+    /// <summary>Tells <see cref="Degraded"/>.</summary>
+    internal void Degrade(string reason) => Tell(Degraded, reason);
+
+    private static void Tell(Action<string>? log, string reason)
     {
-        try { Rejected?.Invoke(reason); }
-        catch { /* A broken log is no reason to stop listening. */ }
+        try { log?.Invoke(reason); }
+        catch { /* A broken log is no reason to stop working. */ }
     }
 }

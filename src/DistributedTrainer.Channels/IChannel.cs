@@ -26,6 +26,11 @@ public interface IChannel : IDisposable
     /// Queues a frame and returns at once. <see cref="IPayload.Release"/> is called exactly once, after the payload was
     /// written or dropped; a closed channel drops it without an exception. A full queue closes the channel.
     /// </summary>
+    /// <remarks>
+    /// Within the process, and from <see cref="SharedMemory.Allocate"/> over shared memory, the payload is lent: the
+    /// receiver may read it in place (<see cref="IFrameHandler.Offer"/>). Then Release waits for the receiver to give it
+    /// back, also beyond the end of the channel, but not beyond the end of the receiver's process. Send never lends.
+    /// </remarks>
     /// <exception cref="ArgumentException">A hello frame, or a payload above <see cref="ChannelOptions.MaximumPayloadBytes"/>; the payload is released.</exception>
     void Post(in FrameHeader header, IPayload payload);
 }

@@ -6,6 +6,7 @@ public interface IPayload
     /// <summary>The bytes; always the same length.</summary>
     ReadOnlySpan<byte> Bytes { get; }
 
-    /// <summary>The channel no longer needs the bytes. Called on any thread, once for every Post. Must not throw.</summary>
+    /// <summary>The channel no longer needs the bytes. Called on any thread, once for every Post, maybe
+    /// before Post has returned; a receiver that reads in place decides how late. Must not throw.</summary>
     void Release();
 }

@@ -20,6 +20,7 @@ public interface ITransport
 /// <summary>Accepts channels until it is disposed. The channels that it accepted stay open.</summary>
 public interface IChannelListener : IDisposable
 {
-    /// <summary>Where to connect, with the port chosen by the system: "tcp://host:port", "unix:///path", "in-process://name".</summary>
+    /// <summary>Where to connect, with the port chosen by the system: "tcp://host:port", "unix:///path",
+    /// "shared-memory:///path", "in-process://name".</summary>
     string Address { get; }
 }

@@ -20,15 +20,25 @@ public sealed class SocketTransport : ITransport
     public IChannel Connect(string address, IFrameHandler handler, ChannelOptions options)
     {
         options.Validated();
-        var parsed = SocketAddress.Parse(address);
-        var socket = Open(parsed, options.HelloTimeout);
+        var socket = Greet(SocketAddress.Parse(address), options, offer: 0, out _);
+        var channel = new SocketChannel(socket, address, options);
+        channel.Start(handler);
+        return channel;
+    }
+
+    /// <summary>A connection whose hello was exchanged, and what the listener answered to the offer.</summary>
+    /// <exception cref="ChannelClosedException">Nobody answers, or the peer refuses; with the reason.</exception>
+    internal static Socket Greet(SocketAddress address, ChannelOptions options, byte offer, out byte answer)
+    {
+        var socket = Open(address, options.HelloTimeout);
+        answer = 0;
         string? problem;
         Exception? failure = null;
         try
         {
             SocketAddress.Tune(socket);
-            Hello.Send(socket, options.RunToken);
-            problem = Hello.Await(socket, options);
+            Hello.Send(socket, options.RunToken, offer);
+            problem = Hello.Await(socket, options, out answer);
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
@@ -36,15 +46,9 @@ public sealed class SocketTransport : ITransport
             problem = e.Message;
         }
 
-        if (problem is not null)
-        {
-            socket.Dispose();
-            throw new ChannelClosedException($"connect: {address}: {problem}", failure);
-        }
-
-        var channel = new SocketChannel(socket, address, options);
-        channel.Start(handler);
-        return channel;
+        if (problem is null) return socket;
+        socket.Dispose();
+        throw new ChannelClosedException($"connect: {address}: {problem}", failure);
     }
 
     /// <summary>Removes socket files of killed processes: those in the directory that match the pattern and that nobody answers.</summary>

@@ -10,7 +10,7 @@ public sealed class InProcessTransportTests : TransportContract
 
     private protected override ITransport Transport { get; } = new InProcessTransport();
 
-    private protected override string[] ForeignAddresses => ["", "tcp://127.0.0.1:0", "unix:///tmp/x", "in-process:/x"];
+    private protected override string[] ForeignAddresses => ["", "tcp://127.0.0.1:0", "unix:///tmp/x", "shared-memory:///tmp/x", "in-process:/x"];
 
     private protected override string FreshAddress() => $"in-process://test-{Interlocked.Increment(ref _number)}";
 

@@ -9,7 +9,7 @@ public sealed class UnixTransportTests : SocketContract, IDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("dtc").FullName;
     private int _number;
 
-    private protected override string[] ForeignAddresses => ["", "in-process://x", "unix:/x"];
+    private protected override string[] ForeignAddresses => ["", "in-process://x", "shared-memory:///x", "unix:/x"];
 
     private string FreshPath => Path.Combine(_folder, $"{Interlocked.Increment(ref _number)}.sock");
 

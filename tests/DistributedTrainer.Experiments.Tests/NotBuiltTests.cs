@@ -10,7 +10,6 @@ public sealed class NotBuiltTests
     [InlineData("training: { staleness: 3 }", "training.staleness: staleness")]
     [InlineData("training: { local-steps: 4 }", "training.local-steps: local-steps")]
     [InlineData("training: { compression: int8 }", "training.compression: compression")]
-    [InlineData("cluster: { transport: shared-memory }", "cluster.transport: shared-memory")]
     public void Keys_and_values_that_are_not_built_are_refused(string line, string expected)
     {
         var problem = Reads.Problem(line);

@@ -51,7 +51,7 @@ public sealed class WrongValueTests
     [InlineData("cluster: { minimum-workers: 3 }", "cluster.minimum-workers: 3 is more than cluster.workers, 2: training would never begin. Write at most as many, or more workers.")]
     [InlineData("cluster: { servers: 3 }", "cluster.servers: 3 servers are more than cluster.partitions, 2: some would have nothing to do. Use at least as many partitions as servers.")]
     [InlineData("cluster: { max-restarts: -1 }", "cluster.max-restarts: '-1' is not possible. Write a whole number from 0 to 1000000.")]
-    [InlineData("cluster: { transport: udp }", "cluster.transport: 'udp' is unknown. Possible are auto, in-process, unix, tcp, shared-memory.")]
+    [InlineData("cluster: { transport: udp }", "cluster.transport: 'udp' is unknown. Possible are auto, in-process, shared-memory, unix, tcp.")]
     public void Values_of_a_run(string line, string expected)
     {
         Assert.Equal($"test.yaml:5: {expected}", Reads.Problem(line));

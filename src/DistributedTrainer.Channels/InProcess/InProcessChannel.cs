@@ -4,7 +4,7 @@ namespace DistributedTrainer.Channels.InProcess;
 
 /// <summary>
 /// One end of a channel within a process. What this end sends goes to the other end's inbox; the other end's reader
-/// thread copies it to where its handler says.
+/// thread copies it to where its handler says, or lends it.
 /// </summary>
 internal sealed class InProcessChannel : IChannel
 {
@@ -16,6 +16,7 @@ internal sealed class InProcessChannel : IChannel
     private readonly object _sending = new();
     private readonly BorrowedPayload _borrowed = new();
     private readonly CopiedPayload.Pool _copies = new();
+    private readonly LentPayload.Pool _lent = new();
     private readonly Thread _reader;
     private readonly Func<IChannel, IFrameHandler> _accept;
     private InProcessChannel _other = null!;
@@ -127,7 +128,7 @@ internal sealed class InProcessChannel : IChannel
 
         try
         {
-            while (_inbox.TryTake(out var frame)) Deliver(handler, frame.Header, frame.Payload);
+            while (_inbox.TryTake(out var frame)) Deliver(handler, frame);
         }
         catch (Exception e)
         {
@@ -139,22 +140,41 @@ internal sealed class InProcessChannel : IChannel
         FrameRules.Closed(handler, this, _reason!);
     }
 
-    private void Deliver(IFrameHandler handler, in FrameHeader header, IPayload payload)
+    private void Deliver(IFrameHandler handler, in QueuedFrame frame)
     {
+        var (header, payload) = (frame.Header, frame.Payload);
         if (payload is BorrowedPayload borrowed && !borrowed.TryTake()) return;
+        var kept = false;
         try
         {
             if (FrameRules.ProblemOf(header, _options.MaximumPayloadBytes) is { } problem) throw new ChannelClosedException(problem);
+            if (frame.Posted && header.PayloadBytes > 0 && Offer(handler, header, payload, out kept)) return;
             if (!FrameRules.Reserve(handler, this, header, out var span)) return;
             Copy(handler, header, payload, span);
         }
         finally
         {
             // Before Complete, which may take long: a blocked sender goes on as soon as its bytes are copied.
-            payload.Release();
+            if (!kept) payload.Release();
         }
 
         FrameRules.Complete(handler, this, header);
+    }
+
+    /// <summary>True when the handler took the frame. Kept: the payload is released with the lease, or was already.</summary>
+    private bool Offer(IFrameHandler handler, in FrameHeader header, IPayload payload, out bool kept)
+    {
+        var lease = _lent.Lend(payload);
+        bool taken;
+        try { taken = FrameRules.Offer(handler, this, header, lease); }
+        catch
+        {
+            kept = !lease.TryTakeBack();
+            throw;
+        }
+
+        kept = taken || !lease.TryTakeBack();
+        return taken || !kept ? taken : throw FrameRules.DeclinedAndDisposed(header);
     }
 
     private void Copy(IFrameHandler handler, in FrameHeader header, IPayload payload, Span<byte> span)

@@ -33,6 +33,16 @@ internal static class FrameRules
         throw new ChannelClosedException($"handler: Reserve gave {span.Length} bytes for a payload of {header.PayloadBytes}");
     }
 
+    /// <summary>True: the handler keeps the lease.</summary>
+    public static bool Offer(IFrameHandler handler, IChannel channel, in FrameHeader header, IPayloadLease lease)
+    {
+        try { return handler.Offer(channel, header, lease); }
+        catch (Exception e) { throw new HandlerFailedException("Offer", header.Kind, e); }
+    }
+
+    public static ChannelClosedException DeclinedAndDisposed(in FrameHeader header) =>
+        new($"handler: Offer of a {header.Kind} frame disposed of the lease, but returned false");
+
     public static void Complete(IFrameHandler handler, IChannel channel, in FrameHeader header)
     {
         try { handler.Complete(channel, header); }

@@ -12,30 +12,36 @@ internal static class Hello
     // Enough for any reason; a longer one is not from this program.
     private const int MaximumReasonBytes = 1024;
 
-    public static void Send(Socket socket, ulong token)
+    /// <summary>In the flags of a hello: this end would rather have shared memory; in the answer: it may.</summary>
+    public const byte SharedMemory = 1;
+
+    public static void Send(Socket socket, ulong token, byte flags = 0)
     {
         Span<byte> bytes = stackalloc byte[FrameFormat.HeaderBytes];
-        FrameFormat.Write(new FrameHeader { Kind = FrameKind.Hello, Run = token }, bytes);
+        FrameFormat.Write(new FrameHeader { Kind = FrameKind.Hello, Run = token, Flags = flags }, bytes);
         SocketBytes.SendAll(socket, bytes);
     }
 
     /// <summary>The listener's side. Null, or why the connection must not be accepted; a peer that speaks the protocol is told.</summary>
-    public static string? Check(Socket socket, ChannelOptions options)
+    public static string? Check(Socket socket, ChannelOptions options, out byte flags)
     {
+        flags = 0;
         Span<byte> bytes = stackalloc byte[FrameFormat.HeaderBytes];
         var problem = Receive(socket, bytes, new Deadline(options.HelloTimeout)) ?? FrameFormat.Read(bytes, out _);
         if (problem is not null) return problem;
 
         FrameFormat.Read(bytes, out var header);
         if (header.Kind != FrameKind.Hello || header.PayloadBytes != 0) return $"hello: the first frame is {header.Kind} with {header.PayloadBytes} bytes";
+        flags = header.Flags;
         if (header.Run == options.RunToken) return null;
         Refuse(socket, WrongToken);
         return WrongToken;
     }
 
     /// <summary>The connecting side: null, or why the listener does not want this connection.</summary>
-    public static string? Await(Socket socket, ChannelOptions options)
+    public static string? Await(Socket socket, ChannelOptions options, out byte flags)
     {
+        flags = 0;
         Span<byte> bytes = stackalloc byte[FrameFormat.HeaderBytes];
         var deadline = new Deadline(options.HelloTimeout);
         var problem = Receive(socket, bytes, deadline) ?? FrameFormat.Read(bytes, out _);
@@ -48,6 +54,7 @@ internal static class Hello
             return Receive(socket, reason, deadline) ?? $"refused: {Encoding.UTF8.GetString(reason)}";
         }
 
+        flags = header.Flags;
         return header.Kind != FrameKind.Hello || header.PayloadBytes != 0 ? $"hello: the answer is {header.Kind} with {header.PayloadBytes} bytes"
             : header.Run != options.RunToken ? WrongToken
             : null;
@@ -79,11 +86,12 @@ internal static class Hello
         socket.ReceiveTimeout = 0;
         return null;
     }
+}
 
-    private readonly struct Deadline(TimeSpan time)
-    {
-        private readonly long _start = Stopwatch.GetTimestamp();
+/// <summary>When the time for something is over.</summary>
+internal readonly struct Deadline(TimeSpan time)
+{
+    private readonly long _start = Stopwatch.GetTimestamp();
 
-        public int RemainingMilliseconds => (int)Math.Ceiling((time - Stopwatch.GetElapsedTime(_start)).TotalMilliseconds);
-    }
+    public int RemainingMilliseconds => (int)Math.Ceiling((time - Stopwatch.GetElapsedTime(_start)).TotalMilliseconds);
 }

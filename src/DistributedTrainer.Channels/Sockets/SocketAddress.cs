@@ -4,11 +4,12 @@ using System.Net.Sockets;
 
 namespace DistributedTrainer.Channels.Sockets;
 
-/// <summary>The text of "tcp://host:port" and "unix:///path".</summary>
-internal sealed record SocketAddress(string? Path, string Host, int Port)
+/// <summary>The text of "tcp://host:port", "unix:///path" and "shared-memory:///path".</summary>
+internal sealed record SocketAddress(string? Path, string Host, int Port, bool SharedMemory = false)
 {
     private const string Tcp = "tcp://";
     private const string Unix = "unix://";
+    private const string Shared = "shared-memory://";
 
     /// <exception cref="ArgumentException">Malformed, or of another transport.</exception>
     public static SocketAddress Parse(string address)
@@ -24,6 +25,12 @@ internal sealed record SocketAddress(string? Path, string Host, int Port)
 
         throw new ArgumentException($"address: '{address}' is neither tcp://host:port nor unix:///path", nameof(address));
     }
+
+    /// <exception cref="ArgumentException">Malformed, or of another transport.</exception>
+    public static SocketAddress ParseShared(string address) =>
+        address.StartsWith(Shared, StringComparison.Ordinal) && address.Length > Shared.Length
+            ? new SocketAddress(address[Shared.Length..], "", 0, SharedMemory: true)
+            : throw new ArgumentException($"address: '{address}' is not {Shared}/path", nameof(address));
 
     /// <summary>All ends that the address may mean, IPv4 first. Looks host names up.</summary>
     /// <exception cref="ArgumentException">The path is too long for a socket.</exception>
@@ -57,5 +64,5 @@ internal sealed record SocketAddress(string? Path, string Host, int Port)
         socket.AddressFamily != AddressFamily.Unix && Equals(socket.LocalEndPoint, socket.RemoteEndPoint);
 
     public override string ToString() =>
-        Path is not null ? Unix + Path : Host.Contains(':') ? $"{Tcp}[{Host}]:{Port}" : $"{Tcp}{Host}:{Port}";
+        Path is not null ? (SharedMemory ? Shared : Unix) + Path : Host.Contains(':') ? $"{Tcp}[{Host}]:{Port}" : $"{Tcp}{Host}:{Port}";
 }

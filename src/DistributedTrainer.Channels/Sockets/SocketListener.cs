@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using DistributedTrainer.Channels.Internal;
+using DistributedTrainer.Channels.Shared;
 
 namespace DistributedTrainer.Channels.Sockets;
 
@@ -140,11 +141,12 @@ internal sealed class SocketListener : IChannelListener
     private void Serve(Socket socket, string peer)
     {
         string? problem;
+        Segment? segment = null;
         try
         {
             SocketAddress.Tune(socket);
-            problem = Hello.Check(socket, _options);
-            if (problem is null) Hello.Send(socket, _options.RunToken);
+            problem = Hello.Check(socket, _options, out var offer);
+            if (problem is null) problem = Answer(socket, peer, offer, out segment);
         }
         catch (Exception e)
         {
@@ -153,20 +155,38 @@ internal sealed class SocketListener : IChannelListener
 
         if (!Forget(socket) || problem is not null)
         {
+            segment?.Dispose();
             ShutDown(socket);
             socket.Dispose();
             _options.Reject($"{peer}: {problem ?? ListenerClosed}");
             return;
         }
 
-        try { new SocketChannel(socket, peer, _options).Run(_accept); }
+        try
+        {
+            if (segment is null) new SocketChannel(socket, peer, _options).Run(_accept);
+            else new SharedChannel(socket, segment, peer, _options).Run(_accept);
+        }
         catch (Exception e)
         {
+            segment?.Dispose();
             // No memory or no thread for one more channel. Those that are open are worth more than this one.
             ShutDown(socket);
             socket.Dispose();
             _options.Reject($"{peer}: the channel can't be opened: {e.Message}");
         }
+    }
+
+    /// <summary>Answers a hello. A peer that offers shared memory gets it where both can map it, else the plain socket.</summary>
+    private string? Answer(Socket socket, string peer, byte offer, out Segment? segment)
+    {
+        segment = null;
+        var shares = _address.Path is not null && (offer & Hello.SharedMemory) != 0 && SharedMemory.Problem is null;
+        Hello.Send(socket, _options.RunToken, shares ? Hello.SharedMemory : (byte)0);
+        if (!shares) return null;
+        var problem = SharedHandshake.Accept(socket, _options, out segment, out var unmapped);
+        if (unmapped is not null) _options.Degrade($"{peer}: no shared memory, the socket carries all: {unmapped}");
+        return problem;
     }
 
     /// <summary>Null: the socket is among the pending ones now. Else why it must not be.</summary>

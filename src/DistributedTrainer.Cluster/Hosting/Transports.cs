@@ -6,7 +6,11 @@ namespace DistributedTrainer.Cluster;
 internal static class Transports
 {
     private static readonly InProcessTransport InProcess = new();
+    private static readonly SharedMemoryTransport Shared = new();
     private static readonly SocketTransport Sockets = new();
 
-    public static ITransport For(string address) => address.StartsWith("in-process:", StringComparison.Ordinal) ? InProcess : Sockets;
+    public static ITransport For(string address) =>
+        address.StartsWith("in-process:", StringComparison.Ordinal) ? InProcess
+        : address.StartsWith("shared-memory:", StringComparison.Ordinal) ? Shared
+        : Sockets;
 }

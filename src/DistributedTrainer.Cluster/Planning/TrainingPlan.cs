@@ -79,6 +79,7 @@ internal sealed class TrainingPlan
     public string Transport => Experiment.Cluster.Transport switch
     {
         TransportKind.InProcess => "in-process",
+        TransportKind.SharedMemory => "shared-memory",
         TransportKind.Unix => "unix",
         TransportKind.Tcp => "tcp",
         _ => "auto",

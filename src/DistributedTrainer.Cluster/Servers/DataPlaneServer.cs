@@ -2,28 +2,34 @@ using DistributedTrainer.Channels;
 
 namespace DistributedTrainer.Cluster.Servers;
 
-/// <summary>A server node's open doors for one run: in-process, same host and network.</summary>
+/// <summary>A server node's open doors for one run: in-process, same host (shared memory and plain sockets through one door) and network.</summary>
 internal sealed class DataPlaneServer : IDisposable
 {
     private readonly List<IChannelListener> _listeners = [];
+    private readonly List<string> _addresses = [];
     private volatile ServedRun? _served;
 
     public DataPlaneServer(string host, string node, ulong token, Action<string> log)
     {
-        var options = new ChannelOptions { RunToken = token, Rejected = log };
+        var options = new ChannelOptions { RunToken = token, Rejected = log, Degraded = log };
         Listen($"in-process://{node}-{token:x}", options);
         if (!OperatingSystem.IsWindows())
         {
             // A killed server leaves its socket file; whoever starts next removes it.
             SocketTransport.RemoveStaleFiles(Path.GetTempPath(), "dtrain-*.sock");
-            Listen($"unix://{Path.Combine(Path.GetTempPath(), $"dtrain-{node}-{token:x}.sock")}", options);
+            var path = Path.Combine(Path.GetTempPath(), $"dtrain-{node}-{token:x}.sock");
+            Listen(SharedMemory.Problem is null ? $"shared-memory://{path}" : $"unix://{path}", options);
+            if (SharedMemory.Problem is null)
+            {
+                _addresses.Add($"unix://{path}");
+            }
         }
 
         Listen($"tcp://{host}:0", options);
     }
 
     /// <summary>Where workers can connect, fastest first.</summary>
-    public string[] Addresses => [.. _listeners.Select(static listener => listener.Address)];
+    public string[] Addresses => [.. _addresses];
 
     /// <summary>What is served; frames that come before are refused.</summary>
     public void Serve(ServedRun run) => _served = run;
@@ -41,7 +47,9 @@ internal sealed class DataPlaneServer : IDisposable
     {
         try
         {
-            _listeners.Add(Transports.For(address).Listen(address, _ => new ServerConnection(() => _served), options));
+            var listener = Transports.For(address).Listen(address, _ => new ServerConnection(() => _served), options);
+            _listeners.Add(listener);
+            _addresses.Add(listener.Address);
         }
         catch
         {

@@ -148,12 +148,12 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
     private Link Open(Route route)
     {
         var sameHost = route.Host == host;
-        var address = TransportSelector.Choose(transport, route.Addresses, sameHost && route.ProcessId == Environment.ProcessId, sameHost);
+        var addresses = TransportSelector.Choose(transport, route.Addresses, sameHost && route.ProcessId == Environment.ProcessId, sameHost);
         var link = new Link(inbox, route.Node.Value);
         var bytes = Encoding.UTF8.GetBytes(name);
         try
         {
-            link.Channel = Transports.For(address).Connect(address, link, new ChannelOptions { RunToken = plan.Token });
+            link.Channel = Connect(addresses, link);
             link.Channel.Send(new FrameHeader { Kind = FrameKind.Request, Run = plan.Token, PayloadBytes = bytes.Length }, bytes);
             return link;
         }
@@ -162,6 +162,24 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
             inbox.Break(link.Server, lost.Message);
             throw;
         }
+    }
+
+    private IChannel Connect(IReadOnlyList<string> addresses, Link link)
+    {
+        var problems = new List<string>();
+        foreach (var address in addresses)
+        {
+            try
+            {
+                return Transports.For(address).Connect(address, link, new ChannelOptions { RunToken = plan.Token });
+            }
+            catch (ChannelClosedException unreachable)
+            {
+                problems.Add(unreachable.Message);
+            }
+        }
+
+        throw new ChannelClosedException(string.Join("; ", problems));
     }
 
     /// <summary>The worker's end of one connection.</summary>

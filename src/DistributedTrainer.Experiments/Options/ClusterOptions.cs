@@ -31,6 +31,9 @@ public enum TransportKind
     /// <summary>References, within one process.</summary>
     InProcess,
 
+    /// <summary>Memory that processes of one Linux machine share.</summary>
+    SharedMemory,
+
     /// <summary>Unix domain sockets, within one machine.</summary>
     Unix,
 

@@ -13,7 +13,7 @@ internal static class ClusterSection
             Partitions = (int)cluster.Integer("partitions", defaults.Partitions, 1, 1024),
             MinimumWorkers = (int)cluster.Integer("minimum-workers", defaults.MinimumWorkers, 1, 1024),
             MaxRestarts = (int)cluster.Integer("max-restarts", defaults.MaxRestarts, 0, 1_000_000),
-            Transport = cluster.Choice("transport", defaults.Transport, "shared-memory"),
+            Transport = cluster.Choice("transport", defaults.Transport),
         };
         if (options.MinimumWorkers > options.Workers)
         {

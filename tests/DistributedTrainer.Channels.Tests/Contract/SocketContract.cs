@@ -10,7 +10,7 @@ public abstract partial class SocketContract : TransportContract
 {
     private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(150);
 
-    private protected sealed override ITransport Transport { get; } = new SocketTransport();
+    private protected override ITransport Transport { get; } = new SocketTransport();
 
     private protected sealed override int SendersHeldByTheSystem => 1;
 
@@ -226,7 +226,7 @@ public abstract partial class SocketContract : TransportContract
     /// <summary>A bare connection that has said nothing.</summary>
     private protected static Socket Dial(string address)
     {
-        var end = SocketAddress.Parse(address).EndPoints()[0];
+        var end = Parse(address).EndPoints()[0];
         var socket = SocketAddress.CreateSocket(end);
         socket.Connect(end);
         return socket;
@@ -246,7 +246,7 @@ public abstract partial class SocketContract : TransportContract
     /// <summary>A bare listening socket.</summary>
     private protected Socket RawListener(int backlog, out string address)
     {
-        var parsed = SocketAddress.Parse(FreshAddress());
+        var parsed = Parse(FreshAddress());
         var end = parsed.EndPoints()[0];
         var socket = SocketAddress.CreateSocket(end);
         socket.Bind(end);
@@ -254,6 +254,9 @@ public abstract partial class SocketContract : TransportContract
         address = socket.LocalEndPoint is System.Net.IPEndPoint ip ? $"tcp://{ip}" : parsed.ToString();
         return socket;
     }
+
+    private static SocketAddress Parse(string address) =>
+        address.StartsWith("shared-memory:", StringComparison.Ordinal) ? SocketAddress.ParseShared(address) : SocketAddress.Parse(address);
 
     private protected static byte[] HelloBytes(ulong token) => FrameBytes(new FrameHeader { Kind = FrameKind.Hello, Run = token }, 0);
 

@@ -42,7 +42,7 @@ public sealed class NodeAgentTests : ActorTest
         var prepare = Prepare("one");
         var prepared = _coordinator.ExpectMsg<Nodes.Prepared>();
         Assert.Equal(_experiment.Plan().Data.Dataset.Sha256, prepared.DataSha256);
-        Assert.Equal(["in-process", "unix", "tcp"], prepared.DataAddresses.Select(static address => address.Split(':')[0]));
+        Assert.Equal(["in-process", "shared-memory", "unix", "tcp"], prepared.DataAddresses.Select(static address => address.Split(':')[0]));
         _agent.Tell(prepare, _coordinator.Ref);
         Assert.Equal(prepared.DataAddresses, _coordinator.ExpectMsg<Nodes.Prepared>().DataAddresses);
     }

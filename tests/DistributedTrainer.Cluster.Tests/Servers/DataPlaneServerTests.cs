@@ -1,4 +1,9 @@
+using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Servers;
+using DistributedTrainer.Cluster.Tests.Support;
+using DistributedTrainer.Cluster.Workers;
+using DistributedTrainer.Protocol;
+using Route = DistributedTrainer.Protocol.Workers.Route;
 
 namespace DistributedTrainer.Cluster.Tests.Servers;
 
@@ -11,6 +16,28 @@ public sealed class DataPlaneServerTests
         Assert.Throws<IOException>(() => Open("203.0.113.1"));
         using var server = Open("127.0.0.1");
         Assert.Equal("tcp", server.Addresses[^1].Split(':')[0]);
+    }
+
+    [Fact]
+    public void A_worker_of_another_container_with_the_same_host_name_takes_the_next_way()
+    {
+        var plan = new TestExperiment { Layers = ["linear: 3"] }.Plan();
+        using var server = new DataPlaneServer("127.0.0.1", $"far-{Environment.ProcessId}", plan.Token, static _ => { });
+        var elsewhere = server.Addresses.Select(static address => address.Replace(Path.GetTempPath(), "/nowhere/", StringComparison.Ordinal)).ToArray();
+        Assert.NotEqual(server.Addresses, elsewhere);
+        using var links = new ServerLinks(plan, new WorkerInbox(plan), "w", "here", "auto");
+        links.Connect([.. plan.Ranges.Select(range => new Route(new PartitionId(range.Id), new NodeId("s"), "here", Environment.ProcessId + 1, elsewhere))]);
+    }
+
+    [Fact]
+    public void A_server_that_no_way_reaches_is_an_error_that_names_them_all()
+    {
+        var plan = new TestExperiment { Layers = ["linear: 3"] }.Plan();
+        string[] nowhere = ["unix:///nowhere/a.sock", "tcp://127.0.0.1:1"];
+        using var links = new ServerLinks(plan, new WorkerInbox(plan), "w", "here", "auto");
+        var error = Assert.Throws<ChannelClosedException>(() =>
+            links.Connect([.. plan.Ranges.Select(range => new Route(new PartitionId(range.Id), new NodeId("s"), "here", Environment.ProcessId + 1, nowhere))]));
+        Assert.All(nowhere, address => Assert.Contains(address, error.Message));
     }
 
     private static DataPlaneServer Open(string host) => new(host, $"doors-{Environment.ProcessId}", 1, static _ => { });

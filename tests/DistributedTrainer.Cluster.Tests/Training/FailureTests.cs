@@ -7,6 +7,8 @@ namespace DistributedTrainer.Cluster.Tests.Training;
 /// <summary>Whatever happens to workers and connections, the bits are those of a training in one thread.</summary>
 public sealed class FailureTests
 {
+    private static readonly string[] Ways = ["in-process", "unix", "shared-memory"];
+
     private static readonly TestExperiment Experiment = new()
     {
         Layers = ["linear: 64", "batch-norm", "relu", "linear: 128", "relu", "linear: 3"],
@@ -31,7 +33,7 @@ public sealed class FailureTests
     [InlineData(6)]
     public void Shards_that_move_at_any_moment_change_no_bit(int seed)
     {
-        var plan = (Experiment with { Transport = seed % 2 == 0 ? "in-process" : "unix" }).Plan();
+        var plan = (Experiment with { Transport = Ways[seed % Ways.Length] }).Plan();
         using var cluster = new MiniCluster(plan, servers: 2);
         var random = new Random(seed);
         var workers = Enumerable.Range(0, 4).Select(i => cluster.Add($"w{i}")).ToArray();

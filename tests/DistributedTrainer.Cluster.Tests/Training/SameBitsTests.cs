@@ -27,9 +27,11 @@ public sealed class SameBitsTests
     [InlineData(1, 3, 1, "auto")]
     [InlineData(2, 1, 1, "in-process")]
     [InlineData(2, 2, 1, "unix")]
+    [InlineData(2, 2, 1, "shared-memory")]
     [InlineData(2, 3, 1, "tcp")]
     [InlineData(3, 3, 2, "auto")]
     [InlineData(4, 3, 3, "unix")]
+    [InlineData(4, 3, 3, "shared-memory")]
     [InlineData(4, 2, 2, "tcp")]
     [InlineData(7, 3, 1, "auto")]
     public void A_cluster_of_any_form_gives_the_bits_of_one_thread(int workers, int partitions, int servers, string transport)
