@@ -9,5 +9,6 @@ internal static class BenchCommand
         new("bench", "Measures speed: matrix products, whole training, the data plane. Example: dtrain bench train --layers 784-512-256-10 --workers 2")
         {
             BenchMatmulCommand.Create(),
+            BenchTrainCommand.Create(),
         };
 }
