@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Random;
 
 namespace DistributedTrainer.Cli.Benchmarks;
@@ -21,22 +22,35 @@ internal sealed record MatrixRate(string Size, double Gflops, double PeakShare, 
 /// <summary>Measures matrix products: the best of several windows, each of enough repetitions to be timed well.</summary>
 /// <param name="threads">Threads that compute at the same time, each its own product.</param>
 /// <param name="windows">Windows of each product.</param>
-/// <param name="peak">The measured peak of one core, GFLOP/s.</param>
-internal sealed class MatrixBenchmark(int threads, int windows, double peak)
+internal sealed class MatrixBenchmark(int threads, int windows)
 {
     private static readonly TimeSpan Window = TimeSpan.FromMilliseconds(25);
 
-    /// <summary>Measures the products of a size.</summary>
-    public MatrixRate Measure(MatrixShape shape, IReadOnlyList<LayerProduct> products)
+    /// <summary>Measures the products of each size.</summary>
+    public IReadOnlyList<MatrixRate> Measure(IReadOnlyList<MatrixShape> shapes, IReadOnlyList<LayerProduct> products)
     {
-        var rates = products.Select(product => (product, Gflops: Gflops(shape, product))).ToArray();
-        var together = rates.Length / rates.Sum(static rate => 1 / rate.Gflops);
-        return new MatrixRate(
-            shape.ToString(), Rounded.To(together, 2), Share(together), threads, Rounded.To(peak, 2),
-            [.. rates.Select(rate => new ProductRate(rate.product.Name, Rounded.To(rate.Gflops, 2), Share(rate.Gflops)))]);
+        // Measured again and again: a busy moment must not lower the peak that all is compared with.
+        var peak = PeakRate.Measure();
+        var measured = new List<(MatrixShape Shape, double[] Gflops)>();
+        foreach (var shape in shapes)
+        {
+            measured.Add((shape, [.. products.Select(product => Gflops(shape, product))]));
+            peak = Math.Max(peak, PeakRate.Measure());
+        }
+
+        return [.. measured.Select(one => RateOf(one.Shape, products, one.Gflops, threads, peak))];
     }
 
-    private double Share(double gflops) => Rounded.To(gflops / (peak * Math.Min(threads, Environment.ProcessorCount)), 4);
+    /// <summary>The results of a size.</summary>
+    internal static MatrixRate RateOf(MatrixShape shape, IReadOnlyList<LayerProduct> products, double[] gflops, int threads, double peak)
+    {
+        var together = gflops.Length / gflops.Sum(static rate => 1 / rate);
+        return new MatrixRate(
+            shape.ToString(), Rounded.To(together, 2), Share(together), threads, Rounded.To(peak, 2),
+            [.. products.Zip(gflops, (product, rate) => new ProductRate(product.Name, Rounded.To(rate, 2), Share(rate)))]);
+
+        double Share(double rate) => Rounded.To(rate / (peak * Math.Min(threads, Environment.ProcessorCount)), 4);
+    }
 
     private double Gflops(MatrixShape shape, LayerProduct product)
     {

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using DistributedTrainer.Cli.Benchmarks;
 using DistributedTrainer.Cli.Views;
-using DistributedTrainer.Engine.Kernels;
 
 namespace DistributedTrainer.Cli.Commands;
 
@@ -42,8 +41,7 @@ internal static class BenchMatmulCommand
                 return ExitCodes.UsageWrong;
             }
 
-            var benchmark = new MatrixBenchmark(parsed.GetValue(threads), parsed.GetValue(repeat), PeakRate.Measure());
-            var rates = shapes.Select(shape => benchmark.Measure(shape, products)).ToArray();
+            var rates = new MatrixBenchmark(parsed.GetValue(threads), parsed.GetValue(repeat)).Measure(shapes, products);
             if (parsed.GetValue(json))
             {
                 Console.Out.WriteLine(JsonText.Of(rates));
@@ -58,7 +56,7 @@ internal static class BenchMatmulCommand
         return command;
     }
 
-    private static void Print(MatrixRate[] rates, LayerProduct[] products)
+    private static void Print(IReadOnlyList<MatrixRate> rates, LayerProduct[] products)
     {
         string[][] rows =
         [
