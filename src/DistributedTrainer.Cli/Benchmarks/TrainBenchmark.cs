@@ -49,15 +49,25 @@ internal sealed class TrainBenchmark(TrainSettings settings, Action<string> say,
         {
             var submission = ExperimentArguments.Submission(experiment, Path.GetTempPath(), runDirectory, endCluster: true);
             var began = Stopwatch.GetTimestamp();
-            await foreach (var message in cluster.Host.Submit(submission, cancel))
+            RunId? run = null;
+            using var interrupted = cancel.Register(Stop);
+            await foreach (var message in cluster.Host.Submit(submission, CancellationToken.None))
             {
                 switch (message)
                 {
+                    case Submissions.Accepted accepted:
+                        run = accepted.Run;
+                        if (cancel.IsCancellationRequested)
+                        {
+                            Stop();
+                        }
+
+                        break;
                     case Submissions.View view when course.End is null:
-                        course.Heard(view, Stopwatch.GetElapsedTime(began));
+                        Hear(course, view, Stopwatch.GetElapsedTime(began));
                         if (course.End is not null)
                         {
-                            cluster.Host.Tell(new Submissions.Stop(view.Run));
+                            Stop();
                         }
 
                         break;
@@ -67,13 +77,33 @@ internal sealed class TrainBenchmark(TrainSettings settings, Action<string> say,
                     case Submissions.Rejected rejected:
                         throw new BenchmarkFailedException(string.Join(Environment.NewLine, rejected.Problems));
                     case Submissions.Ended ended:
+                        cancel.ThrowIfCancellationRequested();
                         Check(ended, course);
                         break;
+                }
+            }
+
+            // A run that is told to stop writes nothing more once it has ended: its folder can be removed.
+            void Stop()
+            {
+                if (run is { } known)
+                {
+                    cluster.Host.Tell(new Submissions.Stop(known));
                 }
             }
         }
 
         return TrainRate.Of(settings, course.Warm!, course.End!, Times(Path.Combine(runDirectory, "metrics.jsonl")), TransportOf(course.End!), peak);
+    }
+
+    private void Hear(TrainCourse course, Submissions.View view, TimeSpan now)
+    {
+        var warm = course.Warm;
+        course.Heard(view, now);
+        if (warm is null && course.Warm is not null)
+        {
+            say($"Measuring from step {course.Warm.Step} on.");
+        }
     }
 
     private static void Check(Submissions.Ended ended, TrainCourse course)

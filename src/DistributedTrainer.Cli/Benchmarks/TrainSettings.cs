@@ -1,5 +1,5 @@
 using System.Text.Json;
-using DistributedTrainer.Channels;
+using DistributedTrainer.Cli.Commands;
 using DistributedTrainer.Experiments;
 
 namespace DistributedTrainer.Cli.Benchmarks;
@@ -43,14 +43,14 @@ internal sealed record TrainSettings
     public IEnumerable<string> Problems()
     {
         var problems = new List<string>();
-        Commands.BenchOptions.AtLeastOne("--batch", Batch, 1 << 20, problems);
-        Commands.BenchOptions.AtLeastOne("--workers", Workers, 1024, problems);
-        Commands.BenchOptions.AtLeastOne("--servers", Servers, 1024, problems);
-        Commands.BenchOptions.AtLeastOne("--partitions", Partitions ?? 1, 1024, problems);
-        Commands.BenchOptions.AtLeastOne("--steps", Steps, int.MaxValue, problems);
-        Commands.BenchOptions.AtLeastOne("--repeat", Repeat, 100_000, problems);
-        Commands.BenchOptions.AtLeastOne("--rows", Rows, 10_000_000, problems);
-        Transports.Check(Transport, problems);
+        BenchOptions.AtLeastOne("--batch", Batch, 1 << 20, problems);
+        BenchOptions.AtLeastOne("--workers", Workers, 1024, problems);
+        BenchOptions.AtLeastOne("--servers", Servers, 1024, problems);
+        BenchOptions.AtLeastOne("--partitions", Partitions ?? 1, 1024, problems);
+        BenchOptions.AtLeastOne("--steps", Steps, int.MaxValue, problems);
+        BenchOptions.AtLeastOne("--repeat", Repeat, 100_000, problems);
+        BenchOptions.AtLeastOne("--rows", Rows, 10_000_000, problems);
+        BenchOptions.Transport(Transport, problems);
         if (!Kinds.Contains(Optimizer))
         {
             problems.Add($"--optimizer: '{Optimizer}' is none of {string.Join(", ", Kinds)}.");
@@ -92,17 +92,4 @@ internal sealed record TrainSettings
         """);
 
     private static string[] Kinds { get; } = Array.ConvertAll(Enum.GetValues<OptimizerKind>(), ExperimentNames.Of);
-}
-
-/// <summary>The names of transports.</summary>
-internal static class Transports
-{
-    /// <summary>Notes a name that is unknown.</summary>
-    public static void Check(string transport, ICollection<string> problems)
-    {
-        if (!TransportSelector.Names.Contains(transport))
-        {
-            problems.Add($"--transport: '{transport}' is none of {string.Join(", ", TransportSelector.Names)}.");
-        }
-    }
 }

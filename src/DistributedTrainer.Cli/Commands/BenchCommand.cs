@@ -10,5 +10,6 @@ internal static class BenchCommand
         {
             BenchMatmulCommand.Create(),
             BenchTrainCommand.Create(),
+            BenchChannelCommand.Create(),
         };
 }

@@ -72,16 +72,3 @@ internal static class BenchMatmulCommand
         Console.WriteLine(FormattableString.Invariant($"The measured multiply-add peak of one core is {rates[0].PeakGflops:0.0} GFLOP/s; threads: {rates[0].Threads}."));
     }
 }
-
-/// <summary>What the options of the measurements must be.</summary>
-internal static class BenchOptions
-{
-    /// <summary>Notes a number that is out of range.</summary>
-    public static void AtLeastOne(string option, long value, long most, ICollection<string> problems)
-    {
-        if (value < 1 || value > most)
-        {
-            problems.Add(FormattableString.Invariant($"{option} is {value}, it must be at least 1{(most == int.MaxValue ? "" : $" and at most {most}")}."));
-        }
-    }
-}
