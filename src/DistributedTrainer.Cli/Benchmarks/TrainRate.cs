@@ -85,7 +85,7 @@ internal sealed record TrainRate
             StepsPerSecond = Rounded.To(best / settings.RowsPerStep, 2),
             Parameters = settings.Network.Parameters,
             BytesPerStep = Rounded.To(costs["worker"].Sum(static node => (double)node.Costs.DataBytes / node.Costs.Steps), 0),
-            PeakShare = Rounded.To(best * settings.Network.OperationsPerRow / (cores * peak * 1e9), 4),
+            PeakShare = Rounded.To(best * settings.Network.OperationsPerRow / (cores * peak * 1e9), 6),
             AllocatedBytesPerStep = Rounded.To(costs["worker"].Average(static node => (double)node.Costs.AllocatedBytes / node.Costs.Steps), 0),
             ServerAllocatedBytesPerStep = Rounded.To(costs["server"].Sum(static node => (double)node.Costs.AllocatedBytes / node.Costs.Steps), 0),
             Transport = transport,
