@@ -3,7 +3,7 @@ using DistributedTrainer.Cli.Commands;
 
 var root = new RootCommand("Trains neural networks on a cluster of .NET processes, to the same bits however many there are.")
 {
-    // In the order in which they are used: a model is checked, trained, improved, used; then clusters of one's own.
+    // In the order in which they are used: a model is checked, trained, improved, used; then clusters of one's own, and their speed.
     CheckGradientsCommand.Create(),
     TrainCommand.Create(),
     TuneCommand.Create(),
@@ -12,6 +12,7 @@ var root = new RootCommand("Trains neural networks on a cluster of .NET processe
     PredictCommand.Create(),
     NodeCommand.Create(),
     SubmitCommand.Create(),
+    BenchCommand.Create(),
 };
 var parsed = root.Parse(args);
 

@@ -40,8 +40,12 @@ public static class Partitions
     /// <summary>Partition → coordinator: fenced, at this parameter version.</summary>
     public sealed record Fenced(RunId Run, PartitionId Partition, Generation Generation, StepId Version) : IProtocolMessage;
 
-    /// <summary>Lead partition → coordinator: these steps were applied, with the loss summed over rows of each and its learning rate.</summary>
-    public sealed record StepsApplied(RunId Run, StepId First, double[] LossSums, int[] Rows, double[] LearningRates) : IProtocolMessage;
+    /// <summary>
+    /// Lead partition → coordinator: these steps were applied, with the loss summed over rows of each, its learning rate and
+    /// when (microseconds since 1970 by the server's clock); and the managed bytes that the server's process has allocated.
+    /// </summary>
+    public sealed record StepsApplied(
+        RunId Run, StepId First, double[] LossSums, int[] Rows, double[] LearningRates, long[] Microseconds, long AllocatedBytes) : IProtocolMessage;
 
     /// <summary>Lead partition → coordinator: the parameters of this version were evaluated; which is the best so far, and whether training ends here.</summary>
     public sealed record Evaluated(RunId Run, StepId Version, SetSums Validation, SetSums Test, StepId Best, bool Last) : IProtocolMessage;
@@ -56,6 +60,12 @@ public static class Partitions
 /// <summary>Loss summed over rows, right answers and rows of one set of rows.</summary>
 public sealed record SetSums(double Loss, long Correct, long Rows);
 
+/// <summary>
+/// What the steps of a node have cost since its run began. A worker's times, in microseconds, and allocated bytes are
+/// those of its step thread; a server's allocated bytes are those of its process.
+/// </summary>
+public sealed record StepCosts(long Steps, long Computing, long Pushing, long Waiting, long Copying, long AllocatedBytes, long DataBytes);
+
 /// <summary>Between the coordinator and the worker actors.</summary>
 public static class Workers
 {
@@ -65,8 +75,8 @@ public static class Workers
     /// <summary>Coordinator → node of the worker: compute these shards from this version on.</summary>
     public sealed record Assign(RunId Run, WorkerId Worker, Generation Generation, StepId From, int[] Shards, Route[] Routes) : IProtocolMessage;
 
-    /// <summary>Worker → coordinator, about once a second: where it is and how many rows it has computed.</summary>
-    public sealed record Status(RunId Run, WorkerId Worker, StepId Step, long RowsComputed, string State) : IProtocolMessage;
+    /// <summary>Worker → coordinator, about twice a second: where it is, how many rows it has computed and what that cost.</summary>
+    public sealed record Status(RunId Run, WorkerId Worker, StepId Step, long RowsComputed, string State, StepCosts Costs) : IProtocolMessage;
 
     /// <summary>Worker → coordinator: a server cannot be reached.</summary>
     public sealed record LinkLost(RunId Run, WorkerId Worker, NodeId Server, string Reason) : IProtocolMessage;
@@ -99,9 +109,9 @@ public static class Submissions
     /// <summary>Launcher → coordinator: no more attempts; the run fails if it cannot go on without.</summary>
     public sealed record GaveUp(string Role, string Reason) : IProtocolMessage;
 
-    /// <summary>How one node stands: its address on the control plane, and where it listens on the data plane.</summary>
+    /// <summary>How one node stands: its address on the control plane, where it listens on the data plane, and what its steps cost; null: not known.</summary>
     public sealed record NodeView(
-        string Node, string Role, string Host, int ProcessId, string State, int[] Shards, double RowsPerSecond, string Address, string[] DataAddresses);
+        string Node, string Role, string Host, int ProcessId, string State, int[] Shards, double RowsPerSecond, string Address, string[] DataAddresses, StepCosts? Costs);
 
     /// <summary>Coordinator → submitter, several times a second: how the run stands.</summary>
     public sealed record View(

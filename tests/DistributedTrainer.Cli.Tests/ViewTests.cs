@@ -9,10 +9,10 @@ public sealed class ViewTests
     private static readonly Submissions.View Middle = new(
         new RunId("1"), "training", 400, 800, 20, 40, 0.12345, 0.2, 0.975, 12345.6, 40, 10,
         [
-            new("coordinator", "coordinator", "127.0.0.1", 1, "training", [], 0, "127.0.0.1:1", []),
-            new("server-1", "server", "127.0.0.1", 2, "serving", [0, 1], 0, "127.0.0.1:2", []),
-            new("worker-1/0", "worker", "127.0.0.1", 3, "training", [0, 1], 6000, "127.0.0.1:3", []),
-            new("worker-2/0", "worker", "127.0.0.1", 4, "standby", [], 0, "127.0.0.1:4", []),
+            new("coordinator", "coordinator", "127.0.0.1", 1, "training", [], 0, "127.0.0.1:1", [], null),
+            new("server-1", "server", "127.0.0.1", 2, "serving", [0, 1], 0, "127.0.0.1:2", [], null),
+            new("worker-1/0", "worker", "127.0.0.1", 3, "training", [0, 1], 6000, "127.0.0.1:3", [], null),
+            new("worker-2/0", "worker", "127.0.0.1", 4, "standby", [], 0, "127.0.0.1:4", [], null),
         ]);
 
     [Fact]

@@ -146,7 +146,7 @@ public sealed class VerbTests
     [Fact]
     public async Task The_help_lists_the_verbs_in_the_order_of_use_and_each_has_an_example()
     {
-        string[] verbs = ["check-gradients", "train", "tune", "inspect", "evaluate", "predict", "node", "submit"];
+        string[] verbs = ["check-gradients", "train", "tune", "inspect", "evaluate", "predict", "node", "submit", "bench"];
         var (code, output, _) = await Dtrain.Run(["--help"]);
         Assert.Equal(0, code);
         var places = verbs.Select(verb => output.IndexOf($"\n  {verb} ", StringComparison.Ordinal)).ToArray();

@@ -11,6 +11,7 @@ internal static class Samples
     private static readonly WorkerId Worker = new("worker-1/0");
     private static readonly Generation Generation = new(7);
     private static readonly PartitionId Partition = new(1);
+    private static readonly StepCosts Costs = new(100, 300_000, 20_000, 50_000, 10_000, 123_456, 234_567_890);
     private static readonly string[] Addresses = ["unix:///tmp/a.sock", "tcp://127.0.0.1:40001"];
 
     public static readonly IProtocolMessage[] All =
@@ -25,12 +26,12 @@ internal static class Samples
         new Partitions.Host(Run, Generation, [0, 1]),
         new Partitions.Fence(Run, Partition, Generation),
         new Partitions.Fenced(Run, Partition, Generation, new StepId(99)),
-        new Partitions.StepsApplied(Run, new StepId(98), [12.5, 0.1], [128, 64], [0.01, 0.001]),
+        new Partitions.StepsApplied(Run, new StepId(98), [12.5, 0.1], [128, 64], [0.01, 0.001], [1_700_000_000_000_000, 1_700_000_000_000_312], 1_000_000),
         new Partitions.Evaluated(Run, new StepId(100), new SetSums(1.25, 97, 100), new SetSums(2.5, 190, 200), new StepId(80), false),
         new Partitions.Failed(Run, new StepId(100), "loss is not a number"),
         new Partitions.LinkLost(Run, Worker, "the peer closed the connection"),
         new Workers.Assign(Run, Worker, Generation, new StepId(100), [0, 2], [new Workers.Route(Partition, Node, "host", 1234, Addresses)]),
-        new Workers.Status(Run, Worker, new StepId(100), 12_800, "computing"),
+        new Workers.Status(Run, Worker, new StepId(100), 12_800, "computing", Costs),
         new Workers.LinkLost(Run, Worker, Node, "nobody answers"),
         new Workers.Failed(Run, Worker, new StepId(100), "out of memory"),
         new Submissions.Submit("name: digits\n", "digits.yaml", "/data", "/runs/1", true),
@@ -42,7 +43,7 @@ internal static class Samples
         new Submissions.GaveUp("server", "died 4 times"),
         new Submissions.View(
             Run, "training", 100, 1000, 1, 20, 0.25, 0.5, 0.97, 54_000.5, 422, 12.25,
-            [new Submissions.NodeView("worker-1", "worker", "host", 1234, "computing", [0, 2], 27_000.25, "host:4053", Addresses)]),
+            [new Submissions.NodeView("worker-1", "worker", "host", 1234, "computing", [0, 2], 27_000.25, "host:4053", Addresses, Costs)]),
         new Submissions.Notice(Run, "worker-1 died; its shards moved to worker-2"),
         new Submissions.Ended(Run, true, "none", "{\"steps\":1000}", "/runs/1"),
     ];

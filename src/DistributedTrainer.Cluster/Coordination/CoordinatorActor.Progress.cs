@@ -13,6 +13,11 @@ internal sealed partial class CoordinatorActor
         var recoveries = run.Progress.Recoveries.Count;
         run.LastProgress = Now;
         run.Progress.StepsApplied(applied, Now);
+        if (ServerOf(PartitionId.Lead.Value) is { } server)
+        {
+            server.Costs = new StepCosts(run.Progress.Step, 0, 0, 0, 0, applied.AllocatedBytes, 0);
+        }
+
         if (run.Progress.Recoveries.Count > recoveries)
         {
             var recovery = run.Progress.Recoveries[^1];
@@ -119,7 +124,7 @@ internal sealed partial class CoordinatorActor
     private void Publish(ActiveRun run)
     {
         var nodes = _roster.Nodes.SelectMany(node => node.Views(run.Shards))
-            .Prepend(new NodeView("coordinator", "coordinator", _host, Environment.ProcessId, run.Phase.ToString().ToLowerInvariant(), [], 0, _address, []))
+            .Prepend(new NodeView("coordinator", "coordinator", _host, Environment.ProcessId, run.Phase.ToString().ToLowerInvariant(), [], 0, _address, [], null))
             .ToArray();
         run.Folder.FlushMetrics();
         run.Folder.Nodes(nodes.Select(static node => new { node.Role, Name = node.Node, node.Host, node.ProcessId, node.Address, node.DataAddresses }));

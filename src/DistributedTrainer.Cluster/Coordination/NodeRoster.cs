@@ -20,6 +20,9 @@ internal sealed class WorkerEntry(WorkerId id)
 
     public string State { get; set; } = "ready";
 
+    /// <summary>What its steps cost; null: it has not told.</summary>
+    public StepCosts? Costs { get; private set; }
+
     public long Rows { get; private set; }
 
     public double RowsPerSecond { get; private set; }
@@ -33,7 +36,7 @@ internal sealed class WorkerEntry(WorkerId id)
             RowsPerSecond = (status.RowsComputed - Rows) / (now - before).TotalSeconds;
         }
 
-        (Rows, State, _heardAt) = (status.RowsComputed, status.State, now);
+        (Rows, State, Costs, _heardAt) = (status.RowsComputed, status.State, status.Costs, now);
     }
 }
 
@@ -59,13 +62,16 @@ internal sealed class NodeEntry(Nodes.Register registration, IActorRef agent)
 
     public int[] Partitions { get; set; } = [];
 
+    /// <summary>What the steps cost here, as the lead partition tells it; null: it has not told, or is elsewhere.</summary>
+    public StepCosts? Costs { get; set; }
+
     public bool IsServer => registration.Roles.Contains("server");
 
     public IReadOnlyList<WorkerEntry> Workers { get; private set; } = [];
 
     public void Reset()
     {
-        (Ready, Unfit, DataAddresses, Partitions) = (false, false, [], []);
+        (Ready, Unfit, DataAddresses, Partitions, Costs) = (false, false, [], [], null);
         Workers = [.. Enumerable.Range(0, registration.Workers).Select(i => new WorkerEntry(new WorkerId($"{registration.Node}/{i}")))];
     }
 
@@ -74,14 +80,14 @@ internal sealed class NodeEntry(Nodes.Register registration, IActorRef agent)
         if (IsServer)
         {
             var state = !Ready ? "preparing" : Partitions.Length > 0 ? "serving" : "standby";
-            yield return new NodeView(Id.Value, "server", registration.Host, registration.ProcessId, state, Partitions, 0, Address, DataAddresses);
+            yield return new NodeView(Id.Value, "server", registration.Host, registration.ProcessId, state, Partitions, 0, Address, DataAddresses, Costs);
         }
 
         foreach (var worker in Workers)
         {
             var state = !Ready ? "preparing" : worker.Usable ? worker.State : "cut off";
             yield return new NodeView(
-                worker.Id.Value, "worker", registration.Host, registration.ProcessId, state, assignment?.ShardsOf(worker.Id) ?? [], worker.RowsPerSecond, Address, []);
+                worker.Id.Value, "worker", registration.Host, registration.ProcessId, state, assignment?.ShardsOf(worker.Id) ?? [], worker.RowsPerSecond, Address, [], worker.Costs);
         }
     }
 }

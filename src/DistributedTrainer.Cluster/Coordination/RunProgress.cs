@@ -20,6 +20,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
     private (double Loss, long Rows) _lastEpoch;
     private long _rows;
     private TimeSpan? _beganAt;
+    private long? _firstApplied;
     private TimeSpan _lastAt;
     private (long Version, SetSums? Validation, SetSums? Test) _best;
 
@@ -63,7 +64,17 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             Step = step + 1;
             Loss = loss / rows;
             _epoch = (_epoch.Loss + loss, _epoch.Rows + rows);
-            folder.Metric(new { Step, Epoch = (double)Step / plan.Schedule.StepsPerEpoch, Loss, LearningRate = (float)applied.LearningRates[i], RowsPerSecond = Math.Round(speed) });
+            _firstApplied ??= applied.Microseconds[i];
+            folder.Metric(new
+            {
+                Step,
+                Epoch = (double)Step / plan.Schedule.StepsPerEpoch,
+                Loss,
+                LearningRate = (float)applied.LearningRates[i],
+                RowsPerSecond = Math.Round(speed),
+                // When the server applied it, from the first step on.
+                Seconds = (applied.Microseconds[i] - _firstApplied.Value) / 1e6,
+            });
             if (Step % plan.Schedule.StepsPerEpoch == 0 || Step == plan.TotalSteps)
             {
                 _lastEpoch = _epoch;

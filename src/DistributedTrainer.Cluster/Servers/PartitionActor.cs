@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Akka.Actor;
 using DistributedTrainer.Protocol;
 
@@ -18,6 +19,7 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
     private readonly List<double> _losses = [];
     private readonly List<int> _rows = [];
     private readonly List<double> _rates = [];
+    private readonly List<long> _times = [];
     private long _firstStep;
 
     public PartitionActor(RunId run, Partition partition, ICanTell coordinator)
@@ -38,6 +40,7 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
             _losses.Add(applied.LossSum);
             _rows.Add(applied.Rows);
             _rates.Add(applied.LearningRate);
+            _times.Add(applied.Microseconds);
             if (_losses.Count >= ReportLimit)
             {
                 Report();
@@ -70,14 +73,16 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
     {
         if (_losses.Count > 0)
         {
-            _coordinator.Tell(new Partitions.StepsApplied(_run, new StepId(_firstStep), [.. _losses], [.. _rows], [.. _rates]), Self);
+            _coordinator.Tell(
+                new Partitions.StepsApplied(_run, new StepId(_firstStep), [.. _losses], [.. _rows], [.. _rates], [.. _times], GC.GetTotalAllocatedBytes()), Self);
             _losses.Clear();
             _rows.Clear();
             _rates.Clear();
+            _times.Clear();
         }
     }
 
-    internal sealed record StepApplied(long Step, double LossSum, int Rows, float LearningRate) : INoSerializationVerificationNeeded;
+    internal sealed record StepApplied(long Step, double LossSum, int Rows, float LearningRate, long Microseconds) : INoSerializationVerificationNeeded;
 
     internal sealed record StepFailed(long Step, string Reason) : INoSerializationVerificationNeeded;
 
@@ -92,6 +97,9 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
 /// <summary>Takes events from the data plane's threads to the partition's actor.</summary>
 internal sealed class PartitionEvents(bool lead) : IPartitionEvents
 {
+    // The wall's clock once, and from then on one that nobody sets: the times of steps only grow.
+    private static readonly (DateTime Wall, long Timestamp) Start = (DateTime.UtcNow, Stopwatch.GetTimestamp());
+
     /// <summary>Set once, before the first push can arrive.</summary>
     public IActorRef Actor { get; set; } = ActorRefs.Nobody;
 
@@ -100,7 +108,7 @@ internal sealed class PartitionEvents(bool lead) : IPartitionEvents
         // The loss of a step is the same in all partitions: one tells it.
         if (lead)
         {
-            Actor.Tell(new PartitionActor.StepApplied(step, lossSum, rows, learningRate));
+            Actor.Tell(new PartitionActor.StepApplied(step, lossSum, rows, learningRate, Microseconds()));
         }
     }
 
@@ -114,4 +122,6 @@ internal sealed class PartitionEvents(bool lead) : IPartitionEvents
     }
 
     public void Evaluated(EvaluationOutcome outcome) => Actor.Tell(new PartitionActor.Evaluation(outcome));
+
+    private static long Microseconds() => (long)(Start.Wall + Stopwatch.GetElapsedTime(Start.Timestamp) - DateTime.UnixEpoch).TotalMicroseconds;
 }

@@ -11,7 +11,7 @@ namespace DistributedTrainer.Cluster.Workers;
 /// here, combined as far as the fixed tree allows, and waits for the total. A new assignment breaks the wait off,
 /// since the missing leaves may now be this worker's own.
 /// </summary>
-internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, ServerLinks links, Func<bool> abandoned) : IBatchStatisticsExchange
+internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, ServerLinks links, StepClock clock, Func<bool> abandoned) : IBatchStatisticsExchange
 {
     private readonly FixedTree _tree = new(plan.Shards);
     private readonly SortedDictionary<int, TreeGather<ColumnSums>> _reports = [];
@@ -72,6 +72,7 @@ internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, Serv
 
     private void Send(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, byte flags)
     {
+        clock.Computed();
         var gather = Gather(flags == 0 ? ColumnSums.CombineMoments : ColumnSums.Add);
         ColumnSums.Offer(gather, slot, segments, leaves);
         var present = gather.Present().ToList();
@@ -80,6 +81,8 @@ internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, Serv
             var last = i == present.Count - 1 ? StatisticsFlags.WantsTotal : (byte)0;
             links.PushStatistics(Generation, Step, slot.Index, (byte)(flags | last), present[i].Node, present[i].Value);
         }
+
+        clock.Pushed();
     }
 
     private TreeGather<ColumnSums> Gather(Action<ColumnSums, ColumnSums> combine)
@@ -105,6 +108,7 @@ internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, Serv
                 Monitor.Wait(inbox.Gate);
             }
 
+            clock.Waited();
             return rows * slot.Positions;
         }
     }

@@ -15,6 +15,10 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
     private readonly Dictionary<string, Link> _links = [];
     private readonly Link?[] _byPartition = new Link?[plan.Ranges.Count];
     private bool _disposed;
+    private long _bytes;
+
+    /// <summary>Bytes of the frames that were sent and received so far.</summary>
+    public long Bytes => Interlocked.Read(ref _bytes);
 
     /// <summary>Connects to what is not connected yet; a connection to a node that is still named stays.</summary>
     /// <exception cref="ChannelClosedException">A server cannot be reached.</exception>
@@ -134,6 +138,7 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
         try
         {
             link.Channel.Send(header, payload);
+            Count(payload.Length);
         }
         catch (ChannelClosedException lost)
         {
@@ -142,6 +147,8 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
         }
     }
 
+    private void Count(int payloadBytes) => Interlocked.Add(ref _bytes, FrameFormat.HeaderBytes + payloadBytes);
+
     private FrameHeader Header(FrameKind kind, long generation, long step, int partition) =>
         new() { Kind = kind, Run = plan.Token, Generation = generation, Step = step, Partition = partition };
 
@@ -149,7 +156,7 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
     {
         var sameHost = route.Host == host;
         var addresses = TransportSelector.Choose(transport, route.Addresses, sameHost && route.ProcessId == Environment.ProcessId, sameHost);
-        var link = new Link(inbox, route.Node.Value);
+        var link = new Link(this, inbox, route.Node.Value);
         var bytes = Encoding.UTF8.GetBytes(name);
         try
         {
@@ -183,7 +190,7 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
     }
 
     /// <summary>The worker's end of one connection.</summary>
-    private sealed class Link(WorkerInbox inbox, string server) : IFrameHandler
+    private sealed class Link(ServerLinks links, WorkerInbox inbox, string server) : IFrameHandler
     {
         private byte[] _refusal = [];
         private volatile bool _retired;
@@ -218,6 +225,7 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
 
         public void Complete(IChannel channel, in FrameHeader header)
         {
+            links.Count(header.PayloadBytes);
             switch (header.Kind)
             {
                 case FrameKind.Parameters:

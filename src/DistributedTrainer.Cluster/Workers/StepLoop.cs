@@ -1,6 +1,7 @@
 using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Engine.Autograd;
+using DistributedTrainer.Protocol;
 using Assign = DistributedTrainer.Protocol.Workers.Assign;
 
 namespace DistributedTrainer.Cluster.Workers;
@@ -26,6 +27,7 @@ internal sealed class StepLoop : IDisposable
     private readonly ServerLinks _links;
     private readonly ClusterExchange _exchange;
     private readonly LeafComputer _computer;
+    private readonly StepClock _clock = new();
     private readonly Thread _thread;
     private Assign? _assignment;
     private Assign? _current;
@@ -39,7 +41,7 @@ internal sealed class StepLoop : IDisposable
         _events = events;
         _inbox = new WorkerInbox(plan);
         _links = new ServerLinks(plan, _inbox, name, host, plan.Transport);
-        _exchange = new ClusterExchange(plan, _inbox, _links, () => Changed);
+        _exchange = new ClusterExchange(plan, _inbox, _links, _clock, () => Changed);
         _computer = new LeafComputer(plan);
         _thread = new Thread(Run) { IsBackground = true, Name = $"steps of {name}" };
     }
@@ -49,6 +51,9 @@ internal sealed class StepLoop : IDisposable
 
     /// <summary>Rows whose gradients were computed so far.</summary>
     public long RowsComputed => Volatile.Read(ref _rowsComputed);
+
+    /// <summary>What the steps cost so far.</summary>
+    public StepCosts Costs => _clock.Costs(_links.Bytes);
 
     private bool Changed => _stopped || !ReferenceEquals(_assignment, _current);
 
@@ -154,19 +159,24 @@ internal sealed class StepLoop : IDisposable
                 return;
             }
 
+            _clock.Begin();
             _exchange.Generation = generation;
             _exchange.Step = _version;
             Volatile.Write(ref _rowsComputed, _rowsComputed + _computer.Compute(assignment.Shards, _exchange));
+            _clock.Computed();
             _exchange.PushReports();
             foreach (var (node, leaf) in _computer.Nodes)
             {
                 _links.Push(generation, _version, node, leaf);
             }
 
+            _clock.Pushed();
             if (!MoveTo(_version + 1, generation))
             {
                 return;
             }
+
+            _clock.Stepped();
         }
     }
 
@@ -191,6 +201,7 @@ internal sealed class StepLoop : IDisposable
             return false;
         }
 
+        _clock.Waited();
         _inbox.CopyTo(_computer.Parameters, _computer.Buffers);
         Volatile.Write(ref _version, version);
         _computer.BeginStep(version);

@@ -23,7 +23,7 @@ internal sealed class WorkerActor : ReceiveActor, IWithTimers
             _loop.Reassign(assign);
         });
         Receive<StatusDue>(_ =>
-            coordinator.Tell(new Protocol.Workers.Status(run, worker, new StepId(_loop.Version), _loop.RowsComputed, shards == 0 ? "standby" : "training"), Self));
+            coordinator.Tell(new Protocol.Workers.Status(run, worker, new StepId(_loop.Version), _loop.RowsComputed, shards == 0 ? "standby" : "training", _loop.Costs), Self));
         Receive<Lost>(lost => coordinator.Tell(new LinkLost(run, worker, new NodeId(lost.Server), lost.Reason), Self));
         Receive<Broken>(broken => coordinator.Tell(new Failed(run, worker, new StepId(broken.Step), broken.Reason), Self));
     }

@@ -183,5 +183,5 @@ public sealed class CoordinatorFailureTests : CoordinatorTest
 
     private void CutByItself(Node worker) => Answer(worker, new Protocol.Workers.LinkLost(Run, worker.Worker, new NodeId("s0"), "closed"));
 
-    private void Report(Node worker) => Answer(worker, new Protocol.Workers.Status(Run, worker.Worker, new StepId(1), 30, "training"));
+    private void Report(Node worker) => Answer(worker, new Protocol.Workers.Status(Run, worker.Worker, new StepId(1), 30, "training", new StepCosts(1, 0, 0, 0, 0, 0, 0)));
 }

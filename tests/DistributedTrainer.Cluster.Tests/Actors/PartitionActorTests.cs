@@ -32,6 +32,9 @@ public sealed class PartitionActorTests : ActorTest
         Assert.Equal(0, applied.First.Value);
         Assert.Equal([1.5, 1.25], applied.LossSums);
         Assert.Equal([30, 29], applied.Rows);
+        Assert.Equal(2, applied.Microseconds.Length);
+        Assert.True(applied.Microseconds[0] > 0 && applied.Microseconds[1] >= applied.Microseconds[0]);
+        Assert.True(applied.AllocatedBytes > 0);
         _events.StepApplied(2, 1, 30, 0.5f);
         Settle();
         Advance(0.1);

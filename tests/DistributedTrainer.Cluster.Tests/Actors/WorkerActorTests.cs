@@ -26,7 +26,7 @@ public sealed class WorkerActorTests : ActorTest
     public void It_reports_how_far_it_is_from_its_start_on()
     {
         Advance(0);
-        Assert.Equal(new Protocol.Workers.Status(Run, Worker, new StepId(-1), 0, "standby"), _coordinator.ExpectMsg<Protocol.Workers.Status>());
+        Assert.Equal(new Protocol.Workers.Status(Run, Worker, new StepId(-1), 0, "standby", new StepCosts(0, 0, 0, 0, 0, 0, 0)), _coordinator.ExpectMsg<Protocol.Workers.Status>());
         Advance(0.5);
         _coordinator.ExpectMsg<Protocol.Workers.Status>();
     }

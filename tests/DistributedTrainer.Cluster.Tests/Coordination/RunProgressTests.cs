@@ -103,6 +103,7 @@ public sealed class RunProgressTests : IDisposable
         Assert.Equal([1, 2, 2], lines.Select(static line => line.GetProperty("step").GetInt32()));
         Assert.Equal(2, lines[0].GetProperty("loss").GetDouble());
         Assert.Equal(0.25, lines[0].GetProperty("epoch").GetDouble());
+        Assert.Equal([0, 0.00025], lines[..2].Select(static line => line.GetProperty("seconds").GetDouble()));
         Assert.Equal("NaN", lines[1].GetProperty("loss").GetString());
         Assert.Equal(0.8, lines[2].GetProperty("validationAccuracy").GetDouble());
         Assert.False(lines[2].TryGetProperty("testLoss", out _));
@@ -128,5 +129,5 @@ public sealed class RunProgressTests : IDisposable
     private static TimeSpan At(double seconds) => TimeSpan.FromSeconds(seconds);
 
     private static Partitions.StepsApplied Steps(long first, params (double Loss, int Rows)[] steps) =>
-        new(Run, new StepId(first), [.. steps.Select(static step => step.Loss)], [.. steps.Select(static step => step.Rows)], [.. steps.Select(static _ => 0.5)]);
+        new(Run, new StepId(first), [.. steps.Select(static step => step.Loss)], [.. steps.Select(static step => step.Rows)], [.. steps.Select(static _ => 0.5)], [.. steps.Select((_, i) => 5_000_000 + (250 * (first + i)))], 1000);
 }

@@ -1,0 +1,70 @@
+namespace DistributedTrainer.Cli.Benchmarks;
+
+/// <summary>What memory and threads do with nothing around them.</summary>
+internal static class BareMemory
+{
+    /// <summary>10⁶ bytes a second of copying a payload; each byte counts once.</summary>
+    public static double CopyRate(int bytes, int windows)
+    {
+        var (from, to) = (GC.AllocateUninitializedArray<byte>(bytes, pinned: true), GC.AllocateUninitializedArray<byte>(bytes, pinned: true));
+        from.AsSpan().Fill(1);
+        var seconds = TimedWindows.Seconds(windows, count =>
+        {
+            for (var i = 0L; i < count; i++)
+            {
+                from.AsSpan().CopyTo(to);
+            }
+        });
+        return bytes / seconds / 1e6;
+    }
+
+    /// <summary>Microseconds for waking another thread and being woken by it.</summary>
+    public static double RoundTrip(int windows)
+    {
+        var gate = new object();
+        var (asked, answered, ended) = (0L, 0L, false);
+        var other = new Thread(() =>
+        {
+            lock (gate)
+            {
+                while (!ended)
+                {
+                    if (asked > answered)
+                    {
+                        answered++;
+                        Monitor.PulseAll(gate);
+                    }
+                    else
+                    {
+                        Monitor.Wait(gate);
+                    }
+                }
+            }
+        })
+        { IsBackground = true, Name = "bare round trip" };
+        other.Start();
+        var seconds = TimedWindows.Seconds(windows, count =>
+        {
+            lock (gate)
+            {
+                for (var i = 0L; i < count; i++)
+                {
+                    asked++;
+                    Monitor.PulseAll(gate);
+                    while (answered < asked)
+                    {
+                        Monitor.Wait(gate);
+                    }
+                }
+            }
+        });
+        lock (gate)
+        {
+            ended = true;
+            Monitor.PulseAll(gate);
+        }
+
+        other.Join();
+        return seconds * 1e6;
+    }
+}

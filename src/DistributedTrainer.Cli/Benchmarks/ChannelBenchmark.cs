@@ -1,0 +1,71 @@
+using DistributedTrainer.Channels;
+using DistributedTrainer.Cli.Launching;
+using DistributedTrainer.Cluster;
+
+namespace DistributedTrainer.Cli.Benchmarks;
+
+/// <summary>Measures a channel between this process and one that it starts, and the bare medium between the same two.</summary>
+internal sealed class ChannelBenchmark(string transport, int bytes, int windows, Action<string> say)
+{
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(3);
+
+    /// <summary>Measures.</summary>
+    /// <exception cref="InvalidOperationException">The transport does not reach another process of this machine.</exception>
+    /// <exception cref="BenchmarkFailedException">The other process ended.</exception>
+    /// <exception cref="ChannelClosedException">The channel closed meanwhile.</exception>
+    public async Task<ChannelRate> Run()
+    {
+        if (transport == "in-process")
+        {
+            using var listener = new InProcessTransport().Listen("in-process://", static _ => new AnsweringEnd(), new ChannelOptions());
+            return Measure([listener.Address], sameProcess: true);
+        }
+
+        var addresses = new TaskCompletionSource<string[]>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var peer = new ChildProcesses().Start(["bench", "channel", "--answer"], Said, (_, code) => addresses.TrySetException(new BenchmarkFailedException($"the other process ended with exit code {code}")));
+        try
+        {
+            return Measure(await addresses.Task.WaitAsync(StartLimit), sameProcess: false);
+        }
+        catch (TimeoutException)
+        {
+            throw new BenchmarkFailedException($"the other process did not answer within {StartLimit.TotalSeconds} s");
+        }
+        finally
+        {
+            peer.Close();
+            peer.Kill(EndLimit);
+        }
+
+        void Said(string line)
+        {
+            if (line.StartsWith(ChannelPeer.LinePrefix, StringComparison.Ordinal))
+            {
+                addresses.TrySetResult(ChannelPeer.AddressesIn(line));
+            }
+            else
+            {
+                say(line);
+            }
+        }
+    }
+
+    private ChannelRate Measure(IReadOnlyList<string> addresses, bool sameProcess)
+    {
+        var address = TransportSelector.Choose(transport, addresses, sameProcess, sameHost: true);
+        var used = address[..address.IndexOf(':', StringComparison.Ordinal)];
+        var end = new AskingEnd();
+        MediumRate rate;
+        using (var channel = Transports.For(address).Connect(address, end, new ChannelOptions()))
+        {
+            rate = end.Measure(channel, bytes, windows);
+        }
+
+        var copy = BareMemory.CopyRate(bytes, windows);
+        var (name, bare) = ChannelPeer.BareEnd(addresses, used) is { } socket
+            ? ($"{used} socket", BareSocket.Measure(socket, bytes, windows))
+            : ("memory", new MediumRate(copy, BareMemory.RoundTrip(windows)));
+        return ChannelRate.Of(used, bytes, rate, name, bare, copy);
+    }
+}

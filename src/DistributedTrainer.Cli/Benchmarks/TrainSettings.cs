@@ -1,0 +1,95 @@
+using System.Text.Json;
+using DistributedTrainer.Cli.Commands;
+using DistributedTrainer.Experiments;
+
+namespace DistributedTrainer.Cli.Benchmarks;
+
+/// <summary>What training is measured, and for how long.</summary>
+internal sealed record TrainSettings
+{
+    // More than any measurement takes: the run is ended as soon as enough was measured.
+    private const long EndlessSteps = 1_000_000_000;
+
+    public required BenchNetwork Network { get; init; }
+
+    /// <summary>Rows of a worker in a step.</summary>
+    public int Batch { get; init; } = 128;
+
+    public int Workers { get; init; } = 2;
+
+    public int Servers { get; init; } = 1;
+
+    /// <summary>Null: as many as the experiment's default, at least as many as servers.</summary>
+    public int? Partitions { get; init; }
+
+    public string Optimizer { get; init; } = "adam";
+
+    public string Transport { get; init; } = "auto";
+
+    /// <summary>Steps of a window.</summary>
+    public int Steps { get; init; } = 200;
+
+    /// <summary>Windows; the best counts.</summary>
+    public int Repeat { get; init; } = 5;
+
+    /// <summary>Rows of the data that is made.</summary>
+    public int Rows { get; init; } = 60_000;
+
+    public bool InProcess { get; init; }
+
+    public int RowsPerStep => Batch * Workers;
+
+    /// <summary>Everything that is wrong with it.</summary>
+    public IEnumerable<string> Problems()
+    {
+        var problems = new List<string>();
+        BenchOptions.AtLeastOne("--batch", Batch, 1 << 20, problems);
+        BenchOptions.AtLeastOne("--workers", Workers, 1024, problems);
+        BenchOptions.AtLeastOne("--servers", Servers, 1024, problems);
+        BenchOptions.AtLeastOne("--partitions", Partitions ?? 1, 1024, problems);
+        BenchOptions.AtLeastOne("--steps", Steps, int.MaxValue, problems);
+        BenchOptions.AtLeastOne("--repeat", Repeat, 100_000, problems);
+        BenchOptions.AtLeastOne("--rows", Rows, 10_000_000, problems);
+        BenchOptions.Transport(Transport, problems);
+        if (!Kinds.Contains(Optimizer))
+        {
+            problems.Add($"--optimizer: '{Optimizer}' is none of {string.Join(", ", Kinds)}.");
+        }
+
+        if (problems.Count == 0 && Rows < Math.Max(RowsPerStep, Network.Classes))
+        {
+            problems.Add($"--rows is {Rows}, but a step takes {RowsPerStep} ({Batch} for each of {Workers} workers) and there are {Network.Classes} classes. Make it larger.");
+        }
+
+        if (Partitions < Servers)
+        {
+            problems.Add($"--partitions is {Partitions} and --servers {Servers}: each server needs a partition at least.");
+        }
+
+        if (InProcess && Servers > 1)
+        {
+            problems.Add($"--in-process has one server, --servers is {Servers}.");
+        }
+
+        if (!InProcess && Transport == "in-process")
+        {
+            problems.Add("--transport in-process reaches no other process. Add --in-process, or choose another transport.");
+        }
+
+        return problems;
+    }
+
+    /// <summary>The experiment that is run.</summary>
+    /// <param name="dataFolder">Where the data is.</param>
+    public string Yaml(string dataFolder) => FormattableString.Invariant($$"""
+        name: bench
+        data: { source: {{JsonSerializer.Serialize(dataFolder)}}, split: none, preprocess: [ scale: {{1 / 255.0}} ] }
+        model: { layers: [ {{string.Join(", ", Network.Layers)}} ] }
+        loss: cross-entropy
+        optimizer: { kind: {{Optimizer}}, learning-rate: 0.001 }
+        training: { steps: {{EndlessSteps}}, batch-size: {{RowsPerStep}}, shards: {{Workers}}, last-batch: drop }
+        cluster: { workers: {{Workers}}, minimum-workers: {{Workers}}, servers: {{Servers}}, partitions: {{Partitions ?? Math.Max(Servers, new ClusterOptions().Partitions)}}, max-restarts: 0, transport: {{Transport}} }
+        """);
+
+    private static string[] Kinds { get; } = Array.ConvertAll(Enum.GetValues<OptimizerKind>(), ExperimentNames.Of);
+}
