@@ -72,7 +72,7 @@ public sealed class ExampleTests
                 "over-fitting",
                 [],
                 Set("optimizer.weight-decay=3"),
-                Set("optimizer.l1=10"),
+                Set("optimizer.l1=10", "optimizer.l1-zeros=true"),
                 Set("model.layers.2.dropout=0.5"),
                 Set("data.augment=[noise: 0.5]"),
                 Set("training.early-stopping.patience=10"));
@@ -83,6 +83,14 @@ public sealed class ExampleTests
             });
             Assert.Equal(900, runs[0].Steps);
             Assert.True(runs[5].Steps < 600, "early stopping stops early");
+            var zeros = new List<int>();
+            foreach (var l1 in (string[])["3", "10", "30"])
+            {
+                zeros.Add(await ZerosOf("over-fitting", $"optimizer.l1={l1}", "optimizer.l1-zeros=true"));
+            }
+
+            Assert.True(zeros[0] > 200 && zeros[1] > 2 * zeros[0] && zeros[2] > zeros[1], $"zeros of 1,408 weights: {string.Join(", ", zeros)}");
+            Assert.Equal(0, await ZerosOf("over-fitting", "optimizer.l1=10"));
         },
         ["augmentation"] = static async () =>
         {
@@ -151,6 +159,17 @@ public sealed class ExampleTests
     {
         var runs = await All(file, Set("seed=1"), Set("seed=2"), Set("seed=3"));
         Assert.True(runs.Average(static run => run.TestAccuracy) >= bar, string.Join(", ", runs.Select(static run => run.TestAccuracy)));
+    }
+
+    // Weights that are exactly 0 in the model of a run.
+    private static async Task<int> ZerosOf(string file, params string[] overrides)
+    {
+        using var directory = new RunDirectory();
+        await Run(file, directory, overrides);
+        var (code, output, errors) = await Dtrain.Run(["inspect", directory.Run, "--json"]);
+        Assert.True(code == 0, output + errors);
+        return JsonDocument.Parse(output).RootElement.GetProperty("tensors").EnumerateArray()
+            .Where(static tensor => tensor.GetProperty("name").GetString()!.EndsWith(".weight", StringComparison.Ordinal)).Sum(static tensor => tensor.GetProperty("zeros").GetInt32());
     }
 
     private static string[] Set(params string[] overrides) => overrides;

@@ -170,6 +170,7 @@ internal sealed class TrainingPlan
         {
             WeightDecay = decays ? (float)options.WeightDecay : 0,
             L1 = decays ? (float)options.L1 : 0,
+            L1Zeros = decays && options.L1Zeros,
             ClipValue = (float)(options.ClipValue ?? double.PositiveInfinity),
         };
     }

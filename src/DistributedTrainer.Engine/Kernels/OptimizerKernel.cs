@@ -58,7 +58,6 @@ internal static class OptimizerKernel
         Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run<TUpdate>(
         TUpdate update,
         in OptimizerStep step,
@@ -69,6 +68,29 @@ internal static class OptimizerKernel
         Span<float> updated)
         where TUpdate : struct, IUpdate
     {
+        if (step.L1Zeros)
+        {
+            Run(update, new OrthantLanes(step), step, weights, gradientSum, state0, state1, updated);
+        }
+        else
+        {
+            Run(update, new GradientLanes(step), step, weights, gradientSum, state0, state1, updated);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Run<TUpdate, TPenalty>(
+        TUpdate update,
+        TPenalty penalty,
+        in OptimizerStep step,
+        ReadOnlySpan<float> weights,
+        ReadOnlySpan<float> gradientSum,
+        Span<float> state0,
+        Span<float> state1,
+        Span<float> updated)
+        where TUpdate : struct, IUpdate
+        where TPenalty : struct, IPenalty
+    {
         VectorMap.CheckLengths(updated.Length, weights.Length, "optimizer");
         VectorMap.CheckLengths(updated.Length, gradientSum.Length, "optimizer");
         if (step.Rows < 1)
@@ -76,14 +98,14 @@ internal static class OptimizerKernel
             throw new ArgumentException($"optimizer: step {step.Step} has {step.Rows} rows, it needs one at least. Leave out a step without rows.");
         }
 
-        var gradient = new GradientLanes(step);
         var (hasState0, hasState1) = (state0.Length > 0, state1.Length > 0);
         for (var i = 0; i < weights.Length; i += VectorMap.Lanes)
         {
             var w = VectorMap.Load(weights, i);
             var s = hasState0 ? VectorMap.Load(state0, i) : default;
             var t = hasState1 ? VectorMap.Load(state1, i) : default;
-            VectorMap.Store(update.Apply(w, gradient.Of(VectorMap.Load(gradientSum, i), w), ref s, ref t), updated, i);
+            var g = penalty.Gradient(VectorMap.Load(gradientSum, i), w);
+            VectorMap.Store(penalty.Held(update.Apply(w, g, ref s, ref t), w, g), updated, i);
             if (hasState0)
             {
                 VectorMap.Store(s, state0, i);
@@ -105,8 +127,18 @@ internal static class OptimizerKernel
         Vector512.ConditionalSelect(
             Vector512.LessThan(Vector512.Abs(state), Vector512.Create(1.17549435e-38f)), Vector512<float>.Zero, state);
 
-    /// <summary>g of the sum over rows: mean, scaled, clipped, then regularised.</summary>
-    private readonly struct GradientLanes(in OptimizerStep step)
+    /// <summary>How the penalty acts before and after the update.</summary>
+    private interface IPenalty
+    {
+        /// <summary>g of the gradient summed over rows.</summary>
+        Vector512<float> Gradient(Vector512<float> sum, Vector512<float> w);
+
+        /// <summary>The weight that may follow w, given the one that the update asks for.</summary>
+        Vector512<float> Held(Vector512<float> updated, Vector512<float> w, Vector512<float> g);
+    }
+
+    /// <summary>Mean, scaled, clipped, then regularised; any weight may follow.</summary>
+    private readonly struct GradientLanes(in OptimizerStep step) : IPenalty
     {
         private readonly Vector512<float> _rows = Vector512.Create((float)step.Rows);
         private readonly Vector512<float> _scale = Vector512.Create(step.GradientScale);
@@ -115,11 +147,49 @@ internal static class OptimizerKernel
         private readonly Vector512<float> _l2 = Vector512.Create(step.WeightDecay);
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public Vector512<float> Of(Vector512<float> sum, Vector512<float> w)
+        public Vector512<float> Gradient(Vector512<float> sum, Vector512<float> w) =>
+            Vector512.FusedMultiplyAdd(_l1, VectorMap.Sign(w), Smooth(sum, w));
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector512<float> Held(Vector512<float> updated, Vector512<float> w, Vector512<float> g) => updated;
+
+        /// <summary>g without the part of L1.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector512<float> Smooth(Vector512<float> sum, Vector512<float> w)
         {
             var mean = sum / _rows * _scale;
             var clipped = Vector512.Min(Vector512.Max(mean, -_clip), _clip);
-            return Vector512.FusedMultiplyAdd(_l1, VectorMap.Sign(w), Vector512.FusedMultiplyAdd(_l2, w, clipped));
+            return Vector512.FusedMultiplyAdd(_l2, w, clipped);
+        }
+    }
+
+    /// <summary>
+    /// L1 whose zeros are exact. At w = 0 the gradient c of the rest is soft-thresholded: g = c − min(max(c, −λ₁), λ₁), which
+    /// is 0 where |c| ≤ λ₁. A step stays on its side of 0, that of w, or of −g where w is 0: beyond it the weight is 0.
+    /// Source: Andrew, Gao, "Scalable training of L1-regularized log-linear models", 2007.
+    /// </summary>
+    private readonly struct OrthantLanes(in OptimizerStep step) : IPenalty
+    {
+        private readonly GradientLanes _plain = new(step);
+        private readonly Vector512<float> _l1 = Vector512.Create(step.L1);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector512<float> Gradient(Vector512<float> sum, Vector512<float> w)
+        {
+            var smooth = _plain.Smooth(sum, w);
+            var atZero = smooth - Vector512.Min(Vector512.Max(smooth, -_l1), _l1);
+            return Vector512.ConditionalSelect(
+                Vector512.Equals(w, Vector512<float>.Zero), atZero, Vector512.FusedMultiplyAdd(_l1, VectorMap.Sign(w), smooth));
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector512<float> Held(Vector512<float> updated, Vector512<float> w, Vector512<float> g)
+        {
+            var side = Vector512.ConditionalSelect(Vector512.Equals(w, Vector512<float>.Zero), -VectorMap.Sign(g), VectorMap.Sign(w));
+
+            // NaN and infinity stay: a 0 in their place would hide that training has diverged.
+            var stops = Vector512.LessThanOrEqual(updated * side, Vector512<float>.Zero) & Vector512.LessThan(Vector512.Abs(updated), Vector512.Create(float.PositiveInfinity));
+            return Vector512.ConditionalSelect(stops, Vector512<float>.Zero, updated);
         }
     }
 

@@ -258,7 +258,7 @@ internal static class OutputHash
         {
             foreach (var optimizer in OptimizerRun.All)
             {
-                foreach (var vector in OptimizerRun.Steps(optimizer, size, 3))
+                foreach (var vector in (float[][])[.. OptimizerRun.Steps(optimizer, size, 3), .. OptimizerRun.StepsWithZeros(optimizer, size, 8)])
                 {
                     hash.Add(vector);
                 }
