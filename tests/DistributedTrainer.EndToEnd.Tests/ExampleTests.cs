@@ -65,6 +65,16 @@ public sealed class ExampleTests
             var runs = await All("dying-relu", [], Set($"model.from={Path.Combine(dead.Run, "model.safetensors")}"));
             Assert.True(killed.TestAccuracy < 0.2 && runs[1].TestAccuracy < 0.2, "what died stays dead at a gentle rate");
             Assert.True(runs[0].TestAccuracy > 0.95, "the gentle rate itself is good");
+            Assert.Equal(64, killed.Dead.Max());
+            Assert.Equal(killed.Dead, runs[1].Dead);
+            Assert.All(runs[0].Dead, static dead => Assert.True(dead < 16));
+            var (code, output, errors) = await Dtrain.Run(["inspect", dead.Run]);
+            Assert.True(code == 0, output + errors);
+            Assert.Contains(": 64 of 64 units were 0 on the whole validation set. Lower optimizer.learning-rate", output, StringComparison.Ordinal);
+            var (_, table, _) = await Dtrain.Run(["evaluate", dead.Run, "--data", "digits"]);
+            Assert.Contains("Warning: layer 3 relu: 64 of 64 units were 0 on all 1797 rows.", table, StringComparison.Ordinal);
+            var (_, evaluated, _) = await Dtrain.Run(["evaluate", dead.Run, "--data", "digits", "--rows", "validation", "--json"]);
+            Assert.Equal(killed.Dead, new Outcome(JsonDocument.Parse(evaluated).RootElement).Dead);
         },
         ["over-fitting"] = static async () =>
         {
@@ -212,6 +222,9 @@ public sealed class ExampleTests
         public double TestLoss => Metric("testLoss");
 
         public double TestAccuracy => Metric("testAccuracy");
+
+        /// <summary>Dead units of each layer.</summary>
+        public int[] Dead => [.. Result.GetProperty("units").EnumerateArray().Select(static layer => layer.GetProperty("dead").GetInt32())];
 
         private double Metric(string name) => Result.GetProperty("metrics").GetProperty(name).GetDouble();
     }
