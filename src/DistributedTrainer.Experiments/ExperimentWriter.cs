@@ -71,6 +71,7 @@ public static class ExperimentWriter
         Line(text, $"  learning-rate: {Number(options.LearningRate)}");
         Line(text, $"  weight-decay: {Number(options.WeightDecay)}");
         Line(text, $"  l1: {Number(options.L1)}");
+        Line(text, $"  l1-zeros: {Flag(options.L1Zeros)}");
         Line(text, $"  decay-biases: {Flag(options.DecayBiases)}");
         Line(text, $"  clip-norm: {Number(options.ClipNorm)}");
         Line(text, $"  clip-value: {Number(options.ClipValue)}");

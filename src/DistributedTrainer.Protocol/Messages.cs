@@ -47,8 +47,8 @@ public static class Partitions
     public sealed record StepsApplied(
         RunId Run, StepId First, double[] LossSums, int[] Rows, double[] LearningRates, long[] Microseconds, long AllocatedBytes) : IProtocolMessage;
 
-    /// <summary>Lead partition → coordinator: the parameters of this version were evaluated; which is the best so far, and whether training ends here.</summary>
-    public sealed record Evaluated(RunId Run, StepId Version, SetSums Validation, SetSums Test, StepId Best, bool Last) : IProtocolMessage;
+    /// <summary>Lead partition → coordinator: the parameters of this version were evaluated; what the units did on the validation rows (or else the test rows), which is the best so far, and whether training ends here.</summary>
+    public sealed record Evaluated(RunId Run, StepId Version, SetSums Validation, SetSums Test, LayerUnits[] Units, StepId Best, bool Last) : IProtocolMessage;
 
     /// <summary>Partition → coordinator: the run cannot go on.</summary>
     public sealed record Failed(RunId Run, StepId Step, string Reason) : IProtocolMessage;
@@ -65,6 +65,12 @@ public sealed record SetSums(double Loss, long Correct, long Rows);
 /// those of its step thread; a server's allocated bytes are those of its process.
 /// </summary>
 public sealed record StepCosts(long Steps, long Computing, long Pushing, long Waiting, long Copying, long AllocatedBytes, long DataBytes);
+
+/// <summary>
+/// The units of one activation layer on a whole set of rows: how many were 0 in every row (null where the function has no
+/// flat part at 0), and how many had a slope near 0 in every row.
+/// </summary>
+public sealed record LayerUnits(string Layer, string Function, int Units, int? Dead, int Saturated);
 
 /// <summary>Between the coordinator and the worker actors.</summary>
 public static class Workers

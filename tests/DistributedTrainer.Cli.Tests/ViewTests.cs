@@ -80,6 +80,20 @@ public sealed class ViewTests
         Assert.DoesNotContain(rows, static row => row.Name == "validation loss");
     }
 
+    [Theory]
+    [InlineData("\"validationLoss\":0.25,", "the whole validation set")]
+    [InlineData("", "the whole test set")]
+    public void The_summary_warns_of_dead_units_and_says_what_to_do(string validation, string set)
+    {
+        var rows = Summary.Rows($$"""
+            {"experiment":"digits","steps":800,"epochs":40,"parametersSha256":"abc","metrics":{ {{validation}} "testLoss":0.5},"rowsPerSecond":9226,"seconds":5.454,"recoveries":[],
+             "units":[{"layer":"1","function":"relu","units":64,"dead":0,"saturated":0},{"layer":"3","function":"relu","units":128,"dead":37,"saturated":37},{"layer":"5","function":"tanh","units":9,"saturated":9}]}
+            """);
+        Assert.Equal(
+            $"layer 3 relu: 37 of 128 units were 0 on {set}. Lower optimizer.learning-rate, put batch-norm before the layer, or write leaky-relu.",
+            Assert.Single(rows, static row => row.Name == "dead units").Value);
+    }
+
     private static string Draw(Submissions.View view, string[] notices)
     {
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(new StringWriter()) });

@@ -65,6 +65,16 @@ public sealed class ExampleTests
             var runs = await All("dying-relu", [], Set($"model.from={Path.Combine(dead.Run, "model.safetensors")}"));
             Assert.True(killed.TestAccuracy < 0.2 && runs[1].TestAccuracy < 0.2, "what died stays dead at a gentle rate");
             Assert.True(runs[0].TestAccuracy > 0.95, "the gentle rate itself is good");
+            Assert.Equal(64, killed.Dead.Max());
+            Assert.Equal(killed.Dead, runs[1].Dead);
+            Assert.All(runs[0].Dead, static dead => Assert.True(dead < 16));
+            var (code, output, errors) = await Dtrain.Run(["inspect", dead.Run]);
+            Assert.True(code == 0, output + errors);
+            Assert.Contains(": 64 of 64 units were 0 on the whole validation set. Lower optimizer.learning-rate", output, StringComparison.Ordinal);
+            var (_, table, _) = await Dtrain.Run(["evaluate", dead.Run, "--data", "digits"]);
+            Assert.Contains("Warning: layer 3 relu: 64 of 64 units were 0 on all 1797 rows.", table, StringComparison.Ordinal);
+            var (_, evaluated, _) = await Dtrain.Run(["evaluate", dead.Run, "--data", "digits", "--rows", "validation", "--json"]);
+            Assert.Equal(killed.Dead, new Outcome(JsonDocument.Parse(evaluated).RootElement).Dead);
         },
         ["over-fitting"] = static async () =>
         {
@@ -72,7 +82,7 @@ public sealed class ExampleTests
                 "over-fitting",
                 [],
                 Set("optimizer.weight-decay=3"),
-                Set("optimizer.l1=10"),
+                Set("optimizer.l1=10", "optimizer.l1-zeros=true"),
                 Set("model.layers.2.dropout=0.5"),
                 Set("data.augment=[noise: 0.5]"),
                 Set("training.early-stopping.patience=10"));
@@ -83,6 +93,14 @@ public sealed class ExampleTests
             });
             Assert.Equal(900, runs[0].Steps);
             Assert.True(runs[5].Steps < 600, "early stopping stops early");
+            var zeros = new List<int>();
+            foreach (var l1 in (string[])["3", "10", "30"])
+            {
+                zeros.Add(await ZerosOf("over-fitting", $"optimizer.l1={l1}", "optimizer.l1-zeros=true"));
+            }
+
+            Assert.True(zeros[0] > 200 && zeros[1] > 2 * zeros[0] && zeros[2] > zeros[1], $"zeros of 1,408 weights: {string.Join(", ", zeros)}");
+            Assert.Equal(0, await ZerosOf("over-fitting", "optimizer.l1=10"));
         },
         ["augmentation"] = static async () =>
         {
@@ -153,6 +171,17 @@ public sealed class ExampleTests
         Assert.True(runs.Average(static run => run.TestAccuracy) >= bar, string.Join(", ", runs.Select(static run => run.TestAccuracy)));
     }
 
+    // Weights that are exactly 0 in the model of a run.
+    private static async Task<int> ZerosOf(string file, params string[] overrides)
+    {
+        using var directory = new RunDirectory();
+        await Run(file, directory, overrides);
+        var (code, output, errors) = await Dtrain.Run(["inspect", directory.Run, "--json"]);
+        Assert.True(code == 0, output + errors);
+        return JsonDocument.Parse(output).RootElement.GetProperty("tensors").EnumerateArray()
+            .Where(static tensor => tensor.GetProperty("name").GetString()!.EndsWith(".weight", StringComparison.Ordinal)).Sum(static tensor => tensor.GetProperty("zeros").GetInt32());
+    }
+
     private static string[] Set(params string[] overrides) => overrides;
 
     private static Task<Outcome[]> All(string file, params string[][] runs) => Task.WhenAll(runs.Select(overrides => Run(file, overrides)));
@@ -193,6 +222,9 @@ public sealed class ExampleTests
         public double TestLoss => Metric("testLoss");
 
         public double TestAccuracy => Metric("testAccuracy");
+
+        /// <summary>Dead units of each layer.</summary>
+        public int[] Dead => [.. Result.GetProperty("units").EnumerateArray().Select(static layer => layer.GetProperty("dead").GetInt32())];
 
         private double Metric(string name) => Result.GetProperty("metrics").GetProperty(name).GetDouble();
     }

@@ -29,6 +29,7 @@ public sealed class DefaultsTests
                 LearningRate = 0.001,
                 WeightDecay = 0,
                 L1 = 0,
+                L1Zeros = false,
                 DecayBiases = false,
                 ClipNorm = null,
                 ClipValue = null,

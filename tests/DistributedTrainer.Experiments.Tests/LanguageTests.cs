@@ -67,6 +67,7 @@ public sealed class LanguageTests
         { "kind: rmsprop, decay: 0.9, epsilon: 0.1", new OptimizerOptions { Kind = OptimizerKind.Rmsprop, Decay = 0.9, Epsilon = 0.1 } },
         { "kind: adagrad", new OptimizerOptions { Kind = OptimizerKind.Adagrad, Epsilon = 1e-10 } },
         { "kind: adamw, beta1: 0.8, weight-decay: 0.01", new OptimizerOptions { Kind = OptimizerKind.Adamw, Beta1 = 0.8, WeightDecay = 0.01 } },
+        { "l1: 0.1, l1-zeros: true", new OptimizerOptions { L1 = 0.1, L1Zeros = true } },
         { "l1: 0.1, clip-norm: 1, clip-value: 0.5, decay-biases: true", new OptimizerOptions { L1 = 0.1, ClipNorm = 1, ClipValue = 0.5, DecayBiases = true } },
     };
 

@@ -58,7 +58,7 @@ public sealed class OverrideTests
     [InlineData("seeds=3", "--set: seeds: there is no such key. Did you mean seed?")]
     [InlineData("optimizer.lr=3", "--set: optimizer.lr: there is no such key. Did you mean learning-rate?")]
     [InlineData("optimizr.learning-rate=3", "--set: optimizr: there is no such key. Did you mean optimizer?")]
-    [InlineData("optimizer..kind=sgd", "--set: optimizer.: there is no such key. Possible are kind, learning-rate, weight-decay, l1, decay-biases, clip-norm, clip-value, beta1, beta2, epsilon, schedule.")]
+    [InlineData("optimizer..kind=sgd", "--set: optimizer.: there is no such key. Possible are kind, learning-rate, weight-decay, l1, l1-zeros, decay-biases, clip-norm, clip-value, beta1, beta2, epsilon, schedule.")]
     [InlineData("optimizer=sgd", "--set: optimizer: 'sgd' is not a section. Write keys under it, such as optimizer: { kind: adam }.")]
     [InlineData("model.layers.7.linear=3", "--set: model.layers.7.linear: '7' is no place in model.layers, a list of 4. Write a number from 0 to 3, or the whole list.")]
     [InlineData("model.layers.-1.linear=3", "--set: model.layers.-1.linear: '-1' is no place in model.layers, a list of 4. Write a number from 0 to 3, or the whole list.")]

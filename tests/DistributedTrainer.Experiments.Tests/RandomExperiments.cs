@@ -78,7 +78,7 @@ internal static class RandomExperiments
             static (factor, patience, threshold, minimum) => (ScheduleOptions)new ReduceOnPlateauScheduleOptions(factor, patience, threshold, minimum)));
 
     private static readonly Gen<OptimizerOptions> Optimizer = Gen.Select(
-        Gen.Select(Gen.Enum<OptimizerKind>(), Positive, Positive, Positive, Flag),
+        Gen.Select(Gen.Enum<OptimizerKind>(), Positive, Positive, Positive, Flag, Flag),
         Gen.Select(One<double?>([null, 0.5, 1]), One<double?>([null, 0.1, 10]), Schedule),
         Gen.Select(BelowOne, BelowOne, Positive),
         static (rule, more, own) => Own(
@@ -88,6 +88,7 @@ internal static class RandomExperiments
                 LearningRate = rule.Item2,
                 WeightDecay = rule.Item3,
                 L1 = rule.Item4,
+                L1Zeros = rule.Item6,
                 DecayBiases = rule.Item5,
                 ClipNorm = more.Item1,
                 ClipValue = more.Item2,

@@ -66,6 +66,7 @@ public sealed class RoundTripTests
               learning-rate: 0.001
               weight-decay: 0
               l1: 0
+              l1-zeros: false
               decay-biases: false
               clip-norm: null
               clip-value: null

@@ -185,7 +185,7 @@ public sealed class ProtocolSerializerTests : IDisposable
     public void Any_finite_number_keeps_its_bits() =>
         Gen.Double.Sample(number =>
         {
-            var evaluated = new Partitions.Evaluated(new RunId("r"), new StepId(1), new SetSums(number, 1, 1), new SetSums(0, 0, 0), new StepId(0), true);
+            var evaluated = new Partitions.Evaluated(new RunId("r"), new StepId(1), new SetSums(number, 1, 1), new SetSums(0, 0, 0), [new LayerUnits("1", "tanh", 8, null, 0)], new StepId(0), true);
             Samples.AssertSame(evaluated, _serializer.FromBinary(_serializer.ToBinary(evaluated), _serializer.Manifest(evaluated)));
         }, seed: "0000KOIPZAL3", iter: 5_000, threads: 1);
 

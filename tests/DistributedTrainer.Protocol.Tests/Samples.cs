@@ -27,7 +27,7 @@ internal static class Samples
         new Partitions.Fence(Run, Partition, Generation),
         new Partitions.Fenced(Run, Partition, Generation, new StepId(99)),
         new Partitions.StepsApplied(Run, new StepId(98), [12.5, 0.1], [128, 64], [0.01, 0.001], [1_700_000_000_000_000, 1_700_000_000_000_312], 1_000_000),
-        new Partitions.Evaluated(Run, new StepId(100), new SetSums(1.25, 97, 100), new SetSums(2.5, 190, 200), new StepId(80), false),
+        new Partitions.Evaluated(Run, new StepId(100), new SetSums(1.25, 97, 100), new SetSums(2.5, 190, 200), [new LayerUnits("1", "relu", 128, 37, 40)], new StepId(80), false),
         new Partitions.Failed(Run, new StepId(100), "loss is not a number"),
         new Partitions.LinkLost(Run, Worker, "the peer closed the connection"),
         new Workers.Assign(Run, Worker, Generation, new StepId(100), [0, 2], [new Workers.Route(Partition, Node, "host", 1234, Addresses)]),

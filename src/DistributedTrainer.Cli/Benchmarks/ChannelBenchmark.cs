@@ -53,7 +53,7 @@ internal sealed class ChannelBenchmark(string transport, int bytes, int windows,
 
     private ChannelRate Measure(IReadOnlyList<string> addresses, bool sameProcess)
     {
-        var address = TransportSelector.Choose(transport, addresses, sameProcess, sameHost: true);
+        var address = TransportSelector.Choose(transport, addresses, sameProcess, sameHost: true)[0];
         var used = address[..address.IndexOf(':', StringComparison.Ordinal)];
         var end = new AskingEnd();
         MediumRate rate;

@@ -140,7 +140,7 @@ internal sealed class TrainBenchmark(TrainSettings settings, Action<string> say,
     private string TransportOf(Submissions.View view)
     {
         var server = view.Nodes.First(static node => node.Role == "server" && node.Costs is not null);
-        var address = TransportSelector.Choose(settings.Transport, server.DataAddresses, sameProcess: settings.InProcess, sameHost: true);
+        var address = TransportSelector.Choose(settings.Transport, server.DataAddresses, sameProcess: settings.InProcess, sameHost: true)[0];
         return address[..address.IndexOf(':', StringComparison.Ordinal)];
     }
 }

@@ -3,6 +3,7 @@ using System.Globalization;
 using DistributedTrainer.Cli.Views;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Engine.Metrics;
+using DistributedTrainer.Experiments;
 
 namespace DistributedTrainer.Cli.Commands;
 
@@ -78,6 +79,7 @@ internal static class EvaluateCommand
         evaluation.Regression?.MeanSquaredError,
         evaluation.Regression?.MeanAbsoluteError,
         evaluation.Regression?.RSquared,
+        Units = evaluation.Units.Select(static layer => new { layer.Layer, Function = ExperimentNames.Of(layer.Function), layer.Units, layer.Dead, layer.Saturated, layer.SaturatedValues }),
     };
 
     private static void Print(Evaluation evaluation, IReadOnlyList<string> classes)
@@ -106,6 +108,26 @@ internal static class EvaluateCommand
                     confusion.F1(c).ToString("0.0000", CultureInfo.InvariantCulture),
                     .. Enumerable.Range(0, classes.Count).Select(predicted => confusion[c, predicted].ToString(CultureInfo.InvariantCulture)),
                 ])]);
+        }
+
+        if (evaluation.Units.Count > 0)
+        {
+            Console.WriteLine();
+            Tables.Print(
+                ["layer", "function", "units", "dead", "saturated", "values with a small slope"],
+                [.. evaluation.Units.Select(static layer => (string[])
+                [
+                    layer.Layer,
+                    ExperimentNames.Of(layer.Function),
+                    layer.Units.ToString(CultureInfo.InvariantCulture),
+                    layer.Dead?.ToString(CultureInfo.InvariantCulture) ?? "-",
+                    layer.Saturated.ToString(CultureInfo.InvariantCulture),
+                    layer.SaturatedValues.ToString("0.0%", CultureInfo.InvariantCulture),
+                ])]);
+            foreach (var layer in evaluation.Units.Where(static layer => layer.Dead > 0))
+            {
+                Console.WriteLine($"Warning: {Texts.DeadUnits(layer.Layer, ExperimentNames.Of(layer.Function), layer.Dead!.Value, layer.Units, $"all {evaluation.Rows} rows")}");
+            }
         }
 
         void Add(string name, double? value, string format)

@@ -106,8 +106,8 @@ internal static class InspectCommand
             [
                 (["what", "value"], facts),
                 (["layer", "kind", "output", "parameters"], [.. layers.Select(static layer => (string[])[Number(layer.Place), layer.Kind, layer.Output.ToString(), Number(layer.Parameters)])]),
-                (["tensor", "shape", "numbers", "smallest", "largest", "mean", "deviation"],
-                    [.. figures.Select(static tensor => (string[])[tensor.Name, tensor.Shape, Number(tensor.Elements), Short(tensor.Minimum), Short(tensor.Maximum), Short(tensor.Mean), Short(tensor.Deviation)])]),
+                (["tensor", "shape", "numbers", "zeros", "smallest", "largest", "mean", "deviation"],
+                    [.. figures.Select(static tensor => (string[])[tensor.Name, tensor.Shape, Number(tensor.Elements), Number(tensor.Zeros), Short(tensor.Minimum), Short(tensor.Maximum), Short(tensor.Mean), Short(tensor.Deviation)])]),
                 (["result", "value"], result is null ? [] : [.. Summary.Rows(result).Select(static row => (string[])[row.Name, row.Value])]),
             ]);
     }
@@ -192,7 +192,7 @@ internal static class InspectCommand
     }
 
     /// <summary>Figures of one tensor, in float64 in the order of its elements.</summary>
-    private sealed record Figures(string Name, string Shape, int Elements, double Minimum, double Maximum, double Mean, double Deviation)
+    private sealed record Figures(string Name, string Shape, int Elements, int Zeros, double Minimum, double Maximum, double Mean, double Deviation)
     {
         public static Figures Of(NamedTensor tensor)
         {
@@ -210,7 +210,7 @@ internal static class InspectCommand
                 squares += (value - mean) * (value - mean);
             }
 
-            return new Figures(tensor.Name, tensor.Shape.ToString(), values.Length, minimum, maximum, mean, Math.Sqrt(squares / values.Length));
+            return new Figures(tensor.Name, tensor.Shape.ToString(), values.Length, values.Count(0f), minimum, maximum, mean, Math.Sqrt(squares / values.Length));
         }
     }
 }

@@ -53,6 +53,17 @@ internal static class Summary
             }
         }
 
+        // They are those of the validation rows where there are any.
+        var set = metrics.TryGetProperty("validationLoss", out _) ? "the whole validation set" : "the whole test set";
+        foreach (var layer in result.TryGetProperty("units", out var units) ? units.EnumerateArray() : default)
+        {
+            if (layer.TryGetProperty("dead", out var dead) && dead.GetInt32() > 0)
+            {
+                rows.Add(("dead units", Texts.DeadUnits(
+                    layer.GetProperty("layer").GetString()!, layer.GetProperty("function").GetString()!, dead.GetInt32(), layer.GetProperty("units").GetInt32(), set)));
+            }
+        }
+
         rows.Add(("rows per second", Number(result, "rowsPerSecond", "#,0")));
         rows.Add(("seconds", Number(result, "seconds", "0.00")));
         foreach (var recovery in result.GetProperty("recoveries").EnumerateArray())

@@ -18,6 +18,10 @@ internal static class Texts
 
     public static string Loss(double loss) => double.IsNaN(loss) ? "-" : loss.ToString("0.0000", CultureInfo.InvariantCulture);
 
+    /// <summary>What a person wants to know of dead units.</summary>
+    public static string DeadUnits(string layer, string function, int dead, int units, string rows) =>
+        $"layer {layer} {function}: {dead} of {units} units were 0 on {rows}. Lower optimizer.learning-rate, put batch-norm before the layer, or write leaky-relu.";
+
     /// <summary>Time left at the speed of the last seconds; empty while nothing is known of it.</summary>
     public static string TimeLeft(Submissions.View view) =>
         view.StepsPerSecond <= 0 ? "" : TimeSpan.FromSeconds((view.Steps - view.Step) / view.StepsPerSecond) is var left && left.TotalMinutes >= 1

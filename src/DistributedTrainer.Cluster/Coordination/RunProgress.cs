@@ -22,7 +22,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
     private TimeSpan? _beganAt;
     private long? _firstApplied;
     private TimeSpan _lastAt;
-    private (long Version, SetSums? Validation, SetSums? Test) _best;
+    private (long Version, SetSums? Validation, SetSums? Test, LayerUnits[]? Units) _best;
 
     public long Step { get; private set; }
 
@@ -35,6 +35,9 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
     public SetSums? Validation { get; private set; }
 
     public SetSums? Test { get; private set; }
+
+    /// <summary>The activation layers on the validation rows, or else the test rows; null where neither was evaluated, or there are no such layers.</summary>
+    public LayerUnits[]? Units { get; private set; }
 
     public bool Finished { get; private set; }
 
@@ -88,10 +91,11 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
         var version = evaluated.Version.Value;
         Validation = evaluated.Validation.Rows > 0 ? evaluated.Validation : null;
         Test = evaluated.Test.Rows > 0 ? evaluated.Test : null;
+        Units = evaluated.Units.Length > 0 ? evaluated.Units : null;
         Finished = evaluated.Last;
         if (evaluated.Best.Value == version)
         {
-            _best = (version, Validation, Test);
+            _best = (version, Validation, Test, Units);
         }
 
         if (Validation is not null || Test is not null)
@@ -104,12 +108,13 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
                 ValidationAccuracy = Accuracy(Validation),
                 TestLoss = Mean(Test),
                 TestAccuracy = Accuracy(Test),
+                Units,
             });
         }
 
         if (Finished && plan.EarlyStopping is { RestoreBest: true } && _best.Version > 0)
         {
-            (KeptVersion, Validation, Test) = _best;
+            (KeptVersion, Validation, Test, Units) = _best;
         }
         else
         {
@@ -199,6 +204,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             TestLoss = Mean(Test),
             TestAccuracy = Accuracy(Test),
         },
+        Units,
         // From the first assignment to the last step: without the start of the processes.
         RowsPerSecond = _beganAt is { } began && _lastAt > began ? Math.Round(_rows / (_lastAt - began).TotalSeconds) : 0,
         Seconds = Math.Round((now - StartedAt).TotalSeconds, 3),

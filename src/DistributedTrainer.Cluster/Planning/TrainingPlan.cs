@@ -74,6 +74,9 @@ internal sealed class TrainingPlan
     /// <summary>SHA-256 of everything that was read from files: shows whether two nodes read the same.</summary>
     public string InputsSha256 => _start is null ? Data.Dataset.Sha256 : $"{Data.Dataset.Sha256}+{_start.Sha256}";
 
+    /// <summary>The rows over which dead and saturated units are counted: those of each evaluation, or of the last one where nothing is held back for validation.</summary>
+    public Subset UnitRows => Data.Validation.Rows > 0 ? Data.Validation : Data.Test;
+
     public bool IsClassification => Data.Dataset.Task == DataTask.Classification;
 
     public string Transport => Experiment.Cluster.Transport switch
@@ -171,6 +174,7 @@ internal sealed class TrainingPlan
         {
             WeightDecay = decays ? (float)options.WeightDecay : 0,
             L1 = decays ? (float)options.L1 : 0,
+            L1Zeros = decays && options.L1Zeros,
             ClipValue = (float)(options.ClipValue ?? double.PositiveInfinity),
         };
     }

@@ -1,29 +1,43 @@
+using System.Runtime.InteropServices;
 using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Engine.Reduction;
+using DistributedTrainer.Experiments;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cluster.Servers;
 
-/// <summary>Loss, right answers and rows of a shard's validation and test rows, as workers send them.</summary>
-internal sealed class EvaluationSums
+/// <summary>What a shard's validation and test rows give, as workers send it: sums, and marks of the units of activation layers.</summary>
+/// <param name="units">Units of the model.</param>
+internal sealed class EvaluationSums(int units)
 {
-    public const int Bytes = 6 * sizeof(double);
+    private const int Sums = 6 * sizeof(double);
+
+    /// <summary>All of it, as it travels.</summary>
+    public byte[] Payload { get; } = new byte[BytesFor(units)];
 
     /// <summary>Validation loss, right answers, rows; then the same of the test rows. Counts below 2^53 are exact.</summary>
-    public double[] Values { get; } = new double[6];
+    public Span<double> Values => MemoryMarshal.Cast<byte, double>(Payload.AsSpan(0, Sums));
+
+    /// <summary>A byte for each unit, see <see cref="ActivationSlot"/>.</summary>
+    public Span<byte> Units => Payload.AsSpan(Sums);
 
     public SetSums Validation => new(Values[0], (long)Values[1], (long)Values[2]);
 
     public SetSums Test => new(Values[3], (long)Values[4], (long)Values[5]);
+
+    /// <summary>How many bytes they are.</summary>
+    public static int BytesFor(int units) => Sums + units;
 }
 
 /// <summary>What an evaluation led to.</summary>
 /// <param name="Version">The version that was evaluated.</param>
 /// <param name="Sums">Of all shards.</param>
+/// <param name="Units">The activation layers over the rows of <see cref="TrainingPlan.UnitRows"/>; empty where they were not evaluated.</param>
 /// <param name="BestVersion">The best one so far.</param>
 /// <param name="Last">Whether training ends here.</param>
-internal sealed record EvaluationOutcome(long Version, EvaluationSums Sums, long BestVersion, bool Last);
+internal sealed record EvaluationOutcome(long Version, EvaluationSums Sums, LayerUnits[] Units, long BestVersion, bool Last);
 
 /// <summary>Gathers the evaluation of one parameter version over all shards, judges it, and lets the workers go on.</summary>
 internal sealed class EvaluationBoard(TrainingPlan plan, Action<EvaluationOutcome> evaluated)
@@ -38,7 +52,11 @@ internal sealed class EvaluationBoard(TrainingPlan plan, Action<EvaluationOutcom
     private long _version = -1;
     private bool _done;
 
-    public int Shards => plan.Shards;
+    /// <summary>A place for a shard's evaluation; null where the frame holds none of this run.</summary>
+    public EvaluationSums? Reserve(in FrameHeader frame) =>
+        frame.PayloadBytes == EvaluationSums.BytesFor(plan.Model.Units) && frame.Level == 0 && frame.Index >= 0 && frame.Index < plan.Shards
+            ? new EvaluationSums(plan.Model.Units)
+            : null;
 
     /// <summary>
     /// The answer to a worker that evaluates what the others have evaluated already. Another partition may still gather
@@ -48,7 +66,7 @@ internal sealed class EvaluationBoard(TrainingPlan plan, Action<EvaluationOutcom
     {
         lock (_gate)
         {
-            return frame.Step == _version && _done ? VerdictOn(frame) : frame with { Kind = FrameKind.Verdict, Count = 0, Flags = 0, PayloadBytes = 0 };
+            return frame.Step == _version && _done ? VerdictOn(frame) : NoVerdict(frame);
         }
     }
 
@@ -96,9 +114,19 @@ internal sealed class EvaluationBoard(TrainingPlan plan, Action<EvaluationOutcom
             _waiting.Clear();
             if (first)
             {
-                evaluated(new EvaluationOutcome(_version, total, _judge.Verdict.BestVersion, _judge.Stops || _version == plan.TotalSteps));
+                evaluated(new EvaluationOutcome(_version, total, UnitsOf(total), _judge.Verdict.BestVersion, _judge.Stops || _version == plan.TotalSteps));
             }
         }
+    }
+
+    /// <summary>The answer where nothing follows: the worker may go on.</summary>
+    public static FrameHeader NoVerdict(in FrameHeader frame) => frame with { Kind = FrameKind.Verdict, Count = 0, Flags = 0, PayloadBytes = 0 };
+
+    private LayerUnits[] UnitsOf(EvaluationSums total)
+    {
+        var seen = plan.Data.Validation.Rows > 0 ? total.Validation.Rows : total.Test.Rows;
+        return seen == 0 ? [] : [.. plan.Model.Activations.Select(slot => new LayerUnits(
+            slot.Layer, ExperimentNames.Of(slot.Function), slot.Units, slot.DeadIn(total.Units), slot.SaturatedIn(total.Units)))];
     }
 
     private FrameHeader VerdictOn(in FrameHeader frame) =>
@@ -109,6 +137,11 @@ internal sealed class EvaluationBoard(TrainingPlan plan, Action<EvaluationOutcom
         for (var i = 0; i < left.Values.Length; i++)
         {
             left.Values[i] += right.Values[i];
+        }
+
+        for (var unit = 0; unit < left.Units.Length; unit++)
+        {
+            left.Units[unit] |= right.Units[unit];
         }
     }
 }

@@ -53,7 +53,7 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
             Report();
             var outcome = evaluation.Outcome;
             _coordinator.Tell(
-                new Partitions.Evaluated(_run, new StepId(outcome.Version), outcome.Sums.Validation, outcome.Sums.Test, new StepId(outcome.BestVersion), outcome.Last), Self);
+                new Partitions.Evaluated(_run, new StepId(outcome.Version), outcome.Sums.Validation, outcome.Sums.Test, outcome.Units, new StepId(outcome.BestVersion), outcome.Last), Self);
         });
         Receive<StepFailed>(failed =>
         {

@@ -61,19 +61,18 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                     }
 
                     break;
-                case FrameKind.Evaluation when run.Evaluations is { } board && header.PayloadBytes == EvaluationSums.Bytes
-                    && header.Level == 0 && header.Index >= 0 && header.Index < board.Shards && header.Step == partition.Version:
-                    _evaluation = new EvaluationSums();
-                    return MemoryMarshal.AsBytes(_evaluation.Values.AsSpan());
+                case FrameKind.Evaluation when header.Step < partition.Version:
+                    // Everybody else has gone on: so may this worker.
+                    channel.Post(run.Evaluations?.Late(header) ?? EvaluationBoard.NoVerdict(header), new OwnBytes([]));
+                    return [];
                 case FrameKind.Evaluation:
-                    if (header.Step < partition.Version)
+                    _evaluation = header.Step == partition.Version ? run.Evaluations?.Reserve(header) : null;
+                    if (_evaluation is not null)
                     {
-                        // Everybody else has gone on: so may this worker.
-                        channel.Post(run.Evaluations?.Late(header) ?? header with { Kind = FrameKind.Verdict, Count = 0, Flags = 0, PayloadBytes = 0 }, new OwnBytes([]));
-                        return [];
+                        return _evaluation.Payload;
                     }
 
-                    refusal = $"the evaluation of version {header.Step}, shard {header.Index}, does not fit version {partition.Version}";
+                    refusal = $"the evaluation of version {header.Step}, shard {header.Index}, with {header.PayloadBytes} bytes does not fit version {partition.Version}";
                     break;
                 case FrameKind.Pull:
                     // No payload: it is answered when it is complete.

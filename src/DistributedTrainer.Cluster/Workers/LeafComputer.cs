@@ -2,6 +2,7 @@ using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Data;
 using DistributedTrainer.Engine.Autograd;
+using DistributedTrainer.Engine.Diagnostics;
 using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Engine.Reduction;
@@ -20,6 +21,7 @@ internal sealed class LeafComputer
 
     private readonly TrainingPlan _plan;
     private readonly Workspace _workspace;
+    private readonly UnitActivity _activity;
     private readonly LeafBufferPool _pool;
     private readonly TreeGather<LeafBuffer> _nodes;
     private readonly Dictionary<int, ShardOrder> _orders = [];
@@ -31,6 +33,7 @@ internal sealed class LeafComputer
     {
         _plan = plan;
         _workspace = plan.Model.CreateWorkspace(plan.Loss, Math.Max(EvaluationRows, plan.BatchSize));
+        _activity = new UnitActivity(_workspace);
         _augmenter = plan.Augmentation.Length > 0 ? new Augmenter(plan.Augmentation) : null;
         _pool = new LeafBufferPool(plan.Model.Layout.Length);
         _nodes = new TreeGather<LeafBuffer>(new FixedTree(plan.Shards), AddIntoLeft, _pool.Return);
@@ -98,16 +101,18 @@ internal sealed class LeafComputer
         return rows;
     }
 
-    /// <summary>Validation rows of the shard, and with the last version its test rows too.</summary>
+    /// <summary>Validation rows of the shard, and with the last version its test rows too; the units' marks are those of <see cref="TrainingPlan.UnitRows"/>.</summary>
     public EvaluationSums Evaluate(int shard, bool withTest)
     {
-        var sums = new EvaluationSums();
-        Evaluate(_plan.Data.Validation, shard, sums.Values.AsSpan(0, 3));
+        var sums = new EvaluationSums(_plan.Model.Units);
+        _activity.Clear();
+        Evaluate(_plan.Data.Validation, shard, sums.Values[..3]);
         if (withTest)
         {
-            Evaluate(_plan.Data.Test, shard, sums.Values.AsSpan(3, 3));
+            Evaluate(_plan.Data.Test, shard, sums.Values[3..]);
         }
 
+        _activity.MarkIn(sums.Units);
         return sums;
     }
 
@@ -127,6 +132,10 @@ internal sealed class LeafComputer
             into[0] += sums.Loss;
             into[1] += sums.Correct;
             into[2] += sums.Rows;
+            if (ReferenceEquals(subset, _plan.UnitRows))
+            {
+                _activity.Add(count);
+            }
         }
     }
 

@@ -67,7 +67,7 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
     }
 
     public void PushEvaluation(long generation, long version, int shard, EvaluationSums sums) =>
-        Send(Header(FrameKind.Evaluation, generation, version, 0) with { Index = shard }, MemoryMarshal.AsBytes(sums.Values.AsSpan()));
+        Send(Header(FrameKind.Evaluation, generation, version, 0) with { Index = shard }, sums.Payload);
 
     /// <summary>Asks for a version, once; it comes as soon as it is there.</summary>
     public void Pull(long generation, long version)

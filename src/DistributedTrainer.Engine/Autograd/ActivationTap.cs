@@ -1,20 +1,21 @@
-using DistributedTrainer.Engine.Layers;
+using DistributedTrainer.Engine.Models;
 
 namespace DistributedTrainer.Engine.Autograd;
 
-/// <summary>An operation y = f(x) element by element, whose slopes can be asked for.</summary>
+/// <summary>An operation y = f(x) element by element, whose units can be watched.</summary>
 internal interface IElementWise
 {
-    /// <summary>f'(x) at the first rows of the last forward pass.</summary>
+    /// <summary>Takes the first rows of the last forward pass into the largest |y| and |f'(x)| of each unit so far.</summary>
     /// <param name="rows">B.</param>
-    /// <param name="ones">Ones (B,C).</param>
-    /// <param name="slopes">f'(x) (B,C), overwritten.</param>
-    void Derivative(int rows, ReadOnlySpan<float> ones, Span<float> slopes);
+    /// <param name="places">Values of a unit in a row.</param>
+    /// <param name="values">Largest |y| (units), raised.</param>
+    /// <param name="slopes">Largest |f'(x)| (units), raised.</param>
+    /// <param name="flat">A slope below this is counted.</param>
+    /// <returns>How many values have a smaller slope.</returns>
+    long AddExtremes(int rows, int places, Span<float> values, Span<float> slopes, float flat);
 }
 
 /// <summary>An activation layer of a graph.</summary>
-/// <param name="Path">Where it stands, such as "1" or "3.body.1".</param>
-/// <param name="Function">Which.</param>
-/// <param name="Slopes">Gives f'.</param>
-/// <param name="Output">y.</param>
-internal sealed record ActivationTap(string Path, Activation Function, IElementWise Slopes, Variable Output);
+/// <param name="Slot">Which.</param>
+/// <param name="Operation">What computes it.</param>
+internal sealed record ActivationTap(ActivationSlot Slot, IElementWise Operation);

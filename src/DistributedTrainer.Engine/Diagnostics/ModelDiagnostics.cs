@@ -76,17 +76,17 @@ public sealed record ModelDiagnostics(IReadOnlyList<ActivationStatistics> Activa
         return new ModelDiagnostics(OfActivations(model, workspace, examples), OfParameters(model, workspace, examples, seed));
     }
 
-    private static List<ActivationStatistics> OfActivations(Model model, Workspace workspace, Examples examples)
+    private static IReadOnlyList<ActivationStatistics> OfActivations(Model model, Workspace workspace, Examples examples)
     {
-        var counts = workspace.Activations.Select(tap => new UnitCounts(tap, workspace.MaximumRows)).ToArray();
+        var activity = new UnitActivity(workspace);
         foreach (var (first, rows) in Batches(model, workspace, examples))
         {
             examples.Gather(first, rows, workspace);
             workspace.Predict(rows);
-            Array.ForEach(counts, count => count.Add(rows));
+            activity.Add(rows);
         }
 
-        return [.. counts.Select(static count => count.Result())];
+        return activity.Statistics();
     }
 
     private static List<ParameterStatistics> OfParameters(Model model, Workspace workspace, Examples examples, ulong seed)
@@ -119,55 +119,5 @@ public sealed record ModelDiagnostics(IReadOnlyList<ActivationStatistics> Activa
         {
             yield return (first, Math.Min(workspace.MaximumRows, rows - first));
         }
-    }
-
-    /// <summary>Counts over the units of one layer.</summary>
-    private sealed class UnitCounts
-    {
-        private readonly ActivationTap _tap;
-        private readonly int _places;
-        private readonly bool[] _alive;
-        private readonly bool[] _steep;
-        private readonly float[] _ones;
-        private readonly float[] _slopes;
-        private long _values;
-        private long _saturatedValues;
-
-        public UnitCounts(ActivationTap tap, int maximumRows)
-        {
-            _tap = tap;
-            var units = tap.Output.Shape.Rank == 3 ? tap.Output.Shape[0] : tap.Output.Columns;
-            _places = tap.Output.Columns / units;
-            (_alive, _steep) = (new bool[units], new bool[units]);
-            _ones = new float[maximumRows * tap.Output.Columns];
-            _slopes = new float[_ones.Length];
-            Array.Fill(_ones, 1);
-        }
-
-        public void Add(int rows)
-        {
-            var outputs = _tap.Output.Value(rows);
-            var slopes = _slopes.AsSpan(0, outputs.Length);
-            _tap.Slopes.Derivative(rows, _ones.AsSpan(0, outputs.Length), slopes);
-            for (var i = 0; i < outputs.Length; i++)
-            {
-                // A NaN is neither dead nor saturated.
-                var unit = i % _tap.Output.Columns / _places;
-                var saturated = Math.Abs(slopes[i]) < SaturationSlope;
-                _alive[unit] |= outputs[i] != 0;
-                _steep[unit] |= !saturated;
-                _saturatedValues += saturated ? 1 : 0;
-            }
-
-            _values += outputs.Length;
-        }
-
-        public ActivationStatistics Result() => new(
-            _tap.Path,
-            _tap.Function,
-            _alive.Length,
-            _tap.Function is Activation.Sigmoid or Activation.Tanh or Activation.Softplus ? null : _alive.Count(static alive => !alive),
-            _steep.Count(static steep => !steep),
-            (double)_saturatedValues / _values);
     }
 }

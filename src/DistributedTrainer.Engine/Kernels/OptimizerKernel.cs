@@ -61,10 +61,14 @@ internal static class OptimizerKernel
         Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t);
     }
 
-    private interface IGradient
+    /// <summary>How the penalty acts before and after the update.</summary>
+    private interface IPenalty
     {
-        /// <summary>g from the summed gradient and the weight.</summary>
-        Vector512<float> Of(Vector512<float> sum, Vector512<float> w);
+        /// <summary>g of the gradient summed over rows.</summary>
+        Vector512<float> Gradient(Vector512<float> sum, Vector512<float> w);
+
+        /// <summary>The weight that may follow w, given the one that the update asks for.</summary>
+        Vector512<float> Held(Vector512<float> updated, Vector512<float> w, Vector512<float> g);
     }
 
     private static void Run<TUpdate>(
@@ -84,7 +88,11 @@ internal static class OptimizerKernel
             throw new ArgumentException($"optimizer: step {step.Step} has {step.Rows} rows, it needs one at least. Leave out a step without rows.");
         }
 
-        if (step.IsPlain)
+        if (step.L1Zeros)
+        {
+            Run(update, new OrthantLanes(step), weights, gradientSum, state0, state1, updated);
+        }
+        else if (step.IsPlain)
         {
             Run(update, new MeanLanes(step), weights, gradientSum, state0, state1, updated);
         }
@@ -95,16 +103,16 @@ internal static class OptimizerKernel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static unsafe void Run<TUpdate, TGradient>(
+    private static unsafe void Run<TUpdate, TPenalty>(
         TUpdate update,
-        TGradient gradient,
+        TPenalty penalty,
         ReadOnlySpan<float> weights,
         ReadOnlySpan<float> gradientSum,
         Span<float> state0,
         Span<float> state1,
         Span<float> updated)
         where TUpdate : struct, IUpdate
-        where TGradient : struct, IGradient
+        where TPenalty : struct, IPenalty
     {
         fixed (float* pw = weights, pg = gradientSum, ps = state0, pt = state1, pu = updated)
         {
@@ -114,7 +122,8 @@ internal static class OptimizerKernel
                 var w = Vector512.Load(pw + i);
                 var s = TUpdate.States > 0 ? Vector512.Load(ps + i) : default;
                 var t = TUpdate.States > 1 ? Vector512.Load(pt + i) : default;
-                update.Apply(w, gradient.Of(Vector512.Load(pg + i), w), ref s, ref t).Store(pu + i);
+                var g = penalty.Gradient(Vector512.Load(pg + i), w);
+                penalty.Held(update.Apply(w, g, ref s, ref t), w, g).Store(pu + i);
                 if (TUpdate.States > 0)
                 {
                     s.Store(ps + i);
@@ -131,7 +140,8 @@ internal static class OptimizerKernel
                 var w = VectorMap.Load(weights, i);
                 var s = TUpdate.States > 0 ? VectorMap.Load(state0, i) : default;
                 var t = TUpdate.States > 1 ? VectorMap.Load(state1, i) : default;
-                VectorMap.Store(update.Apply(w, gradient.Of(VectorMap.Load(gradientSum, i), w), ref s, ref t), updated, i);
+                var g = penalty.Gradient(VectorMap.Load(gradientSum, i), w);
+                VectorMap.Store(penalty.Held(update.Apply(w, g, ref s, ref t), w, g), updated, i);
                 if (TUpdate.States > 0)
                 {
                     VectorMap.Store(s, state0, i);
@@ -158,16 +168,19 @@ internal static class OptimizerKernel
     private static Vector512<float> Factor(in OptimizerStep step) => Vector512.Create((float)((double)step.GradientScale / step.Rows));
 
     /// <summary>g where nothing is clipped or regularised: the mean over rows, scaled.</summary>
-    private readonly struct MeanLanes(in OptimizerStep step) : IGradient
+    private readonly struct MeanLanes(in OptimizerStep step) : IPenalty
     {
         private readonly Vector512<float> _factor = Factor(step);
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public Vector512<float> Of(Vector512<float> sum, Vector512<float> w) => sum * _factor;
+        public Vector512<float> Gradient(Vector512<float> sum, Vector512<float> w) => sum * _factor;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector512<float> Held(Vector512<float> updated, Vector512<float> w, Vector512<float> g) => updated;
     }
 
-    /// <summary>g of the sum over rows: mean, scaled, clipped, then regularised.</summary>
-    private readonly struct RegularizedLanes(in OptimizerStep step) : IGradient
+    /// <summary>Mean, scaled, clipped, then regularised; any weight may follow.</summary>
+    private readonly struct RegularizedLanes(in OptimizerStep step) : IPenalty
     {
         private readonly Vector512<float> _factor = Factor(step);
         private readonly Vector512<float> _clip = Vector512.Create(step.ClipValue);
@@ -175,10 +188,48 @@ internal static class OptimizerKernel
         private readonly Vector512<float> _l2 = Vector512.Create(step.WeightDecay);
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public Vector512<float> Of(Vector512<float> sum, Vector512<float> w)
+        public Vector512<float> Gradient(Vector512<float> sum, Vector512<float> w) =>
+            Vector512.FusedMultiplyAdd(_l1, VectorMap.Sign(w), Smooth(sum, w));
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector512<float> Held(Vector512<float> updated, Vector512<float> w, Vector512<float> g) => updated;
+
+        /// <summary>g without the part of L1.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector512<float> Smooth(Vector512<float> sum, Vector512<float> w)
         {
             var clipped = Vector512.Min(Vector512.Max(sum * _factor, -_clip), _clip);
-            return Vector512.FusedMultiplyAdd(_l1, VectorMap.Sign(w), Vector512.FusedMultiplyAdd(_l2, w, clipped));
+            return Vector512.FusedMultiplyAdd(_l2, w, clipped);
+        }
+    }
+
+    /// <summary>
+    /// L1 whose zeros are exact. At w = 0 the gradient c of the rest is soft-thresholded: g = c − min(max(c, −λ₁), λ₁), which
+    /// is 0 where |c| ≤ λ₁. A step stays on its side of 0, that of w, or of −g where w is 0: beyond it the weight is 0.
+    /// Source: Andrew, Gao, "Scalable training of L1-regularized log-linear models", 2007.
+    /// </summary>
+    private readonly struct OrthantLanes(in OptimizerStep step) : IPenalty
+    {
+        private readonly RegularizedLanes _plain = new(step);
+        private readonly Vector512<float> _l1 = Vector512.Create(step.L1);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector512<float> Gradient(Vector512<float> sum, Vector512<float> w)
+        {
+            var smooth = _plain.Smooth(sum, w);
+            var atZero = smooth - Vector512.Min(Vector512.Max(smooth, -_l1), _l1);
+            return Vector512.ConditionalSelect(
+                Vector512.Equals(w, Vector512<float>.Zero), atZero, Vector512.FusedMultiplyAdd(_l1, VectorMap.Sign(w), smooth));
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector512<float> Held(Vector512<float> updated, Vector512<float> w, Vector512<float> g)
+        {
+            var side = Vector512.ConditionalSelect(Vector512.Equals(w, Vector512<float>.Zero), -VectorMap.Sign(g), VectorMap.Sign(w));
+
+            // NaN and infinity stay: a 0 in their place would hide that training has diverged.
+            var stops = Vector512.LessThanOrEqual(updated * side, Vector512<float>.Zero) & Vector512.LessThan(Vector512.Abs(updated), Vector512.Create(float.PositiveInfinity));
+            return Vector512.ConditionalSelect(stops, Vector512<float>.Zero, updated);
         }
     }
 

@@ -49,9 +49,21 @@ public enum Activation
 /// <param name="Alpha">α of elu; the others do not read it. Default 1.</param>
 public sealed record ActivationDefinition(Activation Function, float Slope = 0.01f, float Alpha = 1f) : LayerDefinition
 {
-    internal override Shape Declare(ModelDeclaration model, Shape input) => float.IsFinite(Slope) && float.IsFinite(Alpha)
-        ? input
-        : throw new ArgumentException($"{Function} (layer {model.Layer}): slope {Slope} and alpha {Alpha} must be finite numbers.");
+    internal override Shape Declare(ModelDeclaration model, Shape input)
+    {
+        if (!float.IsFinite(Slope) || !float.IsFinite(Alpha))
+        {
+            throw new ArgumentException($"{Function} (layer {model.Layer}): slope {Slope} and alpha {Alpha} must be finite numbers.");
+        }
+
+        // An element of a softmax has no slope of its own.
+        if (Function is not (Activation.Softmax or Activation.LogSoftmax))
+        {
+            model.Activation(Function, input);
+        }
+
+        return input;
+    }
 
     internal override Variable Build(ModelGraph graph, Variable x)
     {
@@ -60,7 +72,7 @@ public sealed record ActivationDefinition(Activation Function, float Slope = 0.0
         graph.Graph.Add(operation, x);
         if (operation is IElementWise function)
         {
-            graph.Graph.Activations.Add(new ActivationTap(graph.Path, Function, function, y));
+            graph.Graph.Activations.Add(new ActivationTap(graph.NextActivation(), function));
         }
 
         return y;

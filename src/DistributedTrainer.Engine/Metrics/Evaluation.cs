@@ -1,3 +1,5 @@
+using DistributedTrainer.Engine.Diagnostics;
+
 namespace DistributedTrainer.Engine.Metrics;
 
 /// <summary>What an evaluation of a model on rows with known answers gives.</summary>
@@ -25,6 +27,9 @@ public sealed record Evaluation(double Loss, long Rows)
 
     /// <summary>MSE, MAE and R²; null where targets are classes.</summary>
     public RegressionMetrics? Regression { get; init; }
+
+    /// <summary>What the units of the activation layers did on these rows: which are dead, which saturated.</summary>
+    public IReadOnlyList<ActivationStatistics> Units { get; init; } = [];
 
     /// <summary>The loss and the main metrics in one line.</summary>
     public override string ToString() => FormattableString.Invariant(

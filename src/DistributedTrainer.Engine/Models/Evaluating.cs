@@ -1,3 +1,4 @@
+using DistributedTrainer.Engine.Diagnostics;
 using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Losses;
 using DistributedTrainer.Engine.Metrics;
@@ -13,19 +14,20 @@ internal static class Evaluating
     {
         var outputs = workspace.Outputs(examples.Features.Length, out var rows);
         var loss = 0.0;
-        var at = 0;
+        var (at, activity) = (0, new UnitActivity(workspace));
         for (var first = 0; first < rows; first += workspace.MaximumRows)
         {
             var count = Math.Min(workspace.MaximumRows, rows - first);
             examples.Gather(first, count, workspace);
             workspace.Evaluate(count, out var sums);
             loss += sums.Loss;
+            activity.Add(count);
             workspace.Outputs.CopyTo(outputs.AsSpan(at));
             at += workspace.Outputs.Length;
         }
 
         Check(outputs, outputs.Length / rows);
-        var evaluation = new Evaluation(loss / rows, rows);
+        var evaluation = new Evaluation(loss / rows, rows) { Units = activity.Statistics() };
         return workspace.Loss switch
         {
             { Targets: LossTargets.Classes } => Classes(evaluation, workspace.Loss, outputs, examples.Labels.Span),

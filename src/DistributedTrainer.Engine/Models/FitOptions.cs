@@ -35,6 +35,9 @@ public sealed record FitOptions
     /// <summary>λ₁ of the penalty λ₁ ‖w‖₁ on weights. Default 0.</summary>
     public double L1 { get; init; }
 
+    /// <summary>Whether L1 makes weights exactly 0, see <see cref="OptimizerStep.L1Zeros"/>; needs <see cref="L1"/>. Default false.</summary>
+    public bool L1Zeros { get; init; }
+
     /// <summary>Whether both penalties apply to biases and batch-norm parameters too. Default false.</summary>
     public bool DecayBiases { get; init; }
 
@@ -69,6 +72,7 @@ public sealed record FitOptions
         Require(BatchSize >= 1, $"BatchSize is {BatchSize}, it must be at least 1.");
         Require(double.IsFinite(WeightDecay) && WeightDecay >= 0, $"WeightDecay is {WeightDecay}, it must be 0 or more.");
         Require(double.IsFinite(L1) && L1 >= 0, $"L1 is {L1}, it must be 0 or more.");
+        Require(!L1Zeros || L1 > 0, $"L1Zeros needs an L1 above 0, it is {L1}.");
         Require(ClipNorm is null or > 0, $"ClipNorm is {ClipNorm}, it must be above 0, or null for none.");
         Require(Leaves >= 1 && Leaves <= Math.Min(rows, BatchSize), $"Leaves is {Leaves}, it must be from 1 to the rows of a batch, {Math.Min(rows, BatchSize)}.");
         Require(Validation is not null || EarlyStopping is null, "EarlyStopping needs Validation rows.");

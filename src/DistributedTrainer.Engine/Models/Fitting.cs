@@ -61,7 +61,7 @@ internal sealed class Fitting
             rate = _options.Schedule.Rate(_options.Plateau?.Rate(_options.LearningRate, _plateau.Reductions) ?? _options.LearningRate, _step);
             var (count, leaves) = _order.Take(step, _rows, _segments);
             _training.Gather(_rows.AsSpan(0, count), _workspace);
-            var settings = new OptimizerStep(_step, (float)rate, count) { WeightDecay = (float)_options.WeightDecay, L1 = (float)_options.L1 };
+            var settings = new OptimizerStep(_step, (float)rate, count) { WeightDecay = (float)_options.WeightDecay, L1 = (float)_options.L1, L1Zeros = _options.L1Zeros };
             var sums = _trainer.Step(_segments.AsSpan(0, leaves), settings, _options.ClipNorm, _options.DecayBiases);
             (loss, rows, _step) = (loss + sums.Loss, rows + sums.Rows, _step + 1);
         }

@@ -105,7 +105,7 @@ internal sealed class LocalTrainer
         {
             var weights = _workspace.Parameters.Slice(slot.Offset, slot.Shape.Elements);
             _optimizer.Update(
-                slot.Decays || decayAll ? settings : settings with { WeightDecay = 0, L1 = 0 },
+                slot.Decays || decayAll ? settings : settings with { WeightDecay = 0, L1 = 0, L1Zeros = false },
                 weights,
                 slot.In(total.Gradient),
                 _state.Length > 0 ? slot.In(_state[0]) : [],

@@ -21,6 +21,7 @@ public sealed class Model
         Layout = declaration.Parameters;
         Buffers = declaration.Buffers;
         BatchNorms = declaration.BatchNorms;
+        Activations = declaration.Activations;
     }
 
     /// <summary>Shape of one input row.</summary>
@@ -37,6 +38,12 @@ public sealed class Model
 
     /// <summary>The batch-norm layers in order.</summary>
     public IReadOnlyList<BatchNormSlot> BatchNorms { get; }
+
+    /// <summary>The element-wise activation layers in order.</summary>
+    public IReadOnlyList<ActivationSlot> Activations { get; }
+
+    /// <summary>Units of all of <see cref="Activations"/>.</summary>
+    public int Units => Activations is [.., var last] ? last.FirstUnit + last.Units : 0;
 
     /// <summary>Writes the initial parameters and buffers; the same for the same seed on every machine.</summary>
     public void Initialize(Span<float> parameters, Span<float> buffers, ulong seed)

@@ -26,6 +26,7 @@ internal sealed class ModelDeclaration
     private readonly List<ParameterSlot> _parameters = [];
     private readonly List<BufferSlot> _buffers = [];
     private readonly List<BatchNormSlot> _batchNorms = [];
+    private readonly List<ActivationSlot> _activations = [];
     private int _parameterLength;
     private int _bufferLength;
 
@@ -37,6 +38,8 @@ internal sealed class ModelDeclaration
     public BufferLayout Buffers => new(_buffers);
 
     public IReadOnlyList<BatchNormSlot> BatchNorms => _batchNorms;
+
+    public IReadOnlyList<ActivationSlot> Activations => _activations;
 
     /// <summary>Declares layers in order, numbered from 0 behind the prefix.</summary>
     /// <returns>Shape of an output row of the last one.</returns>
@@ -66,6 +69,13 @@ internal sealed class ModelDeclaration
         _batchNorms.Add(new BatchNormSlot(_batchNorms.Count, channels, sync, momentum, epsilon, mean, variance, positions));
     }
 
+    public void Activation(Layers.Activation function, Shape row)
+    {
+        var (units, places) = row.Rank == 3 ? (row[0], row[1] * row[2]) : (row.Elements, 1);
+        var first = _activations is [.., var last] ? last.FirstUnit + last.Units : 0;
+        _activations.Add(new ActivationSlot(Layer, function, units, places, first));
+    }
+
     private int Buffer(string name, int channels, float start)
     {
         var offset = _bufferLength;
@@ -82,6 +92,7 @@ internal sealed class ModelGraph(Model model, int maximumRows)
     private const int FirstNested = 1 << 23;
 
     private int _batchNorms;
+    private int _activations;
     private int _nested;
 
     public Graph Graph { get; } = new(maximumRows);
@@ -104,7 +115,7 @@ internal sealed class ModelGraph(Model model, int maximumRows)
             {
                 x = linear.Build(this, x, activation);
                 Enter(prefix, ++layer);
-                Graph.Activations.Add(new ActivationTap(Path, activation.Function, x.Activation!, x));
+                Graph.Activations.Add(new ActivationTap(NextActivation(), x.Activation!));
                 continue;
             }
 
@@ -124,4 +135,6 @@ internal sealed class ModelGraph(Model model, int maximumRows)
     public ParameterSlot Parameter(string name) => model.Layout.Slots.Single(slot => slot.Name == $"{Path}.{name}");
 
     public BatchNormSlot NextBatchNorm() => model.BatchNorms[_batchNorms++];
+
+    public ActivationSlot NextActivation() => model.Activations[_activations++];
 }

@@ -52,7 +52,7 @@ public sealed class Workspace
     /// <summary>What is minimised.</summary>
     internal Loss Loss => _loss;
 
-    /// <summary>The element-wise activation layers, in order; their values are those of the last batch.</summary>
+    /// <summary>The element-wise activation layers, in order.</summary>
     internal IReadOnlyList<ActivationTap> Activations => _graph.Activations;
 
     /// <summary>Outputs of the last batch (rows, outputs).</summary>

@@ -7,9 +7,8 @@ namespace DistributedTrainer.Engine.Operations;
 internal sealed class ActivationOperation<TActivation>(TActivation function, Variable x, Variable y) : Operation, IElementWise
     where TActivation : struct, IActivation
 {
-    // f'(x) = dx where dy is 1
-    public void Derivative(int rows, ReadOnlySpan<float> ones, Span<float> slopes) =>
-        ActivationKernel.Backward(function, slopes, ones, x.Value(rows), y.Value(rows));
+    public long AddExtremes(int rows, int places, Span<float> values, Span<float> slopes, float flat) =>
+        UnitExtremes.Add(function, x.Value(rows), y.Value(rows), places, values, slopes, flat);
 
     public override void Forward(Pass pass) => ActivationKernel.Forward(function, y.Value(pass.Rows), x.Value(pass.Rows));
 

@@ -30,7 +30,7 @@ internal abstract class FusedActivation : IElementWise
     }
 
     /// <inheritdoc/>
-    public abstract void Derivative(int rows, ReadOnlySpan<float> ones, Span<float> slopes);
+    public abstract long AddExtremes(int rows, int places, Span<float> values, Span<float> slopes, float flat);
 
     /// <summary>dz = dy · f'(z) in place.</summary>
     protected abstract void Slope(Span<float> gradient, ReadOnlySpan<float> output);
@@ -46,8 +46,9 @@ internal sealed class FusedActivation<TActivation>(TActivation function, Variabl
 
     public override void BackwardInput(in LinearProduct product, ReadOnlySpan<float> output) => product.BackwardInput(function, output);
 
-    public override void Derivative(int rows, ReadOnlySpan<float> ones, Span<float> slopes) =>
-        ActivationKernel.Backward(function, slopes, ones, [], y.Value(rows));
+    // The inputs were never stored, and the derivative does not read them.
+    public override long AddExtremes(int rows, int places, Span<float> values, Span<float> slopes, float flat) =>
+        UnitExtremes.Add(function, y.Value(rows), y.Value(rows), places, values, slopes, flat);
 
     protected override void Slope(Span<float> gradient, ReadOnlySpan<float> output) =>
         ActivationKernel.Backward(function, gradient, gradient, [], output);

@@ -15,6 +15,14 @@ public readonly record struct OptimizerStep(long Step, float LearningRate, long 
     /// <summary>λ₁ of the penalty λ₁ ‖w‖₁. Default 0.</summary>
     public float L1 { get; init; }
 
+    /// <summary>
+    /// Whether L1 makes weights exactly 0. The subgradient above only makes them jump around it. With this, a weight at 0
+    /// leaves it only where the gradient c without L1 is larger than λ₁, with g = c − λ₁ sign(c), and a weight whose sign
+    /// the step would change stops at 0. Source: Andrew, Gao, "Scalable training of L1-regularized log-linear models",
+    /// 2007. Default false.
+    /// </summary>
+    public bool L1Zeros { get; init; }
+
     /// <summary>Scale of the whole gradient, which clips its global norm: <see cref="GradientNorm.Scale"/>. Default 1.</summary>
     public float GradientScale { get; init; } = 1;
 

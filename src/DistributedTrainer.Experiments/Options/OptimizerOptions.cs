@@ -15,6 +15,9 @@ public sealed record OptimizerOptions
     /// <summary>λ of the term λ ‖w‖₁, not below 0.</summary>
     public double L1 { get; init; }
 
+    /// <summary>Whether L1 makes weights exactly 0 (the orthant-wise rule of Andrew and Gao, 2007), which its plain subgradient does not; needs <see cref="L1"/>.</summary>
+    public bool L1Zeros { get; init; }
+
     /// <summary>Whether weight decay and L1 touch biases and the parameters of normalisation layers too.</summary>
     public bool DecayBiases { get; init; }
 

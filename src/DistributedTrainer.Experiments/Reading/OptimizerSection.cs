@@ -19,12 +19,17 @@ internal static class OptimizerSection
         var chosen = optimizer.Find("kind") is { } node ? optimizer.Choice<OptimizerKind>(node, optimizer.KeyOf("kind")) : defaults.Kind;
         var kind = chosen ?? defaults.Kind;
         var rate = optimizer.Number("learning-rate", defaults.LearningRate, static value => value > 0, "a number above 0");
+        var decay = optimizer.Number("weight-decay", 0, static value => value >= 0, "a number, 0 or more");
+        var before = optimizer.Problems.Count;
+        var l1 = optimizer.Number("l1", 0, static value => value >= 0, "a number, 0 or more");
+        var wrong = optimizer.Problems.Count > before;
         var options = new OptimizerOptions
         {
             Kind = kind,
             LearningRate = rate,
-            WeightDecay = optimizer.Number("weight-decay", 0, static value => value >= 0, "a number, 0 or more"),
-            L1 = optimizer.Number("l1", 0, static value => value >= 0, "a number, 0 or more"),
+            WeightDecay = decay,
+            L1 = l1,
+            L1Zeros = optimizer.Flag("l1-zeros", false),
             DecayBiases = optimizer.Flag("decay-biases", false),
             ClipNorm = Limit(optimizer, "clip-norm"),
             ClipValue = Limit(optimizer, "clip-value"),
@@ -37,6 +42,11 @@ internal static class OptimizerSection
                 : defaults.Epsilon,
             Schedule = ScheduleSection.Read(optimizer, rate),
         };
+        if (options is { L1Zeros: true, L1: 0 } && !wrong)
+        {
+            optimizer.Problems.Add(optimizer.Find("l1-zeros"), optimizer.KeyOf("l1-zeros"), "without l1 there is nothing that makes weights 0. Write l1: 0.001 beside it, or remove it.");
+        }
+
         Owners.RefuseForeign(optimizer, chosen);
         optimizer.RefuseUnknown();
         return options;

@@ -67,7 +67,7 @@ public sealed class PartitionActorTests : ActorTest
     public void Steps_are_told_before_an_evaluation_and_before_a_failure()
     {
         _events.StepApplied(0, 1, 30, 0.5f);
-        _events.Evaluated(new EvaluationOutcome(1, new EvaluationSums(), 1, false));
+        _events.Evaluated(new EvaluationOutcome(1, new EvaluationSums(0), [new LayerUnits("1", "relu", 8, 2, 2)], 1, false));
         Assert.Equal(0, _coordinator.ExpectMsg<Partitions.StepsApplied>().First.Value);
         Assert.Equal(1, _coordinator.ExpectMsg<Partitions.Evaluated>().Version.Value);
         _events.StepApplied(1, double.MaxValue, 30, 0.5f);

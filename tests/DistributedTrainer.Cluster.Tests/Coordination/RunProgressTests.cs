@@ -84,11 +84,11 @@ public sealed class RunProgressTests : IDisposable
     [Fact]
     public void An_evaluation_finishes_the_run_only_at_the_last_version()
     {
-        _progress.Evaluated(new Partitions.Evaluated(Run, new StepId(4), new SetSums(5, 8, 10), new SetSums(0, 0, 0), new StepId(0), false));
+        _progress.Evaluated(new Partitions.Evaluated(Run, new StepId(4), new SetSums(5, 8, 10), new SetSums(0, 0, 0), Units(3), new StepId(0), false));
         Assert.False(_progress.Finished);
         Assert.Equal((0.5, 0.8), (_progress.Mean(_progress.Validation), _progress.Accuracy(_progress.Validation)));
         Assert.Null(_progress.Test);
-        _progress.Evaluated(new Partitions.Evaluated(Run, new StepId(8), new SetSums(5, 9, 10), new SetSums(4, 1, 2), new StepId(8), true));
+        _progress.Evaluated(new Partitions.Evaluated(Run, new StepId(8), new SetSums(5, 9, 10), new SetSums(4, 1, 2), Units(4), new StepId(8), true));
         Assert.True(_progress.Finished);
         Assert.Equal(2.0, _progress.Mean(_progress.Test));
     }
@@ -97,7 +97,7 @@ public sealed class RunProgressTests : IDisposable
     public void Metrics_hold_one_line_for_each_step_and_evaluation()
     {
         _progress.StepsApplied(Steps(0, (80, 40), (double.NaN, 40)), At(1));
-        _progress.Evaluated(new Partitions.Evaluated(Run, new StepId(2), new SetSums(5, 8, 10), new SetSums(0, 0, 0), new StepId(0), false));
+        _progress.Evaluated(new Partitions.Evaluated(Run, new StepId(2), new SetSums(5, 8, 10), new SetSums(0, 0, 0), Units(3), new StepId(0), false));
         using var reader = new StreamReader(new FileStream(Path.Combine(_folder.FullPath, "metrics.jsonl"), FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
         var lines = reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(static line => JsonDocument.Parse(line).RootElement).ToArray();
         Assert.Equal([1, 2, 2], lines.Select(static line => line.GetProperty("step").GetInt32()));
@@ -107,6 +107,27 @@ public sealed class RunProgressTests : IDisposable
         Assert.Equal("NaN", lines[1].GetProperty("loss").GetString());
         Assert.Equal(0.8, lines[2].GetProperty("validationAccuracy").GetDouble());
         Assert.False(lines[2].TryGetProperty("testLoss", out _));
+        Assert.False(lines[1].TryGetProperty("units", out _));
+        Assert.Equal("""[{"layer":"1","function":"relu","units":8,"dead":3,"saturated":3},{"layer":"3","function":"tanh","units":5,"saturated":1}]""", lines[2].GetProperty("units").GetRawText());
+    }
+
+    [Fact]
+    public void The_result_holds_the_units_of_the_version_that_is_kept()
+    {
+        using var folder = new RunFolder(Path.Combine(_temporary.Path, "stopped"), "name: test");
+        var progress = new RunProgress(new TestExperiment { Split = "{ validation: 0.2 }", Training = "{ epochs: 9, batch-size: 40, shards: 4, early-stopping: { patience: 1 } }" }.Plan(), folder, At(0));
+        progress.Evaluated(new Partitions.Evaluated(Run, new StepId(3), new SetSums(5, 8, 10), new SetSums(0, 0, 0), Units(2), new StepId(3), false));
+        progress.Evaluated(new Partitions.Evaluated(Run, new StepId(6), new SetSums(6, 8, 10), new SetSums(0, 0, 0), Units(7), new StepId(3), true));
+        using var result = JsonDocument.Parse(folder.Result(progress.Result("abc", At(4))));
+        Assert.Equal(2, result.RootElement.GetProperty("units")[0].GetProperty("dead").GetInt32());
+    }
+
+    [Fact]
+    public void Without_activation_layers_the_result_holds_no_units()
+    {
+        _progress.Evaluated(new Partitions.Evaluated(Run, new StepId(8), new SetSums(5, 9, 10), new SetSums(4, 1, 2), [], new StepId(8), true));
+        using var result = JsonDocument.Parse(_folder.Result(_progress.Result("abc", At(4))));
+        Assert.False(result.RootElement.TryGetProperty("units", out _));
     }
 
     [Fact]
@@ -125,6 +146,8 @@ public sealed class RunProgressTests : IDisposable
         Assert.Equal(300, root.GetProperty("rowsPerSecond").GetDouble());
         Assert.Empty(root.GetProperty("recoveries").EnumerateArray());
     }
+
+    private static LayerUnits[] Units(int dead) => [new("1", "relu", 8, dead, dead), new("3", "tanh", 5, null, 1)];
 
     private static TimeSpan At(double seconds) => TimeSpan.FromSeconds(seconds);
 

@@ -1,6 +1,7 @@
 using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Cluster.Tests.Support;
+using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cluster.Tests.Servers;
@@ -8,9 +9,10 @@ namespace DistributedTrainer.Cluster.Tests.Servers;
 public sealed class EvaluationBoardTests
 {
     private readonly List<(long Version, SetSums Validation, SetSums Test)> _evaluated = [];
+    private readonly List<LayerUnits[]> _units = [];
     private readonly EvaluationBoard _board;
 
-    public EvaluationBoardTests() => _board = new EvaluationBoard(new TestExperiment { Training = "{ epochs: 3, batch-size: 30, shards: 3 }" }.Plan(), outcome => _evaluated.Add((outcome.Version, outcome.Sums.Validation, outcome.Sums.Test)));
+    public EvaluationBoardTests() => _board = new EvaluationBoard(new TestExperiment { Training = "{ epochs: 3, batch-size: 30, shards: 3 }" }.Plan(), Evaluated);
 
     [Fact]
     public void All_workers_go_on_when_the_last_shard_has_come_and_the_sums_are_told_once()
@@ -70,11 +72,32 @@ public sealed class EvaluationBoardTests
         Assert.Equal(10, Assert.Single(channel.Posted).Header.Step);
     }
 
+    [Fact]
+    public void A_unit_that_lives_in_any_shard_is_not_dead()
+    {
+        foreach (var shard in (int[])[1, 0, 2, 2])
+        {
+            Send(new RecordingChannel(), 5, shard);
+        }
+
+        Assert.Equal([new LayerUnits("1", "relu", 8, 4, 7)], Assert.Single(_units));
+    }
+
+    private void Evaluated(EvaluationOutcome outcome)
+    {
+        _evaluated.Add((outcome.Version, outcome.Sums.Validation, outcome.Sums.Test));
+        _units.Add(outcome.Units);
+    }
+
     private void Send(RecordingChannel channel, long version, int shard)
     {
-        var sums = new EvaluationSums();
+        var sums = new EvaluationSums(8);
         double[] losses = [0.1, 0.2, 0.3];
-        ((double[])[losses[shard], shard + 1, 3, shard + 1, 1, 2]).CopyTo(sums.Values, 0);
+        ((double[])[losses[shard], shard + 1, 3, shard + 1, 1, 2]).CopyTo(sums.Values);
+
+        // Units 0 to 2 live in one shard each, unit 3 in all; unit 0 alone is steep.
+        (sums.Units[shard], sums.Units[3]) = (ActivationSlot.Alive, ActivationSlot.Alive);
+        sums.Units[0] |= shard == 2 ? ActivationSlot.Steep : (byte)0;
         _board.Complete(channel, new FrameHeader { Kind = FrameKind.Evaluation, Step = version, Index = shard }, sums);
     }
 }

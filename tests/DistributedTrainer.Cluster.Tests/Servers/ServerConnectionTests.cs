@@ -10,6 +10,8 @@ namespace DistributedTrainer.Cluster.Tests.Servers;
 public sealed class ServerConnectionTests
 {
     private readonly PartitionBench _bench = new(new TestExperiment { Training = "{ epochs: 2, batch-size: 30, shards: 3 }", Split = "{ validation: 0.2, test: 0.2 }" }.Plan());
+    // The model has eight units of relu.
+    private readonly int _bytes = EvaluationSums.BytesFor(8);
     private readonly List<(string Worker, string Reason)> _lost = [];
     private readonly List<(long Version, SetSums Validation)> _evaluated = [];
     private readonly RecordingChannel _channel = new();
@@ -134,7 +136,7 @@ public sealed class ServerConnectionTests
     public void A_worker_that_evaluates_an_older_version_may_go_on()
     {
         _bench.PushAll(0);
-        Send(new FrameHeader { Kind = FrameKind.Evaluation, Step = 0, Index = 1 }, new byte[EvaluationSums.Bytes]);
+        Send(new FrameHeader { Kind = FrameKind.Evaluation, Step = 0, Index = 1 }, new byte[_bytes]);
         Assert.Equal((FrameKind.Verdict, 0L), (Assert.Single(_channel.Posted).Header.Kind, _channel.Last.Header.Step));
         Assert.Empty(_evaluated);
     }
@@ -142,8 +144,20 @@ public sealed class ServerConnectionTests
     [Fact]
     public void An_evaluation_ahead_of_the_version_is_refused()
     {
-        Send(new FrameHeader { Kind = FrameKind.Evaluation, Step = 3, Index = 1 }, new byte[EvaluationSums.Bytes]);
-        Assert.Equal("the evaluation of version 3, shard 1, does not fit version 0", _channel.Text(0));
+        Send(new FrameHeader { Kind = FrameKind.Evaluation, Step = 3, Index = 1 }, new byte[_bytes]);
+        Assert.Equal($"the evaluation of version 3, shard 1, with {_bytes} bytes does not fit version 0", _channel.Text(0));
+    }
+
+    [Theory]
+    [InlineData(-1, 0, 1)]
+    [InlineData(1, 0, 1)]
+    [InlineData(0, 1, 1)]
+    [InlineData(0, 0, 3)]
+    [InlineData(0, 0, -1)]
+    public void An_evaluation_of_another_length_or_place_is_refused(int more, int level, int shard)
+    {
+        Send(new FrameHeader { Kind = FrameKind.Evaluation, Step = 0, Level = (byte)level, Index = shard }, new byte[_bytes + more]);
+        Assert.Equal($"the evaluation of version 0, shard {shard}, with {_bytes + more} bytes does not fit version 0", _channel.Text(0));
     }
 
     [Fact]
@@ -151,7 +165,7 @@ public sealed class ServerConnectionTests
     {
         for (var shard = 0; shard < 3; shard++)
         {
-            Send(new FrameHeader { Kind = FrameKind.Evaluation, Step = 0, Index = shard }, new byte[EvaluationSums.Bytes]);
+            Send(new FrameHeader { Kind = FrameKind.Evaluation, Step = 0, Index = shard }, new byte[_bytes]);
         }
 
         Assert.Equal(FrameKind.Verdict, Assert.Single(_channel.Posted).Header.Kind);

@@ -58,6 +58,9 @@ internal sealed class MiniCluster : IDisposable
 
     public ConcurrentQueue<(long Version, SetSums Validation, SetSums Test)> Evaluations { get; } = new();
 
+    /// <summary>What each evaluation says of the units.</summary>
+    public ConcurrentQueue<LayerUnits[]> Units { get; } = new();
+
     public Worker Add(string name, Func<Route[], Route[]>? routes = null, TrainingPlan? plan = null)
     {
         var worker = new Worker(name, (routes ?? (static all => all))(_routes));
@@ -151,6 +154,7 @@ internal sealed class MiniCluster : IDisposable
 
     private void Evaluated(EvaluationOutcome outcome)
     {
+        Units.Enqueue(outcome.Units);
         Evaluations.Enqueue((outcome.Version, outcome.Sums.Validation, outcome.Sums.Test));
         if (outcome.Last)
         {

@@ -63,6 +63,7 @@ public sealed class SameBitsTests
         three.Run();
         Assert.Equal([3, 6, 9], one.Evaluations.Select(static evaluation => evaluation.Version));
         Assert.Equal(one.Evaluations, three.Evaluations);
+        Assert.Equal(one.Units, three.Units);
         Assert.Equal([30, 30, 30], one.Evaluations.Select(static evaluation => evaluation.Validation.Rows));
         Assert.Equal([0, 0, 30], one.Evaluations.Select(static evaluation => evaluation.Test.Rows));
     }

@@ -17,6 +17,8 @@ public sealed class WholeCourseTests
 
     [Theory]
     [InlineData("{ kind: sgd, learning-rate: 0.1, weight-decay: 0.01, decay-biases: true }")]
+    [InlineData("{ kind: momentum, learning-rate: 0.05, l1: 0.01, l1-zeros: true }")]
+    [InlineData("{ kind: adamw, learning-rate: 0.01, weight-decay: 0.1, l1: 0.01, l1-zeros: true, decay-biases: true }")]
     [InlineData("{ kind: momentum, learning-rate: 0.05, l1: 0.001, schedule: { kind: step, every: 3, factor: 0.5 } }")]
     [InlineData("{ kind: nesterov, learning-rate: 0.05, clip-value: 0.01, schedule: { kind: exponential, factor: 0.9 } }")]
     [InlineData("{ kind: rmsprop, learning-rate: 0.01, schedule: { kind: inverse-time, decay: 0.1 } }")]

@@ -6,7 +6,7 @@ using DistributedTrainer.Engine.Tests.Support;
 namespace DistributedTrainer.Engine.Tests.Kernels;
 
 /// <summary>
-/// Optimizers against one weight at a time, bit for bit, at every length: three steps plainly, and with decay, L1, a scale
+/// Optimizers against one weight at a time, bit for bit, at every length: three steps plainly, and with decay, L1 (its zeros exact or not), a scale
 /// and clipping, each by itself and all together.
 /// </summary>
 public sealed class OptimizerKernelTests
@@ -37,12 +37,15 @@ public sealed class OptimizerKernelTests
         new(0, 0.05f, 13),
         new(0, 0.05f, 13) { WeightDecay = 0.01f },
         new(0, 0.05f, 13) { L1 = 0.003f },
+        new(0, 0.05f, 13) { L1 = 0.05f, L1Zeros = true },
         new(0, 0.05f, 13) { GradientScale = 0.7f },
         new(0, 0.05f, 13) { ClipValue = 0.02f },
         new(4, 0.05f, 3) { WeightDecay = 0.01f, L1 = 0.002f, GradientScale = 0.9f, ClipValue = 0.25f },
+        new(4, 0.5f, 3) { WeightDecay = 0.01f, L1 = 0.2f, L1Zeros = true, GradientScale = 0.9f, ClipValue = 0.25f },
     ];
 
-    private static readonly float[] Weights = Numbers.Normal(Numbers.Lengths.Max(), 1);
+    // Every fifth weight starts at 0, of either sign.
+    private static readonly float[] Weights = [.. Numbers.Normal(Numbers.Lengths.Max(), 1).Select(static (w, i) => i % 5 == 0 ? (i % 2 == 0 ? 0f : -0f) : w)];
 
     // The second one holds NaN, infinities and denormal numbers.
     private static readonly float[][] Gradients = [Numbers.Normal(Weights.Length, 3), Numbers.WithSpecial(Weights.Length, 2), Numbers.Normal(Weights.Length, 5)];

@@ -63,6 +63,49 @@ public sealed class DiagnosticsTests
     }
 
     [Fact]
+    public void Units_are_the_same_in_batches_of_any_size_and_an_evaluation_names_them_too()
+    {
+        var network = Network.Create(
+            new Shape(1, 3, 3), 1, new Conv2dDefinition(4, 2), new ActivationDefinition(Activation.Relu), new FlattenDefinition(), new LinearDefinition(20), new ActivationDefinition(Activation.Silu), new LinearDefinition(2));
+        network.Parameters.Slice(16, 4)[2] = -100;
+        Bias(network, 3)[..7].Fill(-100);
+        var examples = new Examples(Numbers.Normal(9 * 41, 1), Numbers.Below(41, 2, 1));
+        var all = ModelDiagnostics.Of(network, examples, batchSize: 41).Activations;
+        Assert.Equal([("1", 4, 1), ("4", 20, 0)], all.Select(static units => (units.Layer, units.Units, units.Dead!.Value)));
+        Assert.Equal(7, all[1].Saturated);
+        Assert.Equal(all, ModelDiagnostics.Of(network, examples, batchSize: 5).Activations);
+        Assert.Equal(all, network.Evaluate(examples).Units);
+    }
+
+    [Fact]
+    public void Marks_of_two_sets_of_rows_are_those_of_both_together()
+    {
+        var network = Network.Create(2, 1, new LinearDefinition(40), new ActivationDefinition(Activation.Relu), new ResidualDefinition([new ActivationDefinition(Activation.Tanh)]));
+        var (model, rows) = (network.Model, Numbers.Normal(2 * 6, 3, mean: 1));
+        var workspace = model.CreateWorkspace(new MeanSquaredErrorLoss(), 6);
+        network.Parameters.CopyTo(workspace.Parameters);
+        Assert.Equal((80, 40), (model.Units, model.Activations[1].FirstUnit));
+        var (first, second, both) = (Marks(0, 2), Marks(2, 6), Marks(0, 6));
+        Assert.Equal(both, first.Zip(second, static (a, b) => (byte)(a | b)));
+        Assert.InRange(model.Activations[0].DeadIn(both)!.Value, 1, model.Activations[0].DeadIn(first)!.Value - 1);
+        Assert.Null(model.Activations[1].DeadIn(both));
+
+        byte[] Marks(int from, int to)
+        {
+            var (activity, marks) = (new UnitActivity(workspace), new byte[model.Units]);
+            rows.AsSpan(0, 2).CopyTo(workspace.Input(1));
+            workspace.Predict(1);
+            activity.Add(1);
+            activity.Clear();
+            rows.AsSpan(2 * from, 2 * (to - from)).CopyTo(workspace.Input(to - from));
+            workspace.Predict(to - from);
+            activity.Add(to - from);
+            activity.MarkIn(marks);
+            return marks;
+        }
+    }
+
+    [Fact]
     public void Layers_are_looked_at_in_evaluation_and_softmax_is_left_out()
     {
         var network = Network.Create(

@@ -57,11 +57,12 @@ public sealed class NetworkMistakesTests
             BatchSize = 0,
             WeightDecay = -1,
             L1 = double.NaN,
+            L1Zeros = true,
             ClipNorm = 0,
             Leaves = 4,
             EarlyStopping = new EarlyStopping(0),
         }));
-        foreach (var name in (string[])["LearningRate", "Epochs", "BatchSize", "WeightDecay", "L1", "ClipNorm", "Leaves", "EarlyStopping needs", "Patience"])
+        foreach (var name in (string[])["LearningRate", "Epochs", "BatchSize", "WeightDecay", "L1 is", "L1Zeros", "ClipNorm", "Leaves", "EarlyStopping needs", "Patience"])
         {
             Assert.Contains(name, problem.Message);
         }

@@ -32,6 +32,19 @@ internal static class OptimizerRun
         return [weights, .. state];
     }
 
+    /// <summary>Some steps with exact zeros of L1. Half the gradients lie within λ₁: weights stop at 0, and some leave it again.</summary>
+    public static float[][] StepsWithZeros(Optimizer optimizer, int length, int steps)
+    {
+        var weights = Uniform(length, 31);
+        var state = State(optimizer, length);
+        for (var step = 0; step < steps; step++)
+        {
+            optimizer.Update(new OptimizerStep(step, 0.5f, 1) { L1 = 0.5f, L1Zeros = true }, weights, Uniform(length, 32 + step), state[0], state[1], weights);
+        }
+
+        return [weights, .. state];
+    }
+
     /// <summary>One step of one weight from state 0.</summary>
     public static float One(Optimizer optimizer, OptimizerStep step, float weight, float gradientSum)
     {

@@ -107,6 +107,54 @@ public class OptimizerTests
         Assert.All(weights, static w => Assert.True(float.IsFinite(w)));
     }
 
+    [Theory]
+    [MemberData(nameof(All))]
+    public void With_exact_zeros_a_weight_stops_at_0_and_leaves_it_only_for_a_gradient_beyond_l1(int number)
+    {
+        var optimizer = OptimizerRun.All[number];
+        var step = new OptimizerStep(0, 0.5f, 1) { L1 = 0.25f, L1Zeros = true };
+        foreach (var sign in (float[])[1, -1])
+        {
+            // 0.1 would cross 0; 0.25 and less does not leave it, and what is beyond moves against the gradient.
+            Assert.Equal(0, OptimizerRun.One(optimizer, step, sign * 0.1f, sign * 2));
+            Assert.Equal(0, OptimizerRun.One(optimizer, step, 0, sign * 0.25f));
+            Assert.Equal(OptimizerRun.One(optimizer, new OptimizerStep(0, 0.5f, 1), 0, sign * 0.5f), OptimizerRun.One(optimizer, step, 0, sign * 0.75f));
+            Assert.True(sign * OptimizerRun.One(optimizer, step, 0, sign * 0.75f) < 0);
+
+            // Far from 0 it is the plain rule.
+            Assert.Equal(OptimizerRun.One(optimizer, step with { L1Zeros = false }, sign * 50, 0.75f), OptimizerRun.One(optimizer, step, sign * 50, 0.75f));
+        }
+
+        Assert.Contains(OptimizerRun.StepsWithZeros(optimizer, 1003, 12)[0], static w => w == 0);
+        Assert.Contains(OptimizerRun.StepsWithZeros(optimizer, 1003, 12)[0], static w => w != 0);
+    }
+
+    [Theory]
+    [MemberData(nameof(All))]
+    public void With_exact_zeros_what_the_optimizer_remembers_does_not_move_a_weight_from_0(int number)
+    {
+        var optimizer = OptimizerRun.All[number];
+        var (weights, state) = (new float[] { 0.1f }, OptimizerRun.State(optimizer, 1));
+        float[] gradients = [2, 0.25f, -0.25f, 0];
+        foreach (var (i, gradient) in gradients.Index())
+        {
+            optimizer.Update(new OptimizerStep(i, 0.5f, 1) { L1 = 0.25f, L1Zeros = true }, weights, [gradient], state[0], state[1], weights);
+            Assert.Equal(0, weights[0]);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(All))]
+    public void With_exact_zeros_a_NaN_or_infinite_gradient_is_not_hidden(int number)
+    {
+        var step = new OptimizerStep(0, 0.1f, 1) { L1 = 0.1f, L1Zeros = true };
+        foreach (var weight in (float[])[0, 1, -1])
+        {
+            Assert.True(float.IsNaN(OptimizerRun.One(OptimizerRun.All[number], step, weight, float.NaN)));
+            Assert.False(float.IsFinite(OptimizerRun.One(OptimizerRun.All[number], step, weight, float.PositiveInfinity)));
+        }
+    }
+
     [Fact]
     public void Sgd_with_a_batch_of_one_row_steps_against_its_gradient() =>
         Assert.Equal(1.5f, OptimizerRun.One(new Sgd(), new OptimizerStep(0, 0.25f, 1), 2, 2));

@@ -26,6 +26,7 @@ internal static class OutputHash
         yield return Line("element-wise", ElementWiseKernels);
         yield return Line("column-sum", ColumnSums);
         yield return Line("activations", Activations);
+        yield return Line("unit-extremes", Extremes);
         yield return Line("losses", Losses);
         yield return Line("batch-norm", BatchNorm);
         yield return Line("image-norm", ImageNorm);
@@ -122,6 +123,22 @@ internal static class OutputHash
                 var (y, dx) = ActivationRun.Run(definition, new Shape(size), Numbers.Normal(5 * size, size, deviation: 6), Numbers.Normal(5 * size, 1));
                 hash.Add(y);
                 hash.Add(dx);
+            }
+        }
+    }
+
+    private static void Extremes(Hash hash)
+    {
+        foreach (var size in Sizes)
+        {
+            foreach (var (units, places) in ((int, int)[])[(size, 1), (3, size)])
+            {
+                var (x, values, slopes) = (Numbers.Normal(5 * units * places, size, deviation: 6), new float[units], new float[units]);
+                var y = new float[x.Length];
+                ActivationKernel.Forward(default(Gelu), y, x);
+                hash.Add([UnitExtremes.Add(default(Gelu), x, y, places, values, slopes, 0.01f)]);
+                hash.Add(values);
+                hash.Add(slopes);
             }
         }
     }
@@ -258,7 +275,7 @@ internal static class OutputHash
         {
             foreach (var optimizer in OptimizerRun.All)
             {
-                foreach (var vector in OptimizerRun.Steps(optimizer, size, 3))
+                foreach (var vector in (float[][])[.. OptimizerRun.Steps(optimizer, size, 3), .. OptimizerRun.StepsWithZeros(optimizer, size, 8)])
                 {
                     hash.Add(vector);
                 }

@@ -12,13 +12,13 @@ internal static class ReferenceOptimizers
 
     /// <summary>w ← w − η g.</summary>
     public static float Sgd(in OptimizerStep step, float w, float gradientSum) =>
-        MathF.FusedMultiplyAdd(-step.LearningRate, Gradient(step, w, gradientSum), w);
+        Held(step, MathF.FusedMultiplyAdd(-step.LearningRate, Gradient(step, w, gradientSum), w), w, gradientSum);
 
     /// <summary>v ← α v − η g; w ← w + v.</summary>
     public static float Momentum(in OptimizerStep step, float alpha, float w, float gradientSum, ref float velocity)
     {
         velocity = Flush(MathF.FusedMultiplyAdd(alpha, velocity, -step.LearningRate * Gradient(step, w, gradientSum)));
-        return w + velocity;
+        return Held(step, w + velocity, w, gradientSum);
     }
 
     /// <summary>v ← α v − η g; w ← w + α v − η g.</summary>
@@ -26,7 +26,7 @@ internal static class ReferenceOptimizers
     {
         var move = -step.LearningRate * Gradient(step, w, gradientSum);
         velocity = Flush(MathF.FusedMultiplyAdd(alpha, velocity, move));
-        return w + MathF.FusedMultiplyAdd(alpha, velocity, move);
+        return Held(step, w + MathF.FusedMultiplyAdd(alpha, velocity, move), w, gradientSum);
     }
 
     /// <summary>s ← β s + (1−β) g²; w ← w − η g / (√s + ε).</summary>
@@ -34,7 +34,7 @@ internal static class ReferenceOptimizers
     {
         var g = Gradient(step, w, gradientSum);
         squares = Flush(MathF.FusedMultiplyAdd(beta, squares, (1 - beta) * (g * g)));
-        return w + (-step.LearningRate * g / (MathF.Sqrt(squares) + epsilon));
+        return Held(step, w + (-step.LearningRate * g / (MathF.Sqrt(squares) + epsilon)), w, gradientSum);
     }
 
     /// <summary>s ← s + g²; w ← w − η g / (√s + ε).</summary>
@@ -42,7 +42,7 @@ internal static class ReferenceOptimizers
     {
         var g = Gradient(step, w, gradientSum);
         squares = Flush(MathF.FusedMultiplyAdd(g, g, squares));
-        return w + (-step.LearningRate * g / (MathF.Sqrt(squares) + epsilon));
+        return Held(step, w + (-step.LearningRate * g / (MathF.Sqrt(squares) + epsilon)), w, gradientSum);
     }
 
     /// <summary>m ← β₁ m + (1−β₁) g; s ← β₂ s + (1−β₂) g²; w ← keep · w − rate · m / (√s · inverseRoot + ε).</summary>
@@ -53,7 +53,7 @@ internal static class ReferenceOptimizers
         first = Flush(MathF.FusedMultiplyAdd(factors.Beta1, first, (1 - factors.Beta1) * g));
         second = Flush(MathF.FusedMultiplyAdd(factors.Beta2, second, (1 - factors.Beta2) * (g * g)));
         var move = -factors.Rate * first / MathF.FusedMultiplyAdd(MathF.Sqrt(second), factors.InverseRoot, factors.Epsilon);
-        return MathF.FusedMultiplyAdd(factors.Keep, w, move);
+        return Held(step, MathF.FusedMultiplyAdd(factors.Keep, w, move), w, gradientSum);
     }
 
     private static float Gradient(in OptimizerStep step, float w, float gradientSum)
@@ -65,9 +65,28 @@ internal static class ReferenceOptimizers
         }
 
         var clipped = MathF.Min(MathF.Max(mean, -step.ClipValue), step.ClipValue);
-        var sign = w > 0 ? 1 : w < 0 ? -1 : 0;
-        return MathF.FusedMultiplyAdd(step.L1, sign, MathF.FusedMultiplyAdd(step.WeightDecay, w, clipped));
+        var smooth = MathF.FusedMultiplyAdd(step.WeightDecay, w, clipped);
+        if (step.L1Zeros && w == 0)
+        {
+            return MathF.Abs(smooth) <= step.L1 ? 0 : smooth > 0 ? smooth - step.L1 : smooth + step.L1;
+        }
+
+        return MathF.FusedMultiplyAdd(step.L1, Sign(w), smooth);
     }
+
+    // What crosses 0, or leaves it against the gradient, stops there.
+    private static float Held(in OptimizerStep step, float updated, float w, float gradientSum)
+    {
+        if (!step.L1Zeros || !float.IsFinite(updated))
+        {
+            return updated;
+        }
+
+        var side = w == 0 ? -Sign(Gradient(step, w, gradientSum)) : Sign(w);
+        return side != 0 && Sign(updated) == side ? updated : 0;
+    }
+
+    private static int Sign(float x) => x > 0 ? 1 : x < 0 ? -1 : 0;
 
     private static float Flush(float state) => MathF.Abs(state) < SmallestNormal ? 0 : state;
 }
