@@ -8,11 +8,12 @@ namespace DistributedTrainer.Cluster.Servers;
 /// One published version of a partition: its parameters, in the lead partition followed by the running statistics.
 /// Counted, since it may still be on its way to a slow worker when the next version is published.
 /// </summary>
-internal sealed class ParameterVersion(int length, Action<ParameterVersion> recycle) : IPayload
+internal sealed class ParameterVersion(int length, Spares<ParameterVersion> spares) : IPayload, IDisposable
 {
+    private readonly SharedFloats _memory = new(length);
     private int _users;
 
-    public AlignedBuffer Values { get; } = new(length);
+    public AlignedBuffer Values => _memory.Values;
 
     public long Step { get; private set; }
 
@@ -39,7 +40,9 @@ internal sealed class ParameterVersion(int length, Action<ParameterVersion> recy
     {
         if (Interlocked.Decrement(ref _users) == 0)
         {
-            recycle(this);
+            spares.Return(this);
         }
     }
+
+    public void Dispose() => _memory.Dispose();
 }

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Engine.Kernels;
@@ -21,7 +20,7 @@ internal interface IPartitionEvents
 /// publishes the next version and keeps the previous one, which a worker may need that recomputes a lost leaf.
 /// Safe for any number of threads; a push never waits for an actor's mailbox.
 /// </summary>
-internal sealed class Partition
+internal sealed class Partition : IDisposable
 {
     private readonly object _gate = new();
     private readonly TrainingPlan _plan;
@@ -30,8 +29,9 @@ internal sealed class Partition
     private readonly StatisticsBoard? _statistics;
     private readonly TreeGather<LeafBuffer> _leaves;
     private readonly LeafBufferPool _buffers;
-    private readonly ConcurrentBag<ParameterVersion> _spareVersions = [];
+    private readonly Spares<ParameterVersion> _versions;
     private readonly AlignedBuffer[] _state;
+    private readonly UpdatePass _update;
     private readonly List<(IChannel Channel, long Version)> _waiting = [];
     private readonly int _versionLength;
     private ParameterVersion _current;
@@ -44,6 +44,7 @@ internal sealed class Partition
     private Verdict _verdict;
     private long _generation;
     private bool _failed;
+    private bool _disposed;
 
     // statistics is the board of the lead partition, null in the others.
     public Partition(TrainingPlan plan, PartitionRange range, long generation, StatisticsBoard? statistics, IPartitionEvents events)
@@ -54,9 +55,11 @@ internal sealed class Partition
         _statistics = statistics;
         _events = events;
         _buffers = new LeafBufferPool(range.Length);
-        _leaves = new TreeGather<LeafBuffer>(new FixedTree(plan.Shards), AddIntoLeft, _buffers.Return);
+        _leaves = new TreeGather<LeafBuffer>(new FixedTree(plan.Shards), static (left, right) => left.Add(right), _buffers.Return, keepHalves: true);
         _state = [.. Enumerable.Range(0, plan.Optimizer.StateVectors).Select(_ => new AlignedBuffer(range.Length))];
+        _update = new UpdatePass(plan, range, _state);
         _versionLength = range.Length + (statistics is null ? 0 : plan.Model.Buffers.Length);
+        _versions = new Spares<ParameterVersion>(spares => new ParameterVersion(_versionLength, spares));
         _current = NewVersion(0);
 
         var parameters = new AlignedBuffer(plan.Model.Layout.Length);
@@ -118,6 +121,22 @@ internal sealed class Partition
         }
     }
 
+    /// <summary>Takes a push whose payload can be read where the worker keeps it. Returns a reason where it is refused.</summary>
+    public string? Accept(in FrameHeader push, IPayloadLease lease)
+    {
+        if (Reserve(push, out var refusal) is { } buffer)
+        {
+            buffer.Borrow(lease);
+            Complete(push, buffer);
+        }
+        else
+        {
+            lease.Dispose();
+        }
+
+        return refusal;
+    }
+
     /// <summary>Takes a buffer that was filled; the leaf that completes the step also applies it.</summary>
     public void Complete(in FrameHeader push, LeafBuffer buffer)
     {
@@ -135,9 +154,20 @@ internal sealed class Partition
 
             _verdict = Verdict.Unpack(push.Count);
             _leaves.Offer(node, buffer);
-            if (_leaves.Total is not null)
+            if (_leaves.TryTakeHalves(out var left, out var right))
             {
-                Apply(_leaves.TakeTotal());
+                try
+                {
+                    Apply(left, right);
+                }
+                finally
+                {
+                    _buffers.Return(left);
+                    if (right is not null)
+                    {
+                        _buffers.Return(right);
+                    }
+                }
             }
         }
     }
@@ -150,6 +180,11 @@ internal sealed class Partition
     {
         lock (_gate)
         {
+            if (_disposed)
+            {
+                return false;
+            }
+
             if (version > _current.Step)
             {
                 // A worker asks again under each assignment: once is enough for the same connection.
@@ -180,6 +215,26 @@ internal sealed class Partition
         }
     }
 
+    /// <summary>Nothing is served any more. What is still being read by a worker is given back when it has been read.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            (_disposed, _failed) = (true, true);
+            _waiting.Clear();
+            _leaves.Reset(static _ => false);
+            _current.Release();
+            _previous?.Release();
+            _best?.Release();
+            _versions.Dispose();
+        }
+    }
+
     private string? Judge(in FrameHeader push, TreeNode node)
     {
         if (push.Generation != _generation)
@@ -201,17 +256,17 @@ internal sealed class Partition
         return push.Rows == rows && rows > 0 ? null : $"node {node} of step {push.Step} has {rows} rows, not {push.Rows}";
     }
 
-    private void Apply(LeafBuffer total)
+    private void Apply(LeafBuffer left, LeafBuffer? right)
     {
         var step = _current.Step;
-        var problem = double.IsFinite(total.LossSum)
+        var (loss, rows) = (left.LossSum + (right?.LossSum ?? 0), left.Rows + (right?.Rows ?? 0));
+        var problem = double.IsFinite(loss)
             ? _statistics?.Missing(step)
-            : $"the loss of step {step} is not finite ({total.LossSum}). Lower optimizer.learning-rate, or look at the data for extreme values.";
+            : $"the loss of step {step} is not finite ({loss}). Lower optimizer.learning-rate, or look at the data for extreme values.";
         if (problem is not null)
         {
             // Before anything is changed: a half applied step could not be repeated.
             _failed = true;
-            _buffers.Return(total);
             _events.Failed(step, problem);
             return;
         }
@@ -223,17 +278,7 @@ internal sealed class Partition
         }
 
         var next = NewVersion(step + 1);
-        foreach (var piece in _range.Pieces)
-        {
-            _plan.Optimizer.Update(
-                _plan.StepOf(step, _verdict.Reductions, total.Rows, piece.Decays),
-                _current.Values.Span.Slice(piece.Start, piece.Length),
-                total.Gradient.Span.Slice(piece.Start, piece.Length),
-                State(0, piece),
-                State(1, piece),
-                next.Values.Span.Slice(piece.Start, piece.Length));
-        }
-
+        _update.Run(step, _verdict.Reductions, rows, _current.Values, left, right, next.Values);
         if (_statistics is not null)
         {
             var statistics = next.Values.Span[_range.Length.._versionLength];
@@ -243,8 +288,6 @@ internal sealed class Partition
 
         _previous?.Release();
         (_previous, _current) = (_current, next);
-        var (loss, rows) = (total.LossSum, total.Rows);
-        _buffers.Return(total);
         ResetGather();
         foreach (var (channel, version) in _waiting)
         {
@@ -257,9 +300,6 @@ internal sealed class Partition
         _waiting.RemoveAll(entry => entry.Version <= _current.Step);
         _events.StepApplied(step, loss, rows, _plan.LearningRate(step, _verdict.Reductions));
     }
-
-    private Span<float> State(int index, PartitionPiece piece) =>
-        index < _state.Length ? _state[index].Span.Slice(piece.Start, piece.Length) : [];
 
     private void Send(IChannel channel, ParameterVersion version)
     {
@@ -282,13 +322,5 @@ internal sealed class Partition
         _leaves.Reset(shard => step < _plan.TotalSteps && _plan.Schedule.LeafRows(step, shard) > 0);
     }
 
-    private ParameterVersion NewVersion(long step) =>
-        (_spareVersions.TryTake(out var spare) ? spare : new ParameterVersion(_versionLength, _spareVersions.Add)).Open(step, _verdict);
-
-    private void AddIntoLeft(LeafBuffer left, LeafBuffer right)
-    {
-        ElementWise.AddTo(left.Gradient.Span[.._range.Length], right.Gradient.Span[.._range.Length]);
-        left.LossSum += right.LossSum;
-        left.Rows += right.Rows;
-    }
+    private ParameterVersion NewVersion(long step) => _versions.Rent().Open(step, _verdict);
 }

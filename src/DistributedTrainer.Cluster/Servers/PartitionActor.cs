@@ -15,6 +15,7 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
     private static readonly TimeSpan ReportInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly RunId _run;
+    private readonly Partition _partition;
     private readonly ICanTell _coordinator;
     private readonly List<double> _losses = [];
     private readonly List<int> _rows = [];
@@ -25,6 +26,7 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
     public PartitionActor(RunId run, Partition partition, ICanTell coordinator)
     {
         _run = run;
+        _partition = partition;
         _coordinator = coordinator;
         var id = new PartitionId(partition.Range.Id);
 
@@ -63,6 +65,8 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
     }
 
     public ITimerScheduler Timers { get; set; } = null!;
+
+    protected override void PostStop() => _partition.Dispose();
 
     public static Props Props(RunId run, Partition partition, ICanTell coordinator) =>
         Akka.Actor.Props.Create(() => new PartitionActor(run, partition, coordinator));

@@ -49,7 +49,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                     _leaf = partition.Reserve(header, out refusal);
                     if (_leaf is not null)
                     {
-                        return MemoryMarshal.AsBytes(_leaf.Gradient.Span[..partition.Range.Length]);
+                        return MemoryMarshal.AsBytes(_leaf.Own);
                     }
 
                     break;
@@ -89,6 +89,22 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
         }
 
         return [];
+    }
+
+    public bool Offer(IChannel channel, in FrameHeader header, IPayloadLease lease)
+    {
+        if (header.Kind != FrameKind.Push || served() is not { } run || !run.Partitions.TryGetValue(header.Partition, out var partition))
+        {
+            return false;
+        }
+
+        var stale = header.Generation < partition.Generation;
+        if (partition.Accept(header, lease) is { } refusal)
+        {
+            Refuse(channel, header, refusal, stale);
+        }
+
+        return true;
     }
 
     public void Complete(IChannel channel, in FrameHeader header)

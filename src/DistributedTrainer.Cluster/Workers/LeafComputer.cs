@@ -14,7 +14,7 @@ namespace DistributedTrainer.Cluster.Workers;
 /// Computes leaves of a step and the evaluation of shards with the parameters it holds. Knows nothing of the cluster
 /// but the exchange of batch-norm statistics.
 /// </summary>
-internal sealed class LeafComputer
+internal sealed class LeafComputer : IDisposable
 {
     // Evaluation in pieces of this many rows: bounds the activations; the sums run row by row, so it changes no bit.
     private const int EvaluationRows = 256;
@@ -22,12 +22,23 @@ internal sealed class LeafComputer
     private readonly TrainingPlan _plan;
     private readonly Workspace _workspace;
     private readonly UnitActivity _activity;
-    private readonly LeafBufferPool _pool;
-    private readonly TreeGather<LeafBuffer> _nodes;
-    private readonly Dictionary<int, ShardOrder> _orders = [];
-    private readonly HashSet<int> _computed = [];
+    private readonly GradientPool _pool;
+    private readonly TreeGather<NodeGradient> _nodes;
+    private readonly List<(TreeNode Node, NodeGradient Gradient)> _present = [];
+    private readonly ShardOrder?[] _orders;
     private readonly Augmenter? _augmenter;
+
+    // One place for each leaf that may be computed at once, used again in every step.
+    private readonly LeafSegment[] _segments;
+    private readonly NodeGradient[] _gradients;
+    private readonly AlignedBuffer[] _values;
+    private readonly LeafSums[] _sums;
+    private readonly bool[] _computed;
+    private int _segmentCount;
     private long _step = -1;
+
+    // The step whose rows lie in the workspace, in the segments; −1: none.
+    private long _gathered = -1;
 
     public LeafComputer(TrainingPlan plan)
     {
@@ -35,76 +46,159 @@ internal sealed class LeafComputer
         _workspace = plan.Model.CreateWorkspace(plan.Loss, Math.Max(EvaluationRows, plan.BatchSize));
         _activity = new UnitActivity(_workspace);
         _augmenter = plan.Augmentation.Length > 0 ? new Augmenter(plan.Augmentation) : null;
-        _pool = new LeafBufferPool(plan.Model.Layout.Length);
-        _nodes = new TreeGather<LeafBuffer>(new FixedTree(plan.Shards), AddIntoLeft, _pool.Return);
+        _pool = new GradientPool(plan);
+        _nodes = new TreeGather<NodeGradient>(new FixedTree(plan.Shards), static (left, right) => left.Add(right), _pool.Return);
+        _orders = new ShardOrder?[plan.Shards];
+        _segments = new LeafSegment[plan.Shards];
+        _gradients = new NodeGradient[plan.Shards];
+        _values = new AlignedBuffer[plan.Shards];
+        _sums = new LeafSums[plan.Shards];
+        _computed = new bool[plan.Shards];
     }
 
     public Span<float> Parameters => _workspace.Parameters;
 
     public Span<float> Buffers => _workspace.Buffers;
 
-    /// <summary>What was computed of the current step, combined as far as the tree allows.</summary>
-    public IEnumerable<(TreeNode Node, LeafBuffer Leaf)> Nodes => _nodes.Present();
+    /// <summary>What was computed of the current step, combined as far as the tree allows; valid until the next call.</summary>
+    public IReadOnlyList<(TreeNode Node, NodeGradient Gradient)> Nodes
+    {
+        get
+        {
+            _nodes.Present(_present);
+            return _present;
+        }
+    }
 
     /// <summary>Forgets the leaves of the last step.</summary>
     public void BeginStep(long step)
     {
         _step = step;
-        _computed.Clear();
+        Array.Clear(_computed);
         _nodes.Reset(shard => _plan.Schedule.LeafRows(step, shard) > 0);
     }
 
-    /// <summary>Computes those of the shards' leaves that are not there yet. Returns rows computed.</summary>
-    public int Compute(IEnumerable<int> shards, IBatchStatisticsExchange exchange)
+    /// <summary>Reads the rows of a step ahead, while there is nothing else to do. Not to be called before the current one is computed.</summary>
+    public void Prepare(int[] shards, long step)
     {
-        var missing = shards.Where(shard => !_computed.Contains(shard) && _plan.Schedule.LeafRows(_step, shard) > 0).Order().ToArray();
-        if (missing.Length == 0)
+        if (step < _plan.TotalSteps)
+        {
+            Choose(shards, step, all: true);
+            Gather(step);
+        }
+    }
+
+    /// <summary>Computes those of the shards' leaves that are not there yet. Returns rows computed.</summary>
+    public int Compute(int[] shards, IBatchStatisticsExchange exchange)
+    {
+        if (!IsPrepared(shards))
+        {
+            Choose(shards, _step, all: false);
+            Gather(_step);
+        }
+
+        // They stay until something else is gathered, for an exchange that is broken off and repeated.
+        var segments = _segments.AsSpan(0, _segmentCount);
+        if (segments.Length == 0)
         {
             return 0;
         }
 
-        var segments = new LeafSegment[missing.Length];
-        var rows = 0;
-        for (var i = 0; i < missing.Length; i++)
+        for (var i = 0; i < segments.Length; i++)
         {
-            segments[i] = new LeafSegment(missing[i], rows, _plan.Schedule.LeafRows(_step, missing[i]));
-            rows += segments[i].Rows;
+            _gradients[i] = _pool.Rent();
+            _values[i] = _gradients[i].Values;
         }
 
-        foreach (var segment in segments)
-        {
-            Gather(_plan.Data.Training, OrderOf(segment.Leaf).Rows(_step), rows, segment.FirstRow);
-            Augment(segment, rows);
-        }
-
-        var buffers = Array.ConvertAll(missing, _ => _pool.Rent());
-        var sums = new LeafSums[missing.Length];
         try
         {
-            _workspace.Train(_step, _plan.Seed, segments, Array.ConvertAll(buffers, static buffer => buffer.Gradient), sums, exchange);
+            _workspace.Train(_step, _plan.Seed, segments, _values, _sums, exchange);
         }
         catch
         {
-            // An exchange that is broken off is repeated: its buffers must be there again.
-            Array.ForEach(buffers, _pool.Return);
+            for (var i = 0; i < segments.Length; i++)
+            {
+                _pool.Return(_gradients[i]);
+            }
+
             throw;
         }
 
-        for (var i = 0; i < missing.Length; i++)
+        for (var i = 0; i < segments.Length; i++)
         {
-            buffers[i].LossSum = sums[i].Loss;
-            buffers[i].Rows = segments[i].Rows;
-            _computed.Add(missing[i]);
-            _nodes.Offer(TreeNode.OfLeaf(missing[i]), buffers[i]);
+            _gradients[i].LossSum = _sums[i].Loss;
+            _gradients[i].Rows = segments[i].Rows;
+            _computed[segments[i].Leaf] = true;
+            _nodes.Offer(TreeNode.OfLeaf(segments[i].Leaf), _gradients[i]);
         }
 
-        return rows;
+        return segments[^1].FirstRow + segments[^1].Rows;
+    }
+
+    /// <summary>Gives the gradients' memory back.</summary>
+    public void Dispose()
+    {
+        _nodes.Reset(static _ => false);
+        _pool.Dispose();
+    }
+
+    /// <summary>Whether the rows that lie in the workspace are those of the leaves that are missing.</summary>
+    private bool IsPrepared(int[] shards)
+    {
+        var at = 0;
+        for (var shard = 0; shard < _plan.Shards && _gathered == _step; shard++)
+        {
+            if (IsToCompute(shards, shard, _step, all: false) && (at == _segmentCount || _segments[at++].Leaf != shard))
+            {
+                return false;
+            }
+        }
+
+        return _gathered == _step && at == _segmentCount;
+    }
+
+    /// <summary>The leaves to compute, in order: all of the shards', or those that are missing.</summary>
+    private void Choose(int[] shards, long step, bool all)
+    {
+        (_segmentCount, _gathered) = (0, -1);
+        var row = 0;
+        for (var shard = 0; shard < _plan.Shards; shard++)
+        {
+            if (IsToCompute(shards, shard, step, all))
+            {
+                var rows = _plan.Schedule.LeafRows(step, shard);
+                _segments[_segmentCount++] = new LeafSegment(shard, row, rows);
+                row += rows;
+            }
+        }
+    }
+
+    private bool IsToCompute(int[] shards, int shard, long step, bool all) =>
+        (all || !_computed[shard]) && _plan.Schedule.LeafRows(step, shard) > 0 && Array.IndexOf(shards, shard) >= 0;
+
+    private void Gather(long step)
+    {
+        var segments = _segments.AsSpan(0, _segmentCount);
+        if (segments.Length == 0)
+        {
+            return;
+        }
+
+        var rows = segments[^1].FirstRow + segments[^1].Rows;
+        foreach (var segment in segments)
+        {
+            Gather(_plan.Data.Training, OrderOf(segment.Leaf).Rows(step), rows, segment.FirstRow);
+            Augment(step, segment, rows);
+        }
+
+        _gathered = step;
     }
 
     /// <summary>Validation rows of the shard, and with the last version its test rows too; the units' marks are those of <see cref="TrainingPlan.UnitRows"/>.</summary>
     public EvaluationSums Evaluate(int shard, bool withTest)
     {
         var sums = new EvaluationSums(_plan.Model.Units);
+        _gathered = -1;
         _activity.Clear();
         Evaluate(_plan.Data.Validation, shard, sums.Values[..3]);
         if (withTest)
@@ -166,7 +260,7 @@ internal sealed class LeafComputer
         }
     }
 
-    private void Augment(LeafSegment leaf, int totalRows)
+    private void Augment(long step, LeafSegment leaf, int totalRows)
     {
         if (_augmenter is null)
         {
@@ -178,24 +272,9 @@ internal sealed class LeafComputer
         for (var row = 0; row < leaf.Rows; row++)
         {
             _augmenter.Apply(
-                input.Slice((leaf.FirstRow + row) * width, width), _plan.Data.InputShape, Augmenter.Stream(_plan.Seed, _step, leaf.Leaf, row));
+                input.Slice((leaf.FirstRow + row) * width, width), _plan.Data.InputShape, Augmenter.Stream(_plan.Seed, step, leaf.Leaf, row));
         }
     }
 
-    private ShardOrder OrderOf(int shard)
-    {
-        if (!_orders.TryGetValue(shard, out var order))
-        {
-            _orders.Add(shard, order = new ShardOrder(_plan.Schedule, shard));
-        }
-
-        return order;
-    }
-
-    private static void AddIntoLeft(LeafBuffer left, LeafBuffer right)
-    {
-        ElementWise.AddTo(left.Gradient.Span, right.Gradient.Span);
-        left.LossSum += right.LossSum;
-        left.Rows += right.Rows;
-    }
+    private ShardOrder OrderOf(int shard) => _orders[shard] ??= new ShardOrder(_plan.Schedule, shard);
 }

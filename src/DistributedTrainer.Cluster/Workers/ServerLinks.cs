@@ -37,7 +37,8 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
         }
     }
 
-    public void Push(long generation, long step, TreeNode node, LeafBuffer leaf)
+    /// <summary>Sends all parts of a node's gradient. They may be read in place: it must not be changed until they are released.</summary>
+    public void Push(long generation, long step, TreeNode node, NodeGradient gradient)
     {
         foreach (var range in plan.Ranges)
         {
@@ -45,11 +46,11 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
             {
                 Level = node.Level,
                 Index = node.Index,
-                Rows = leaf.Rows,
-                Sum = leaf.LossSum,
+                Rows = gradient.Rows,
+                Sum = gradient.LossSum,
                 Count = inbox.Verdict.Packed,
             };
-            Send(header, MemoryMarshal.AsBytes(leaf.Gradient.Span.Slice(range.Offset, range.Length)));
+            LinkTo(range.Id).Channel.Post(header, gradient.Share(range.Id));
         }
     }
 
@@ -134,7 +135,7 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
 
     private void Send(in FrameHeader header, ReadOnlySpan<byte> payload)
     {
-        var link = _byPartition[header.Partition] ?? throw new InvalidOperationException($"links: no route to partition {header.Partition} was given.");
+        var link = LinkTo(header.Partition);
         try
         {
             link.Channel.Send(header, payload);
@@ -148,6 +149,9 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
     }
 
     private void Count(int payloadBytes) => Interlocked.Add(ref _bytes, FrameFormat.HeaderBytes + payloadBytes);
+
+    private Link LinkTo(int partition) =>
+        _byPartition[partition] ?? throw new InvalidOperationException($"links: no route to partition {partition} was given.");
 
     private FrameHeader Header(FrameKind kind, long generation, long step, int partition) =>
         new() { Kind = kind, Run = plan.Token, Generation = generation, Step = step, Partition = partition };
@@ -222,6 +226,9 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
                     return [];
             }
         }
+
+        public bool Offer(IChannel channel, in FrameHeader header, IPayloadLease lease) =>
+            header.Kind == FrameKind.Parameters && inbox.Borrow(header.Partition, header.Step, header.Count, lease);
 
         public void Complete(IChannel channel, in FrameHeader header)
         {

@@ -29,6 +29,10 @@ internal sealed class StepLoop : IDisposable
     private readonly LeafComputer _computer;
     private readonly StepClock _clock = new();
     private readonly Thread _thread;
+
+    // Made once, since a warm step allocates nothing.
+    private readonly Func<bool> _isEvaluated;
+    private readonly Func<bool> _isWhole;
     private Assign? _assignment;
     private Assign? _current;
     private bool _stopped;
@@ -43,6 +47,7 @@ internal sealed class StepLoop : IDisposable
         _links = new ServerLinks(plan, _inbox, name, host, plan.Transport);
         _exchange = new ClusterExchange(plan, _inbox, _links, _clock, () => Changed);
         _computer = new LeafComputer(plan);
+        (_isEvaluated, _isWhole) = (() => _inbox.EvaluatedVersion >= _version, () => _inbox.IsWhole);
         _thread = new Thread(Run) { IsBackground = true, Name = $"steps of {name}" };
     }
 
@@ -88,6 +93,19 @@ internal sealed class StepLoop : IDisposable
     }
 
     private void Run()
+    {
+        try
+        {
+            FollowAssignments();
+        }
+        finally
+        {
+            _inbox.Close();
+            _computer.Dispose();
+        }
+    }
+
+    private void FollowAssignments()
     {
         while (TakeAssignment())
         {
@@ -165,12 +183,16 @@ internal sealed class StepLoop : IDisposable
             Volatile.Write(ref _rowsComputed, _rowsComputed + _computer.Compute(assignment.Shards, _exchange));
             _clock.Computed();
             _exchange.PushReports();
-            foreach (var (node, leaf) in _computer.Nodes)
+            var nodes = _computer.Nodes;
+            for (var i = 0; i < nodes.Count; i++)
             {
-                _links.Push(generation, _version, node, leaf);
+                _links.Push(generation, _version, nodes[i].Node, nodes[i].Gradient);
             }
 
+            _links.Pull(generation, _version + 1);
             _clock.Pushed();
+            _computer.Prepare(assignment.Shards, _version + 1);
+            _clock.Computed();
             if (!MoveTo(_version + 1, generation))
             {
                 return;
@@ -190,13 +212,13 @@ internal sealed class StepLoop : IDisposable
             }
         }
 
-        return Await(() => _inbox.EvaluatedVersion >= _version);
+        return Await(_isEvaluated);
     }
 
     private bool MoveTo(long version, long generation)
     {
         _links.Pull(generation, version);
-        if (!Await(() => _inbox.IsWhole))
+        if (!Await(_isWhole))
         {
             return false;
         }

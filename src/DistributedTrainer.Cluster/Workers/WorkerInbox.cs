@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Engine.Autograd;
@@ -12,7 +14,10 @@ namespace DistributedTrainer.Cluster.Workers;
 internal sealed class WorkerInbox
 {
     private readonly TrainingPlan _plan;
-    private readonly AlignedBuffer[] _staged;
+
+    // Of each partition: the payload that is read in place, or the copy where the channel cannot lend.
+    private readonly IPayloadLease?[] _leases;
+    private readonly AlignedBuffer?[] _staged;
     private readonly bool[] _arrived;
     private readonly ColumnSums[] _totals;
     private readonly long[] _totalSteps;
@@ -22,7 +27,8 @@ internal sealed class WorkerInbox
     public WorkerInbox(TrainingPlan plan)
     {
         _plan = plan;
-        _staged = [.. plan.Ranges.Select(range => new AlignedBuffer(range.Length + BuffersIn(range.Id)))];
+        _staged = new AlignedBuffer?[plan.Ranges.Count];
+        _leases = new IPayloadLease?[_staged.Length];
         _arrived = new bool[_staged.Length];
         _totals = [.. plan.Model.BatchNorms.SelectMany(slot => new[] { new ColumnSums(slot.Channels), new ColumnSums(slot.Channels) })];
         _totalSteps = new long[_totals.Length];
@@ -68,6 +74,7 @@ internal sealed class WorkerInbox
             }
 
             _wanted = version;
+            GiveBack();
             Array.Clear(_arrived);
             return true;
         }
@@ -78,7 +85,23 @@ internal sealed class WorkerInbox
     {
         lock (Gate)
         {
-            return partition >= 0 && partition < _staged.Length && version == _wanted && !_arrived[partition] ? _staged[partition].Span : [];
+            return IsWanted(partition, version) ? (_staged[partition] ??= new AlignedBuffer(LengthOf(partition))).Span : [];
+        }
+    }
+
+    /// <summary>A partition's parameters where the server keeps them; false: not wanted, or not of the right length.</summary>
+    public bool Borrow(int partition, long version, long verdict, IPayloadLease lease)
+    {
+        lock (Gate)
+        {
+            if (!IsWanted(partition, version) || lease.Bytes.Length != LengthOf(partition) * sizeof(float))
+            {
+                return false;
+            }
+
+            _leases[partition] = lease;
+            Arrived(partition, version, verdict);
+            return true;
         }
     }
 
@@ -90,7 +113,10 @@ internal sealed class WorkerInbox
             {
                 _arrivedVerdict = Verdict.Unpack(verdict);
                 _arrived[partition] = true;
-                Monitor.PulseAll(Gate);
+                if (IsWhole)
+                {
+                    Monitor.PulseAll(Gate);
+                }
             }
         }
     }
@@ -106,8 +132,14 @@ internal sealed class WorkerInbox
         for (var p = 0; p < _staged.Length; p++)
         {
             var range = _plan.Ranges[p];
-            _staged[p].Span[..range.Length].CopyTo(parameters[range.Offset..]);
-            _staged[p].Span.Slice(range.Length, BuffersIn(p)).CopyTo(buffers);
+            var values = _leases[p] is { } lease ? MemoryMarshal.Cast<byte, float>(lease.Bytes) : _staged[p]!.Span;
+            values[..range.Length].CopyTo(parameters[range.Offset..]);
+            values.Slice(range.Length, BuffersIn(p)).CopyTo(buffers);
+        }
+
+        lock (Gate)
+        {
+            GiveBack();
         }
     }
 
@@ -166,14 +198,39 @@ internal sealed class WorkerInbox
         }
     }
 
+    /// <summary>Nothing is wanted any more.</summary>
+    public void Close()
+    {
+        lock (Gate)
+        {
+            _wanted = -1;
+            GiveBack();
+        }
+    }
+
     /// <summary>New connections: what was pulled over old ones is asked for again.</summary>
     public void Mend()
     {
         lock (Gate)
         {
             (BrokenServer, Broken, _wanted) = (null, null, -1);
+            GiveBack();
         }
     }
+
+    // A copy may be under way to the staged memory of a partition, never two: one connection serves it.
+    private bool IsWanted(int partition, long version) => partition >= 0 && partition < _staged.Length && version == _wanted && !_arrived[partition];
+
+    private void GiveBack()
+    {
+        for (var p = 0; p < _leases.Length; p++)
+        {
+            _leases[p]?.Dispose();
+            _leases[p] = null;
+        }
+    }
+
+    private int LengthOf(int partition) => _plan.Ranges[partition].Length + BuffersIn(partition);
 
     private int BuffersIn(int partition) => partition == 0 ? _plan.Model.Buffers.Length : 0;
 }

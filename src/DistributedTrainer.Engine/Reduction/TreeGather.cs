@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace DistributedTrainer.Engine.Reduction;
 
 /// <summary>What became of a value offered to a <see cref="TreeGather{T}"/>.</summary>
@@ -24,16 +26,22 @@ public sealed class TreeGather<T>
     private readonly Action<T> _release;
     private readonly T?[] _values;
     private readonly bool[] _empty;
+    private readonly bool _keepHalves;
 
     /// <summary>An empty gathering, in which every leaf has rows.</summary>
     /// <param name="tree">Which values there are to be.</param>
     /// <param name="combineIntoLeft">Adds the second argument (the right sibling) into the first.</param>
     /// <param name="release">Called for each value that is no longer needed.</param>
-    public TreeGather(FixedTree tree, Action<T, T> combineIntoLeft, Action<T> release)
+    /// <param name="keepHalves">
+    /// Whether the two halves of the total are left apart, for a caller that adds them while it reads them:
+    /// <see cref="TryTakeHalves"/>. Default false.
+    /// </param>
+    public TreeGather(FixedTree tree, Action<T, T> combineIntoLeft, Action<T> release, bool keepHalves = false)
     {
         _tree = tree;
         _combineIntoLeft = combineIntoLeft;
         _release = release;
+        _keepHalves = keepHalves;
         _values = new T?[tree.TableLength];
         _empty = new bool[tree.TableLength];
         Reset(static _ => true);
@@ -74,6 +82,20 @@ public sealed class TreeGather<T>
         return total;
     }
 
+    /// <summary>Takes the total out in two halves, if all is there; the caller releases them. The total is left + right.</summary>
+    /// <param name="left">The sum of the left half, or of everything where the right half has no rows or was combined with it.</param>
+    /// <param name="right">The sum of the right half, or null.</param>
+    public bool TryTakeHalves([NotNullWhen(true)] out T? left, out T? right)
+    {
+        (left, right) = (Take(_tree.Root), null);
+        if (left is null && _tree.Height > 0 && _values[_tree.Slot(_tree.Root.Left)] is not null && _values[_tree.Slot(_tree.Root.Right)] is not null)
+        {
+            (left, right) = (Take(_tree.Root.Left), Take(_tree.Root.Right));
+        }
+
+        return left is not null;
+    }
+
     /// <summary>Whether the node's value, or one that includes it, is here.</summary>
     public bool Has(TreeNode node)
     {
@@ -110,16 +132,40 @@ public sealed class TreeGather<T>
     }
 
     /// <summary>The values that are here, each at the highest node it could be combined to, in leaf order.</summary>
-    public IEnumerable<(TreeNode Node, T Value)> Present() => Present(_tree.Root);
+    public IReadOnlyList<(TreeNode Node, T Value)> Present()
+    {
+        var present = new List<(TreeNode Node, T Value)>();
+        Present(present);
+        return present;
+    }
 
-    private IEnumerable<(TreeNode Node, T Value)> Present(TreeNode node)
+    /// <summary>The same into a list that is used again.</summary>
+    public void Present(List<(TreeNode Node, T Value)> into)
+    {
+        ArgumentNullException.ThrowIfNull(into);
+        into.Clear();
+        Present(_tree.Root, into);
+    }
+
+    private void Present(TreeNode node, List<(TreeNode Node, T Value)> into)
     {
         if (_values[_tree.Slot(node)] is { } value)
         {
-            return [(node, value)];
+            into.Add((node, value));
         }
+        else if (node.Level > 0)
+        {
+            Present(node.Left, into);
+            Present(node.Right, into);
+        }
+    }
 
-        return node.Level == 0 ? [] : Present(node.Left).Concat(Present(node.Right));
+    private T? Take(TreeNode node)
+    {
+        var slot = _tree.Slot(node);
+        var value = _values[slot];
+        _values[slot] = null;
+        return value;
     }
 
     private void Rise(TreeNode node)
@@ -133,7 +179,7 @@ public sealed class TreeGather<T>
             {
                 (_values[above], _values[own]) = (_values[own], null);
             }
-            else if (_values[other] is not null)
+            else if (_values[other] is not null && !(_keepHalves && node.Level + 1 == _tree.Height))
             {
                 var (left, right) = (node.Index & 1) == 0 ? (own, other) : (other, own);
                 _combineIntoLeft(_values[left]!, _values[right]!);
@@ -153,11 +199,10 @@ public sealed class TreeGather<T>
     {
         if (node.Level > 0)
         {
-            foreach (var child in (ReadOnlySpan<TreeNode>)[node.Left, node.Right])
-            {
-                Drop(_tree.Slot(child));
-                DropBelow(child);
-            }
+            Drop(_tree.Slot(node.Left));
+            DropBelow(node.Left);
+            Drop(_tree.Slot(node.Right));
+            DropBelow(node.Right);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 
 namespace DistributedTrainer.Engine.Tensors;
@@ -9,8 +10,9 @@ namespace DistributedTrainer.Engine.Tensors;
 public sealed class AlignedBuffer
 {
     private const int Alignment = 64;
-    private readonly float[] _array;
+    private readonly float[]? _array;
     private readonly int _start;
+    private readonly MemoryManager<float>? _memory;
 
     /// <summary>A buffer of zeros.</summary>
     /// <param name="length">Number of elements, 0 or more.</param>
@@ -25,12 +27,18 @@ public sealed class AlignedBuffer
         Length = length;
     }
 
+    /// <summary>A buffer over memory of another kind, such as memory that processes share, which fulfils the same: aligned, and never moves.</summary>
+    /// <param name="memory">The memory; it lives as long as this object.</param>
+    public AlignedBuffer(MemoryManager<float> memory)
+    {
+        ArgumentNullException.ThrowIfNull(memory);
+        _memory = memory;
+        Length = memory.GetSpan().Length;
+    }
+
     /// <summary>Number of elements.</summary>
     public int Length { get; }
 
     /// <summary>All elements.</summary>
-    public Span<float> Span => new(_array, _start, Length);
-
-    /// <summary>All elements, for work that goes on after a call.</summary>
-    public Memory<float> Memory => new(_array, _start, Length);
+    public Span<float> Span => _array is null ? _memory!.GetSpan() : new Span<float>(_array, _start, Length);
 }

@@ -53,7 +53,7 @@ public sealed class PartitionRangeTests
         };
         var buffer = partition.Reserve(header, out var refusal);
         Assert.Null(refusal);
-        gradient.CopyTo(buffer!.Gradient.Span);
+        gradient.CopyTo(buffer!.Own);
         partition.Complete(header, buffer);
     }
 }

@@ -53,8 +53,8 @@ public sealed class PartitionTests
         var first = bench.Partition.Reserve(header, out _)!;
         var second = bench.Partition.Reserve(header, out _)!;
         Assert.NotSame(first, second);
-        first.Gradient.Span.Fill(0.25f);
-        second.Gradient.Span.Fill(0.25f);
+        first.Own.Fill(0.25f);
+        second.Own.Fill(0.25f);
         bench.Partition.Complete(header, first);
         bench.Partition.Complete(header, second);
         for (var shard = 1; shard < 5; shard++)
@@ -64,7 +64,7 @@ public sealed class PartitionTests
         }
 
         var single = other.Partition.Reserve(header, out _)!;
-        single.Gradient.Span.Fill(0.25f);
+        single.Own.Fill(0.25f);
         other.Partition.Complete(header, single);
         Assert.Equal(other.Parameters(1), bench.Parameters(1));
     }
@@ -228,7 +228,7 @@ public sealed class PartitionTests
         var bench = new PartitionBench(FiveShards.Plan());
         var header = bench.Header(0, TreeNode.OfLeaf(0));
         var buffer = bench.Partition.Reserve(header, out _)!;
-        buffer.Gradient.Span.Fill(float.NaN);
+        buffer.Own.Fill(float.NaN);
         bench.Partition.Abandon(buffer);
         bench.PushAll(0);
 

@@ -55,7 +55,7 @@ internal sealed class PartitionBench
         var buffer = Partition.Reserve(header, out var refusal);
         if (buffer is not null)
         {
-            Sum(step, node).CopyTo(buffer.Gradient.Span);
+            Sum(step, node).CopyTo(buffer.Own);
             Partition.Complete(header, buffer);
         }
 

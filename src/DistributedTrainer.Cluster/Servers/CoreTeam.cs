@@ -1,0 +1,95 @@
+namespace DistributedTrainer.Cluster.Servers;
+
+/// <summary>
+/// Runs the blocks of a piece of work on all cores: the caller's thread and one more for each other core, which sleep in
+/// between. Which thread takes which block changes no result, since blocks touch different memory.
+/// </summary>
+internal sealed class CoreTeam
+{
+    private readonly object _one = new();
+    private readonly SemaphoreSlim _start = new(0);
+    private readonly ManualResetEventSlim _finished = new();
+    private readonly int _helpers;
+    private Action<int> _body = static _ => { };
+    private int _blocks;
+    private int _next;
+    private int _busy;
+    private Exception? _problem;
+
+    /// <summary>Starts the helpers.</summary>
+    /// <param name="cores">Threads that work at once, with the caller's.</param>
+    public CoreTeam(int cores)
+    {
+        _helpers = Math.Max(0, cores - 1);
+        for (var i = 0; i < _helpers; i++)
+        {
+            new Thread(Help) { IsBackground = true, Name = $"update helper {i}" }.Start();
+        }
+    }
+
+    /// <summary>The team of this process: while servers update, the workers of the host wait.</summary>
+    public static CoreTeam Shared { get; } = new(Environment.ProcessorCount);
+
+    /// <summary>Calls the body once for each block; returns when all are done. Where the team is busy already, the caller works alone.</summary>
+    public void Run(int blocks, Action<int> body)
+    {
+        if (_helpers == 0 || blocks < 2 || !Monitor.TryEnter(_one))
+        {
+            for (var block = 0; block < blocks; block++)
+            {
+                body(block);
+            }
+
+            return;
+        }
+
+        try
+        {
+            (_body, _blocks, _problem) = (body, blocks, null);
+            _finished.Reset();
+            var helpers = Math.Min(_helpers, blocks - 1);
+            Volatile.Write(ref _busy, helpers + 1);
+            Volatile.Write(ref _next, 0);
+            _start.Release(helpers);
+            Work();
+            _finished.Wait();
+            if (_problem is { } problem)
+            {
+                throw new InvalidOperationException($"update: {problem.Message}", problem);
+            }
+        }
+        finally
+        {
+            Monitor.Exit(_one);
+        }
+    }
+
+    private void Help()
+    {
+        while (true)
+        {
+            _start.Wait();
+            Work();
+        }
+    }
+
+    private void Work()
+    {
+        try
+        {
+            for (var block = Interlocked.Increment(ref _next) - 1; block < _blocks; block = Interlocked.Increment(ref _next) - 1)
+            {
+                _body(block);
+            }
+        }
+        catch (Exception problem)
+        {
+            _problem = problem;
+        }
+
+        if (Interlocked.Decrement(ref _busy) == 0)
+        {
+            _finished.Set();
+        }
+    }
+}

@@ -1,0 +1,90 @@
+using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Engine.Kernels;
+using DistributedTrainer.Engine.Optimizers;
+using DistributedTrainer.Engine.Tensors;
+
+namespace DistributedTrainer.Cluster.Servers;
+
+/// <summary>
+/// From the gradient of a step to the next parameters, in one pass over memory: block by block the last two nodes of the
+/// tree are added, regularised, and taken by the optimizer. Blocks run on all cores.
+/// </summary>
+internal sealed class UpdatePass
+{
+    // 16 KB a vector: the sum and what the optimizer reads and writes of a block stay in the nearest caches.
+    private const int BlockLength = 4096;
+
+    // One core hands over blocks of 64 KB a vector: fewer than a microsecond's work would not be worth the handing over.
+    private const int ShareLength = 16384;
+
+    [ThreadStatic]
+    private static float[]? _sum;
+
+    private readonly TrainingPlan _plan;
+    private readonly AlignedBuffer[] _state;
+    private readonly PartitionPiece[] _shares;
+    private readonly Action<int> _update;
+    private OptimizerStep _plain;
+    private OptimizerStep _decaying;
+    private AlignedBuffer? _from;
+    private AlignedBuffer? _to;
+    private LeafBuffer? _left;
+    private LeafBuffer? _right;
+
+    public UpdatePass(TrainingPlan plan, PartitionRange range, AlignedBuffer[] state)
+    {
+        (_plan, _state, _update) = (plan, state, Update);
+        _shares = [.. range.Pieces.SelectMany(static piece => Cut(piece))];
+    }
+
+    /// <summary>Computes the next version's parameters. Not for two threads at once.</summary>
+    /// <param name="step">The step.</param>
+    /// <param name="reductions">How often the learning rate was lowered.</param>
+    /// <param name="rows">Rows of the global batch.</param>
+    /// <param name="from">The current version.</param>
+    /// <param name="left">The tree's left half, or everything.</param>
+    /// <param name="right">The tree's right half, or null.</param>
+    /// <param name="to">The next version.</param>
+    public void Run(long step, int reductions, int rows, AlignedBuffer from, LeafBuffer left, LeafBuffer? right, AlignedBuffer to)
+    {
+        (_from, _to, _left, _right) = (from, to, left, right);
+        (_plain, _decaying) = (_plan.StepOf(step, reductions, rows, decays: false), _plan.StepOf(step, reductions, rows, decays: true));
+        CoreTeam.Shared.Run(_shares.Length, _update);
+        (_from, _to, _left, _right) = (null, null, null, null);
+    }
+
+    private void Update(int share)
+    {
+        var piece = _shares[share];
+        var settings = piece.Decays ? _decaying : _plain;
+        for (var start = piece.Start; start < piece.Start + piece.Length; start += BlockLength)
+        {
+            var length = Math.Min(BlockLength, piece.Start + piece.Length - start);
+            _plan.Optimizer.Update(
+                settings, _from!.Span.Slice(start, length), Gradient(start, length), State(0, start, length), State(1, start, length), _to!.Span.Slice(start, length));
+        }
+    }
+
+    private ReadOnlySpan<float> Gradient(int start, int length)
+    {
+        var left = _left!.Gradient.Slice(start, length);
+        if (_right is null)
+        {
+            return left;
+        }
+
+        var sum = (_sum ??= new float[BlockLength]).AsSpan(0, length);
+        ElementWise.Add(sum, left, _right.Gradient.Slice(start, length));
+        return sum;
+    }
+
+    private Span<float> State(int index, int start, int length) => index < _state.Length ? _state[index].Span.Slice(start, length) : [];
+
+    private static IEnumerable<PartitionPiece> Cut(PartitionPiece piece)
+    {
+        for (var start = 0; start < piece.Length; start += ShareLength)
+        {
+            yield return piece with { Start = piece.Start + start, Length = Math.Min(ShareLength, piece.Length - start) };
+        }
+    }
+}

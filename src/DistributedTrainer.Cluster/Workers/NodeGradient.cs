@@ -1,0 +1,142 @@
+using System.Runtime.InteropServices;
+using DistributedTrainer.Channels;
+using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Engine.Kernels;
+using DistributedTrainer.Engine.Tensors;
+
+namespace DistributedTrainer.Cluster.Workers;
+
+/// <summary>
+/// The gradient of one tree node, all partitions of it. What was pushed may be read by servers in place, until they
+/// release it: then it is not written any more, and a sum goes elsewhere.
+/// </summary>
+internal sealed class NodeGradient(GradientPool pool)
+{
+    private GradientMemory _memory = pool.RentMemory();
+
+    /// <summary>The flat vector.</summary>
+    public AlignedBuffer Values => _memory.Values;
+
+    /// <summary>Loss summed over the node's rows.</summary>
+    public double LossSum { get; set; }
+
+    public int Rows { get; set; }
+
+    /// <summary>The part of one partition, to be posted once.</summary>
+    public IPayload Share(int partition) => _memory.Share(partition);
+
+    /// <summary>Adds the right sibling.</summary>
+    public void Add(NodeGradient right)
+    {
+        if (_memory.IsLent)
+        {
+            var sum = pool.RentMemory();
+            ElementWise.Add(sum.Values.Span, Values.Span, right.Values.Span);
+            _memory.Release();
+            _memory = sum;
+        }
+        else
+        {
+            ElementWise.AddTo(Values.Span, right.Values.Span);
+        }
+
+        LossSum += right.LossSum;
+        Rows += right.Rows;
+    }
+
+    /// <summary>The end of this object.</summary>
+    public void GiveBack() => _memory.Release();
+
+    /// <summary>Memory that no server reads any more.</summary>
+    public void Renew()
+    {
+        if (_memory.IsLent)
+        {
+            _memory.Release();
+            _memory = pool.RentMemory();
+        }
+    }
+}
+
+/// <summary>Gradients and their memory, used again from step to step: two sets where servers release late.</summary>
+internal sealed class GradientPool(TrainingPlan plan) : IDisposable
+{
+    private readonly Spares<GradientMemory> _memory = new(spares => new GradientMemory(plan, spares));
+    private readonly Stack<NodeGradient> _free = [];
+
+    /// <summary>A gradient with any content. One thread rents and returns.</summary>
+    public NodeGradient Rent()
+    {
+        if (!_free.TryPop(out var gradient))
+        {
+            return new NodeGradient(this);
+        }
+
+        gradient.Renew();
+        return gradient;
+    }
+
+    public void Return(NodeGradient gradient) => _free.Push(gradient);
+
+    /// <summary>No gradient is used any more; what a server still reads is given back when it has been read.</summary>
+    public void Dispose()
+    {
+        while (_free.TryPop(out var gradient))
+        {
+            gradient.GiveBack();
+        }
+
+        _memory.Dispose();
+    }
+
+    internal GradientMemory RentMemory() => _memory.Rent().Open();
+}
+
+/// <summary>Memory of a gradient, counted: its owner and every part that is on its way to a server.</summary>
+internal sealed class GradientMemory : IDisposable
+{
+    private readonly Spares<GradientMemory> _spares;
+    private readonly SharedFloats _memory;
+    private readonly Part[] _parts;
+    private int _users;
+
+    public GradientMemory(TrainingPlan plan, Spares<GradientMemory> spares)
+    {
+        _spares = spares;
+        _memory = new SharedFloats(plan.Model.Layout.Length);
+        _parts = [.. plan.Ranges.Select(range => new Part(this, range.Offset, range.Length))];
+    }
+
+    public AlignedBuffer Values => _memory.Values;
+
+    public bool IsLent => Volatile.Read(ref _users) > 1;
+
+    public GradientMemory Open()
+    {
+        Volatile.Write(ref _users, 1);
+        return this;
+    }
+
+    public IPayload Share(int partition)
+    {
+        Interlocked.Increment(ref _users);
+        return _parts[partition];
+    }
+
+    public void Release()
+    {
+        if (Interlocked.Decrement(ref _users) == 0)
+        {
+            _spares.Return(this);
+        }
+    }
+
+    public void Dispose() => _memory.Dispose();
+
+    private sealed class Part(GradientMemory memory, int offset, int length) : IPayload
+    {
+        public ReadOnlySpan<byte> Bytes => MemoryMarshal.AsBytes(memory.Values.Span.Slice(offset, length));
+
+        public void Release() => memory.Release();
+    }
+}
