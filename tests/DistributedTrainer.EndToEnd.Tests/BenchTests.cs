@@ -52,6 +52,10 @@ public sealed class BenchTests
         Assert.Equal(seconds.Order(), seconds);
         Assert.True(seconds[^1] >= 2);
         Assert.Empty(Directory.GetDirectories(directory.In("tmp"), "dtrain-bench-*"));
+
+        var (code, _, errors) = await Dtrain.Run(["bench", "train", "--dir", directory.Run]);
+        Assert.Equal(2, code);
+        Assert.Contains("holds the result of another run", errors, StringComparison.Ordinal);
     }
 
     [Fact]

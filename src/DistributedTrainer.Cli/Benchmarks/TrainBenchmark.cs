@@ -19,6 +19,9 @@ internal sealed class BenchmarkFailedException(string message) : Exception(messa
 /// </summary>
 internal sealed class TrainBenchmark(TrainSettings settings, Action<string> say, CancellationToken cancel)
 {
+    // A run that is interrupted ends in good order; where its nodes are gone, nobody answers.
+    private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(10);
+
     /// <summary>Runs and measures.</summary>
     /// <param name="runDirectory">Where the run stays; null: nowhere.</param>
     /// <exception cref="BenchmarkFailedException">The run failed, or was disturbed.</exception>
@@ -50,8 +53,13 @@ internal sealed class TrainBenchmark(TrainSettings settings, Action<string> say,
             var submission = ExperimentArguments.Submission(experiment, Path.GetTempPath(), runDirectory, endCluster: true);
             var began = Stopwatch.GetTimestamp();
             RunId? run = null;
-            using var interrupted = cancel.Register(Stop);
-            await foreach (var message in cluster.Host.Submit(submission, CancellationToken.None))
+            using var giveUp = new CancellationTokenSource();
+            using var interrupted = cancel.Register(() =>
+            {
+                Stop();
+                giveUp.CancelAfter(EndLimit);
+            });
+            await foreach (var message in cluster.Host.Submit(submission, giveUp.Token))
             {
                 switch (message)
                 {

@@ -59,6 +59,11 @@ internal static class BenchTrainCommand
                 InProcess = parsed.GetValue(inProcess),
             };
             problems.AddRange(settings.Problems());
+            if (parsed.GetValue(directory) is { } kept && File.Exists(Path.Combine(kept, "result.json")))
+            {
+                problems.Add($"--dir: {kept} holds the result of another run. Choose another folder.");
+            }
+
             return Problems.Print(problems) ? ExitCodes.UsageWrong : await Run(settings, parsed.GetValue(directory), parsed.GetValue(json));
         });
         return command;
