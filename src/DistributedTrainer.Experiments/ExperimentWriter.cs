@@ -42,7 +42,7 @@ public static class ExperimentWriter
             Line(text, $"    - {Layer(layer)}");
         }
 
-        Line(text, $"loss: {Loss(experiment.Loss)}");
+        Line(text, $"loss: {(experiment.Loss is { } loss ? Loss(loss) : "null")}");
         Line(text, "optimizer:");
         Optimizer(text, experiment.Optimizer);
         Line(text, "training:");

@@ -115,7 +115,7 @@ public sealed class TrialResultTests : IDisposable
         var yaml = Yaml.Replace("source: iris", "source: rows.csv", StringComparison.Ordinal).Replace("linear: 3", "linear: 2", StringComparison.Ordinal);
         var list = List(yaml, _folder.FullName);
         var folder = new TuneFolder(Path.Combine(_folder.FullName, "search"));
-        var text = folder.BestYaml(new TrialResult(list.Trials[1], [new RunResult(1) { ValidationLoss = 0.25 }]), EarlyStoppingMetric.ValidationLoss, _folder.FullName);
+        var text = folder.BestYaml(new TrialResult(list.Trials[1], [new RunResult(1) { ValidationLoss = 0.25 }]), EarlyStoppingMetric.ValidationLoss);
 
         Assert.StartsWith("# Trial 2: validation-loss 0.25.", text, StringComparison.Ordinal);
         var best = ExperimentReader.Read(text, "best.yaml", []).Experiment!;
@@ -128,7 +128,7 @@ public sealed class TrialResultTests : IDisposable
     public void The_best_experiment_keeps_validation_rows_where_something_watches_them()
     {
         var list = List(Yaml.Replace("batch-size: 16", "batch-size: 16, early-stopping: { patience: 3 }", StringComparison.Ordinal));
-        var text = new TuneFolder("search").BestYaml(new TrialResult(list.Trials[0], [new RunResult(1) { ValidationLoss = 1 }]), EarlyStoppingMetric.ValidationLoss, ".");
+        var text = new TuneFolder("search").BestYaml(new TrialResult(list.Trials[0], [new RunResult(1) { ValidationLoss = 1 }]), EarlyStoppingMetric.ValidationLoss);
         Assert.Equal(0.2667, ExperimentReader.Read(text, "best.yaml", []).Experiment!.Data.Split!.Validation);
     }
 

@@ -90,7 +90,7 @@ internal static class TuneCommand
         }
 
         var sorted = Sorted(list, ended);
-        var results = folder.Save(list, sorted, given.Text.BaseDirectory);
+        var results = folder.Save(list, sorted);
         Plots.Save(list, sorted, folder.In("results.png"));
         var (headers, rows) = TuneTable.Of(list.Tune, sorted);
         if (given.Json)
@@ -126,7 +126,7 @@ internal static class TuneCommand
                 $"{string.Join("  ", run.Trial.Settings.Select(static setting => setting.ToString()).Prepend(named))}  {(result.Failure is { } failure ? $"failed: {failure}" : $"{ExperimentNames.Of(list.Tune.Metric)} {result.Of(list.Tune.Metric):0.####}")}"));
 
             // After each run, so that whoever stops a long search has what there is.
-            folder.Save(list, Sorted(list, ended), given.Text.BaseDirectory);
+            folder.Save(list, Sorted(list, ended));
         }
     }
 

@@ -7,7 +7,7 @@ namespace DistributedTrainer.Cli.Tuning;
 /// <summary>One combination of values, and the experiment that it makes.</summary>
 /// <param name="Number">From 1.</param>
 /// <param name="Settings">What is different from the file.</param>
-/// <param name="Experiment">Without the section tune; with folds, that of the first one.</param>
+/// <param name="Experiment">With absolute paths and without the section tune; with folds, that of the first one.</param>
 internal sealed record Trial(int Number, IReadOnlyList<Setting> Settings, Experiment Experiment)
 {
     /// <summary>The runs of the trial: one, or one for each fold.</summary>

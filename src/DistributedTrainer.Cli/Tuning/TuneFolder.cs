@@ -1,6 +1,6 @@
 using System.Globalization;
 using DistributedTrainer.Cli.Views;
-using DistributedTrainer.Data;
+using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Experiments;
 
 namespace DistributedTrainer.Cli.Tuning;
@@ -38,13 +38,13 @@ internal sealed class TuneFolder(string path)
 
     /// <summary>Writes results.json, best trial first, and best.yaml.</summary>
     /// <returns>The text of results.json.</returns>
-    public string Save(TrialList list, IReadOnlyList<TrialResult> sorted, string baseDirectory)
+    public string Save(TrialList list, IReadOnlyList<TrialResult> sorted)
     {
         var text = JsonText.Of(Results(list, sorted));
         JsonText.Save(In("results.json"), text);
         if (sorted is [var best, ..] && best.IsFinite(list.Tune.Metric))
         {
-            JsonText.Save(In("best.yaml"), BestYaml(best, list.Tune.Metric, baseDirectory));
+            JsonText.Save(In("best.yaml"), BestYaml(best, list.Tune.Metric));
         }
 
         return text;
@@ -76,7 +76,7 @@ internal sealed class TuneFolder(string path)
     /// The best trial as an experiment to train. With folds, all rows that took turns are training rows, but for
     /// validation rows where something in the experiment needs them.
     /// </summary>
-    internal string BestYaml(TrialResult best, EarlyStoppingMetric metric, string baseDirectory)
+    internal string BestYaml(TrialResult best, EarlyStoppingMetric metric)
     {
         var experiment = best.Trial.Experiment;
         var data = experiment.Data;
@@ -92,14 +92,7 @@ internal sealed class TuneFolder(string path)
             };
         }
 
-        // Paths in a file start at its own folder.
-        string? Moved(string? source) =>
-            source is null || DatasetReader.EmbeddedNames.Contains(source) ? source : Path.GetRelativePath(FullPath, Path.Combine(baseDirectory, source));
-        experiment = experiment with
-        {
-            Data = data with { Source = Moved(data.Source)!, ValidationSource = Moved(data.ValidationSource), TestSource = Moved(data.TestSource) },
-            Model = experiment.Model with { From = experiment.Model.From is { } from ? Path.GetRelativePath(FullPath, Path.Combine(baseDirectory, from)) : null },
-        };
+        experiment = ExperimentPaths.RelativeTo(experiment with { Data = data }, FullPath);
         var value = best.Mean(run => run.Of(metric))!.Value.ToString("0.######", CultureInfo.InvariantCulture);
         return $"# Trial {best.Trial.Number}: {ExperimentNames.Of(metric)} {value}. Train it with: dtrain train best.yaml\n" + ExperimentWriter.Write(experiment);
     }

@@ -13,8 +13,11 @@ namespace DistributedTrainer.Cluster.Planning;
 /// <summary>What the names of an experiment stand for in the engine and in the data room.</summary>
 internal static class EngineParts
 {
-    public static Loss LossOf(Experiment experiment) =>
-        TrainingLoss.Create(ExperimentNames.Of(experiment.Loss.Kind), (float)experiment.Loss.LabelSmoothing, (float)experiment.Loss.Delta);
+    /// <summary>The experiment with a loss: where it names none, that of the task.</summary>
+    public static Experiment WithLoss(Experiment experiment, DataTask task) =>
+        experiment.Loss is null ? experiment with { Loss = LossOptions.DefaultFor(Same<TargetTask>(task)) } : experiment;
+
+    public static Loss LossOf(LossOptions loss) => TrainingLoss.Create(ExperimentNames.Of(loss.Kind), (float)loss.LabelSmoothing, (float)loss.Delta);
 
     public static Optimizer OptimizerOf(OptimizerOptions options) => options.Kind switch
     {

@@ -10,7 +10,7 @@ public static class ExperimentCheck
     /// <param name="fileName">Named in problems.</param>
     /// <param name="baseDirectory">Where relative paths in it start.</param>
     /// <param name="overrides">key=value each, as given with --set.</param>
-    /// <param name="experiment">Null where the file itself has problems.</param>
+    /// <param name="experiment">With all that its data decides, such as the loss where none is named; null where the file itself has problems.</param>
     public static IReadOnlyList<string> Check(
         string yaml, string fileName, string baseDirectory, IReadOnlyList<string> overrides, out Experiment? experiment)
     {
@@ -19,7 +19,7 @@ public static class ExperimentCheck
         var problems = result.Problems.Select(static problem => problem.ToString()).ToList();
         if (experiment is not null)
         {
-            TrainingPlan.Create(experiment, baseDirectory, 0, problems);
+            experiment = TrainingPlan.Create(experiment, baseDirectory, 0, problems)?.Experiment ?? experiment;
         }
 
         return problems;

@@ -25,7 +25,7 @@ internal static class PlanProblems
             Empty("test", shares.Test, split.Test.Length, dataset.Rows, problems);
         }
 
-        var loss = EngineParts.LossOf(experiment);
+        var loss = EngineParts.LossOf(experiment.Loss!);
         var classification = dataset.Task == DataTask.Classification;
         if (classification && dataset.ClassNames.Count == 1)
         {
@@ -91,13 +91,18 @@ internal static class PlanProblems
             problems.Add("training.early-stopping: a regression has no accuracy. Write metric: validation-loss.");
         }
 
+        if (plan.Experiment.Tune?.Metric == EarlyStoppingMetric.ValidationAccuracy && !classification)
+        {
+            problems.Add("tune.metric: a regression has no accuracy. Write metric: validation-loss.");
+        }
+
         FindInBatchNorms(plan, problems);
     }
 
     /// <summary>Equal scores are no mistake in the eyes of a perceptron loss: its gradient there is 0, for ever.</summary>
     private static void FindInStart(Experiment experiment, ICollection<string> problems)
     {
-        var (model, loss) = (experiment.Model, experiment.Loss.Kind);
+        var (model, loss) = (experiment.Model, experiment.Loss!.Kind);
         if (loss is LossKind.Perceptron or LossKind.MulticlassPerceptron && model is { From: null, Init: { Weights.Kind: WeightKind.Zeros, Bias: 0 } })
         {
             problems.Add($"model.init.weights: with zeros every score starts at 0, where {ExperimentNames.Of(loss)} has no gradient, so nothing would ever be learned. Write he, or loss: {(loss == LossKind.Perceptron ? "hinge" : "multiclass-hinge")}.");

@@ -38,7 +38,7 @@ public sealed class SavedModel
     private SavedModel(string path, Experiment experiment, Preprocessor preprocessor, string targetName, string[] classes, ModelDefinition definition, Network network)
     {
         (Path, Experiment, Preprocessor, TargetName, ClassNames, _definition, Network) = (path, experiment, preprocessor, targetName, classes, definition, network);
-        Loss = EngineParts.LossOf(experiment);
+        Loss = EngineParts.LossOf(experiment.Loss!);
     }
 
     /// <summary>The file.</summary>
@@ -142,6 +142,7 @@ public sealed class SavedModel
 
         var preprocessor = Preprocessor.FromJson(metadata["dtrain.preprocess"]);
         var classes = JsonSerializer.Deserialize<string[]>(metadata["dtrain.classes"]) ?? [];
+        experiment = EngineParts.WithLoss(experiment, classes.Length > 0 ? DataTask.Classification : DataTask.Regression);
         var shape = preprocessor.OutputShape;
         var input = experiment.Model.Layers.Any(EngineParts.NeedsImages) ? shape : new Shape(shape.Elements);
         var definition = new ModelDefinition(input, [.. experiment.Model.Layers.Select(EngineParts.LayerOf)], EngineParts.WeightsOf(experiment.Model.Init.Weights));

@@ -29,7 +29,7 @@ internal sealed class TrainingPlan
         TotalSteps = training.Steps ?? (training.Epochs ?? 1) * Schedule.StepsPerEpoch;
         var input = experiment.Model.Layers.Any(EngineParts.NeedsImages) ? data.InputShape : new Shape(data.InputShape.Elements);
         Model = new Model(new ModelDefinition(input, [.. experiment.Model.Layers.Select(EngineParts.LayerOf)], EngineParts.WeightsOf(experiment.Model.Init.Weights)));
-        Loss = EngineParts.LossOf(experiment);
+        Loss = EngineParts.LossOf(experiment.Loss!);
         Optimizer = EngineParts.OptimizerOf(optimizer);
         Augmentation = EngineParts.AugmentationOf(experiment.Data);
         Plateau = EngineParts.PlateauOf(optimizer.Schedule);
@@ -38,6 +38,7 @@ internal sealed class TrainingPlan
         _tree = new FixedTree(training.Shards);
     }
 
+    /// <summary>With a loss, also where its file names none.</summary>
     public Experiment Experiment { get; }
 
     public PreparedData Data { get; }
@@ -103,6 +104,7 @@ internal sealed class TrainingPlan
             return null;
         }
 
+        experiment = EngineParts.WithLoss(experiment, dataset.Task);
         if (experiment.Data.Image is { } image)
         {
             if ((long)image.Channels * image.Height * image.Width != dataset.FeatureCount)

@@ -15,8 +15,11 @@ public sealed record Experiment
     /// <summary>The network.</summary>
     public required ModelOptions Model { get; init; }
 
-    /// <summary>What is minimised; default: by the task.</summary>
-    public LossOptions Loss { get; init; } = new(LossKind.CrossEntropy);
+    /// <summary>
+    /// What is minimised; null: by the task, which the data shows: see <see cref="LossOptions.DefaultFor"/>. Where the
+    /// experiment alone tells the task, its reader fills it in.
+    /// </summary>
+    public LossOptions? Loss { get; init; }
 
     /// <summary>The update rule.</summary>
     public OptimizerOptions Optimizer { get; init; } = new();

@@ -4,7 +4,12 @@ namespace DistributedTrainer.Experiments;
 /// <param name="Kind">Which loss.</param>
 /// <param name="LabelSmoothing">Share of the target that <see cref="LossKind.CrossEntropy"/> spreads over all classes, 0 ≤ ε &lt; 1; 0 for the others.</param>
 /// <param name="Delta">Where <see cref="LossKind.Huber"/> turns from square to line, above 0; 1 for the others.</param>
-public sealed record LossOptions(LossKind Kind, double LabelSmoothing = 0, double Delta = 1);
+public sealed record LossOptions(LossKind Kind, double LabelSmoothing = 0, double Delta = 1)
+{
+    /// <summary>Cross-entropy for classes, mean squared error for numbers.</summary>
+    /// <param name="task">What the target holds.</param>
+    public static LossOptions DefaultFor(TargetTask task) => new(task == TargetTask.Regression ? LossKind.MeanSquaredError : LossKind.CrossEntropy);
+}
 
 /// <summary>Losses; z scores, t target.</summary>
 public enum LossKind

@@ -10,10 +10,10 @@ internal static class LossSection
         ("label-smoothing", [LossKind.CrossEntropy]),
         ("delta", [LossKind.Huber]));
 
-    public static LossOptions Read(Section root, DataOptions data)
+    /// <summary>The loss; null: none is named, and only the data shows the task.</summary>
+    public static LossOptions? Read(Section root, DataOptions data)
     {
-        var task = data.Task ?? EmbeddedTask(data.Source);
-        var fallback = new LossOptions(task == TargetTask.Regression ? LossKind.MeanSquaredError : LossKind.CrossEntropy);
+        var fallback = (data.Task ?? EmbeddedTask(data.Source)) is { } task ? LossOptions.DefaultFor(task) : null;
         if (root.Find("loss") is not { } node)
         {
             return fallback;
@@ -44,7 +44,7 @@ internal static class LossSection
         values.RefuseUnknown();
         if (data.Task is { } given && !Fits(kind, given))
         {
-            root.Problems.Add(name, "loss", $"{Names.Kebab(kind)} does not fit data.task: {Names.Kebab(given)}. Write {Names.Kebab(fallback.Kind)}.");
+            root.Problems.Add(name, "loss", $"{Names.Kebab(kind)} does not fit data.task: {Names.Kebab(given)}. Write {Names.Kebab(LossOptions.DefaultFor(given).Kind)}.");
         }
 
         return loss;

@@ -5,7 +5,7 @@ namespace DistributedTrainer.Experiments.Reading;
 /// <summary>Reads <c>training</c>.</summary>
 internal static class TrainingSection
 {
-    public static TrainingOptions Read(Section training, DataOptions data, LossOptions loss)
+    public static TrainingOptions Read(Section training, DataOptions data, LossOptions? loss)
     {
         var defaults = new TrainingOptions();
         var (epochs, steps) = (training.Find("epochs"), training.Find("steps"));
@@ -46,7 +46,7 @@ internal static class TrainingSection
         return options;
     }
 
-    private static EarlyStoppingOptions ReadEarlyStopping(Section stopping, DataOptions data, LossOptions loss)
+    private static EarlyStoppingOptions ReadEarlyStopping(Section stopping, DataOptions data, LossOptions? loss)
     {
         var defaults = new EarlyStoppingOptions();
         var options = new EarlyStoppingOptions
@@ -66,7 +66,7 @@ internal static class TrainingSection
             stopping.Problems.Add(stopping.Node, stopping.Path, "there are no validation rows to watch. Write data.split: { validation: 0.1 }, or data.validation-source.");
         }
 
-        if (options.Metric == EarlyStoppingMetric.ValidationAccuracy && LossSection.NeedsNumbers(loss.Kind))
+        if (options.Metric == EarlyStoppingMetric.ValidationAccuracy && loss is not null && LossSection.NeedsNumbers(loss.Kind))
         {
             stopping.Problems.Add(stopping.Find("metric"), stopping.KeyOf("metric"), $"{Names.Kebab(loss.Kind)} compares numbers, which have no accuracy. Write validation-loss.");
         }

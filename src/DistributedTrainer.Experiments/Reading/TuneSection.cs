@@ -12,7 +12,7 @@ internal static class TuneSection
     // What is the same in all trials, since the search itself is made of it.
     private static readonly string[] Fixed = ["name", "tune", "data.folds", "data.fold", "data.source", "data.split", "data.validation-source", "data.test-source"];
 
-    public static TuneOptions Read(Section tune, LossOptions loss)
+    public static TuneOptions Read(Section tune, LossOptions? loss)
     {
         var defaults = new TuneOptions();
         var options = new TuneOptions
@@ -28,7 +28,7 @@ internal static class TuneSection
         }
 
         tune.RefuseUnknown();
-        if (options.Metric == EarlyStoppingMetric.ValidationAccuracy && LossSection.NeedsNumbers(loss.Kind))
+        if (options.Metric == EarlyStoppingMetric.ValidationAccuracy && loss is not null && LossSection.NeedsNumbers(loss.Kind))
         {
             tune.Problems.Add(tune.Find("metric"), tune.KeyOf("metric"), $"{Names.Kebab(loss.Kind)} compares numbers, which have no accuracy. Write validation-loss.");
         }

@@ -1,5 +1,6 @@
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Tests.Support;
+using DistributedTrainer.Experiments;
 
 namespace DistributedTrainer.Cluster.Tests.Planning;
 
@@ -48,6 +49,30 @@ public sealed class PlanProblemsTests : IDisposable
         Assert.Contains(
             "loss: cross-entropy needs classes as targets, but progression holds numbers. Write loss: mean-squared-error, or data.task: classification.",
             Problems(new TestExperiment { Source = "diabetes", Layers = ["linear: 1"] }));
+
+    [Fact]
+    public void Without_a_loss_that_of_the_data_is_taken()
+    {
+        Assert.Equal(LossKind.CrossEntropy, Planned(new TestExperiment { Source = Rows(40), Loss = "null" }).Loss!.Kind);
+        var numbers = new TestExperiment { Source = Numbers(), Loss = "null", Layers = ["linear: 1"] };
+        var planned = Planned(numbers);
+        Assert.Equal(LossKind.MeanSquaredError, planned.Loss!.Kind);
+        Assert.Contains("\nloss: mean-squared-error\n", ExperimentWriter.Write(planned), StringComparison.Ordinal);
+        Assert.Empty(ExperimentCheck.Check(numbers.Yaml, "x.yaml", _folder.Path, [], out var check));
+        Assert.Equal(planned, check);
+    }
+
+    [Fact]
+    public void Without_a_loss_an_accuracy_of_numbers_is_refused_all_the_same()
+    {
+        var experiment = new TestExperiment { Source = Numbers(), Loss = "null", Layers = ["linear: 1"], Split = "{ validation: 0.2 }" };
+        Assert.Equal(
+            ["training.early-stopping: a regression has no accuracy. Write metric: validation-loss."],
+            Problems(experiment with { Training = "{ epochs: 1, batch-size: 8, shards: 2, early-stopping: { metric: validation-accuracy } }" }));
+        Assert.Equal(
+            ["tune.metric: a regression has no accuracy. Write metric: validation-loss."],
+            ExperimentCheck.Check(experiment.Yaml + "\ntune: { metric: validation-accuracy, ranges: { seed: [1, 2] } }\n", "x.yaml", _folder.Path, [], out _));
+    }
 
     [Fact]
     public void A_perceptron_that_starts_at_zero_never_moves() =>
@@ -104,6 +129,8 @@ public sealed class PlanProblemsTests : IDisposable
         Assert.NotNull(experiment);
     }
 
+    private Experiment Planned(TestExperiment experiment) => experiment.Plan(_folder.Path).Experiment;
+
     private List<string> Problems(TestExperiment experiment)
     {
         var problems = new List<string>();
@@ -111,6 +138,9 @@ public sealed class PlanProblemsTests : IDisposable
         Assert.Equal(problems.Count > 0, plan is null);
         return problems;
     }
+
+    // A number as the target.
+    private string Numbers() => _folder.Write("numbers.csv", "x,t\n" + string.Concat(Enumerable.Range(0, 40).Select(static i => $"{i},{2 * i}.5\n")));
 
     // Three classes in turn.
     private string Rows(int count) =>
