@@ -10,8 +10,8 @@ public static class SharedMemory
     public static string? Problem => MemoryFile.Problem;
 
     /// <summary>
-    /// Zeros, on a 64-byte border, that never move. A payload that lies in them is lent when it is posted on a
-    /// shared-memory channel: no copy. Where memory can't be shared they are the process's own, and are copied as any
+    /// Zeros, on a 64-byte border, that never move. A payload of 4 KiB or more that lies in them is lent when it is posted
+    /// on a shared-memory channel: no copy. Where memory can't be shared they are the process's own, and are copied as any
     /// other: callers need not care (<see cref="SharedBuffer.PrivateBecause"/> says why). Their pages exist when this
     /// returns.
     /// </summary>

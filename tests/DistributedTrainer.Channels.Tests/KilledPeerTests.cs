@@ -19,6 +19,7 @@ public sealed class KilledPeerTests : IDisposable
     [Theory]
     [InlineData("tcp")]
     [InlineData("unix")]
+    [InlineData("shared-memory")]
     public void A_peer_killed_between_frames_closes_the_channel(string transport)
     {
         var server = new RecordingHandler();
@@ -35,6 +36,7 @@ public sealed class KilledPeerTests : IDisposable
     [Theory]
     [InlineData("tcp")]
     [InlineData("unix")]
+    [InlineData("shared-memory")]
     public void A_peer_killed_in_the_middle_of_a_frame_leaves_it_abandoned(string transport)
     {
         var server = new RecordingHandler
@@ -57,8 +59,58 @@ public sealed class KilledPeerTests : IDisposable
         server.AssertRulesKept();
     }
 
-    private IChannelListener Listen(string transport, RecordingHandler handler) =>
-        new SocketTransport().Listen(transport == "tcp" ? "tcp://127.0.0.1:0" : $"unix://{_folder}/s", _ => handler, new ChannelOptions());
+    [Fact]
+    public void A_peer_killed_while_both_hold_leases_gives_back_what_it_had_and_leaves_what_it_lent()
+    {
+        var server = new OfferHandler();
+        var accepted = new TaskCompletionSource<IChannel>(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var listener = new SharedMemoryTransport().Listen(
+            $"shared-memory://{_folder}/s",
+            channel =>
+            {
+                accepted.TrySetResult(channel);
+                return server;
+            },
+            new ChannelOptions());
+        _peer = Start(listener.Address, "lend");
+        var channel = accepted.Task.Await("the connection");
+        using var payload = new BufferPayload(Bytes.Random(60_000, 5));
+        channel.Post(Bytes.Header(), payload);
+        var leases = server.AwaitLeases(2);
+        server.Copies.AwaitFrames(1);
+        Assert.Equal(0, payload.Releases);
+
+        _peer.Kill();
+        _peer.WaitForExit();
+        server.Copies.AwaitClosed();
+        Patience.Until(() => payload.Releases > 0, "the release");
+        channel.Dispose();
+        Assert.Equal(1, payload.Releases);
+        foreach (var (_, lease) in leases)
+        {
+            Assert.True(lease.Bytes.SequenceEqual(Bytes.Random(Program.LentBytes, Program.LentSeed)));
+            lease.Dispose();
+        }
+
+        Assert.Empty(Directory.EnumerateFiles("/dev/shm", "*dtrain*"));
+        using var next = new SharedMemoryTransport().Connect(listener.Address, new RecordingHandler(), new ChannelOptions());
+        Assert.True(next.IsOpen);
+    }
+
+    [Fact]
+    public void Channels_that_come_and_go_leave_no_descriptor_no_mapping_and_no_thread()
+    {
+        _peer = Start($"shared-memory://{_folder}/s", "churn");
+        Assert.True(_peer.WaitForExit((int)Patience.Limit.TotalMilliseconds), "the process did not end");
+        Assert.Equal(0, _peer.ExitCode);
+    }
+
+    private IChannelListener Listen(string transport, RecordingHandler handler) => transport switch
+    {
+        "tcp" => new SocketTransport().Listen("tcp://127.0.0.1:0", _ => handler, new ChannelOptions()),
+        "unix" => new SocketTransport().Listen($"unix://{_folder}/s", _ => handler, new ChannelOptions()),
+        _ => new SharedMemoryTransport().Listen($"shared-memory://{_folder}/s", _ => handler, new ChannelOptions()),
+    };
 
     private static Process Start(string address, string mode) =>
         Process.Start(new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", ["exec", typeof(Program).Assembly.Location, address, mode]))!;

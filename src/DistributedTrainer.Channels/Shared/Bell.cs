@@ -28,6 +28,9 @@ internal sealed unsafe class Bell(uint* counter, uint* sleeping)
 
     private long _spin = LongSpin;
 
+    /// <summary>Whether the system can wake sleepers; without, every wait would turn in circles.</summary>
+    public static bool Works(uint* counter) => Libc.Futex(Libc.FutexNumber, counter, FutexWake, 1, 0, 0, 0) == 0;
+
     public uint Ticket => Volatile.Read(ref *counter);
 
     /// <summary>Says that something happened. A system call only when somebody sleeps.</summary>

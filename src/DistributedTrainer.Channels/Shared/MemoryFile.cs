@@ -111,7 +111,8 @@ internal sealed unsafe class MemoryFile : IDisposable
         try
         {
             using var file = Create(Environment.SystemPageSize, readOnlyForPeers: true);
-            return file.Commit(0, Environment.SystemPageSize, out var reason) ? null : reason;
+            if (!file.Commit(0, Environment.SystemPageSize, out var reason)) return reason;
+            return Bell.Works((uint*)file.Start) ? null : $"this system has no futex: {Libc.LastError}";
         }
         catch (Exception e) when (e is IOException or EntryPointNotFoundException or DllNotFoundException)
         {

@@ -52,6 +52,7 @@ internal sealed unsafe class RingReader(byte* page, byte* ring)
     public const int Line = 64;
 
     private long _read;
+    private long _announced;
 
     /// <summary>Bytes that can be read; -1 when the peer's count is impossible.</summary>
     public int Available
@@ -80,6 +81,18 @@ internal sealed unsafe class RingReader(byte* page, byte* ring)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int PadOf(int length) => -length & (Line - 1);
 
-    /// <summary>Gives the room of what was read back to the sender.</summary>
-    public void MakeRoom() => Volatile.Write(ref *(long*)(page + 128), _read);
+    /// <summary>Gives the room of what was read back to the sender. True when it is so much that a waiting sender should hear of it.</summary>
+    public bool MakeRoom()
+    {
+        Volatile.Write(ref *(long*)(page + 128), _read);
+        return _read - _announced >= Segment.RingBytes / 4 && Announce();
+    }
+
+    /// <summary>False when there is no new room: nobody has to be woken.</summary>
+    public bool Announce()
+    {
+        if (_announced == _read) return false;
+        _announced = _read;
+        return true;
+    }
 }

@@ -49,7 +49,7 @@ internal sealed unsafe partial class SharedChannel
         if (!FrameRules.Reserve(handler, this, header, out var span))
         {
             Pass(length + RingReader.PadOf(length));
-            MakeRoom();
+            MakeRoomKnown();
             return;
         }
 
@@ -61,7 +61,7 @@ internal sealed unsafe partial class SharedChannel
                 var chunk = span[..Math.Min(span.Length, Math.Min(AwaitFrame(1), Segment.ChunkBytes))];
                 _segment.In.Read(chunk);
                 span = span[chunk.Length..];
-                if (chunk.Length == Segment.ChunkBytes || !span.IsEmpty) MakeRoom();
+                MakeRoom();
             }
 
             whole = true;
@@ -72,13 +72,13 @@ internal sealed unsafe partial class SharedChannel
         }
 
         Pass(RingReader.PadOf(length));
-        MakeRoom();
+        MakeRoomKnown();
         FrameRules.Complete(handler, this, header);
     }
 
     private void ReadLent(IFrameHandler handler, in FrameRecord record)
     {
-        MakeRoom();
+        MakeRoomKnown();
         var header = record.Header;
         var region = AwaitRegion(record.Region);
         if (record.Offset > region.Length - header.PayloadBytes)
@@ -117,14 +117,19 @@ internal sealed unsafe partial class SharedChannel
             var part = Math.Min(length, AwaitFrame(1));
             _segment.In.Skip(part);
             length -= part;
-            if (length > 0) MakeRoom();
+            MakeRoom();
         }
     }
 
     private void MakeRoom()
     {
-        _segment.In.MakeRoom();
-        _segment.PeerRoom.Ring();
+        if (_segment.In.MakeRoom()) _segment.PeerRoom.Ring();
+    }
+
+    /// <summary>At the end of a frame, and before this end waits: then the sender may be waiting as well.</summary>
+    private void MakeRoomKnown()
+    {
+        if (_segment.In.MakeRoom() || _segment.In.Announce()) _segment.PeerRoom.Ring();
     }
 
     /// <summary>Waits for bytes of a frame that has begun.</summary>
@@ -144,6 +149,7 @@ internal sealed unsafe partial class SharedChannel
             if (available >= bytes) return available;
             if (available < 0) throw new ChannelClosedException(ImpossibleCount);
             if (gone) return available == 0 ? 0 : throw Truncated();
+            MakeRoomKnown();
             _segment.Arrivals.Wait(ticket);
         }
     }
