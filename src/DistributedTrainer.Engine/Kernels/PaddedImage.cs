@@ -48,45 +48,58 @@ internal sealed unsafe class PaddedImage(int channels, int height, int width, in
         var length = endColumn - firstColumn;
         for (var channel = 0; channel < channels && length > 0; channel++)
         {
-            for (var row = firstRow; row < endRow; row++)
+            var from = image + ((((long)channel * height) + firstRow) * width) + firstColumn;
+            var to = padded + Offset(channel, firstRow + border, firstColumn + border);
+            for (var row = firstRow; row < endRow; row++, from += width, to += RowStep)
             {
-                var from = image + ((((long)channel * height) + row) * width) + firstColumn;
                 if (phases == 1)
                 {
-                    CopyRow(from, padded + Offset(channel, row + border, firstColumn + border), length);
-                    continue;
+                    CopyRow(from, to, length);
                 }
-
-                for (var first = 0; first < Math.Min(phases, length); first++)
+                else
                 {
-                    var to = padded + Offset(channel, row + border, firstColumn + border + first);
-                    for (var x = first; x < length; x += phases)
-                    {
-                        *to++ = from[x];
-                    }
+                    Deal(from, padded, channel, row + border, firstColumn + border, length);
                 }
             }
         }
     }
 
     // Rows are short: two overlapping vectors are quicker than a call that looks at the length.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void CopyRow(float* from, float* to, int length)
     {
-        if (length < 8)
+        if (length >= 16)
+        {
+            for (var x = 0; x < length - 16; x += 16)
+            {
+                Vector512.Load(from + x).Store(to + x);
+            }
+
+            Vector512.Load(from + length - 16).Store(to + length - 16);
+        }
+        else if (length >= 8)
+        {
+            Vector256.Load(from).Store(to);
+            Vector256.Load(from + length - 8).Store(to + length - 8);
+        }
+        else
         {
             for (var x = 0; x < length; x++)
             {
                 to[x] = from[x];
             }
-
-            return;
         }
+    }
 
-        for (var x = 0; x < length - 8; x += 8)
+    private void Deal(float* from, float* padded, int channel, int row, int column, int length)
+    {
+        for (var first = 0; first < Math.Min(phases, length); first++)
         {
-            Vector256.Load(from + x).Store(to + x);
+            var to = padded + Offset(channel, row, column + first);
+            for (var x = first; x < length; x += phases)
+            {
+                *to++ = from[x];
+            }
         }
-
-        Vector256.Load(from + length - 8).Store(to + length - 8);
     }
 }
