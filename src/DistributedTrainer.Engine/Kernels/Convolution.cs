@@ -90,17 +90,8 @@ public sealed class Convolution
     private PatchProduct ForwardProduct()
     {
         var (size, stride, padding) = (Shape.Kernel, Shape.Stride, Shape.Padding);
-        var padded = new PaddedImages(
+        var padded = new PaddedImage(
             Shape.Channels, Shape.Height, Shape.Width, padding, Shape.Height + (2 * padding), Shape.Width + (2 * padding), stride);
-        var columns = new List<PatchColumn>(Shape.Positions);
-        for (var oy = 0; oy < Shape.OutputHeight; oy++)
-        {
-            for (var ox = 0; ox < Shape.OutputWidth; ox++)
-            {
-                columns.Add(new PatchColumn(padded.Offset(0, oy * stride, ox * stride), (oy * Shape.OutputWidth) + ox));
-            }
-        }
-
         var source = new int[Shape.Depth];
         var weights = new int[Shape.Depth];
         for (var k = 0; k < source.Length; k++)
@@ -109,7 +100,8 @@ public sealed class Convolution
             weights[k] = k;
         }
 
-        return new PatchProduct(_tiling, padded, columns, source, weights, Shape.Outputs, Shape.Depth, Shape.Positions, 1);
+        var grid = new PatchGrid(Shape.OutputHeight, Shape.OutputWidth, 0, 0, Shape.OutputWidth, 1);
+        return new PatchProduct(_tiling, padded, grid, source, weights, Shape.Outputs, Shape.Depth, Shape.Positions);
     }
 
     // Input rows whose row plus padding is y mod stride are read by the taps ky = y, y + stride, … alone: one product for
@@ -118,7 +110,7 @@ public sealed class Convolution
     {
         var (size, stride, padding) = (Shape.Kernel, Shape.Stride, Shape.Padding);
         var border = (size - 1) / stride;
-        var padded = new PaddedImages(
+        var padded = new PaddedImage(
             Shape.Outputs,
             Shape.OutputHeight,
             Shape.OutputWidth,
@@ -131,11 +123,11 @@ public sealed class Convolution
         {
             for (var x = 0; x < stride; x++)
             {
-                if (BackwardColumns(padded, border, y, x) is { Count: > 0 } columns)
+                if (BackwardGrid(padded, border, y, x) is { Rows: > 0, Columns: > 0 } grid)
                 {
                     var (source, weights) = BackwardOffsets(padded, y, x);
                     products.Add(new PatchProduct(
-                        _tiling, padded, columns, source, weights, Shape.Channels, size * size, Shape.Height * Shape.Width, stride));
+                        _tiling, padded, grid, source, weights, Shape.Channels, size * size, Shape.Height * Shape.Width));
                 }
             }
         }
@@ -143,25 +135,21 @@ public sealed class Convolution
         return [.. products];
     }
 
-    private List<PatchColumn> BackwardColumns(PaddedImages padded, int border, int y, int x)
+    // The inputs of a phase are those at first, first + stride, …; the outputs that they meet follow one another.
+    private PatchGrid BackwardGrid(PaddedImage padded, int border, int y, int x)
     {
-        var columns = new List<PatchColumn>();
-        for (var iy = 0; iy < Shape.Height; iy++)
-        {
-            for (var ix = 0; ix < Shape.Width; ix++)
-            {
-                var (top, left) = (iy + Shape.Padding, ix + Shape.Padding);
-                if (top % Shape.Stride == y && left % Shape.Stride == x)
-                {
-                    columns.Add(new PatchColumn(padded.Offset(0, (top / Shape.Stride) + border, (left / Shape.Stride) + border), (iy * Shape.Width) + ix));
-                }
-            }
-        }
-
-        return columns;
+        var (stride, padding) = (Shape.Stride, Shape.Padding);
+        var (row, column) = ((stride - (padding % stride) + y) % stride, (stride - (padding % stride) + x) % stride);
+        return new PatchGrid(
+            (Shape.Height - row + stride - 1) / stride,
+            (Shape.Width - column + stride - 1) / stride,
+            padded.Offset(0, ((row + padding) / stride) + border, ((column + padding) / stride) + border),
+            (row * Shape.Width) + column,
+            stride * Shape.Width,
+            stride);
     }
 
-    private (int[] Source, int[] Weights) BackwardOffsets(PaddedImages padded, int y, int x)
+    private (int[] Source, int[] Weights) BackwardOffsets(PaddedImage padded, int y, int x)
     {
         var (source, weights) = (new List<int>(), new List<int>());
         for (var o = 0; o < Shape.Outputs; o++)

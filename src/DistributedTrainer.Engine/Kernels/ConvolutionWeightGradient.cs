@@ -10,10 +10,10 @@ namespace DistributedTrainer.Engine.Kernels;
 /// </summary>
 internal sealed unsafe class ConvolutionWeightGradient(ConvolutionShape shape, Tiling tiling)
 {
-    // 512 KB of images at a time: a large layer's sums then stay in their tile for several images.
-    private const int GroupElements = 131072;
+    // 128 KB of images at a time stay in the second-level cache; small ones share the way to the sums of a large layer.
+    private const int GroupElements = 32768;
 
-    // A tile of 12 rows may read this much behind the last patch.
+    // What a tile of 12 rows may read behind the last patch, and the transposition writes behind the last position.
     private const int Slack = 16;
 
     [ThreadStatic]
@@ -38,7 +38,7 @@ internal sealed unsafe class ConvolutionWeightGradient(ConvolutionShape shape, T
     {
         var group = Math.Max(1, GroupElements / (ImageStep + GradientStep));
         var images = Scratch.Room(ref _images, checked((group * ImageStep) + Slack));
-        var gradients = Scratch.Room(ref _gradients, checked(group * GradientStep));
+        var gradients = Scratch.Room(ref _gradients, checked((group * GradientStep) + Slack));
         var length = checked((shape.Kernel * _lines * _columns) + _columns);
         var sums = Scratch.Room(ref _sums, length);
         sums.AsSpan(0, length).Clear();
@@ -52,7 +52,7 @@ internal sealed unsafe class ConvolutionWeightGradient(ConvolutionShape shape, T
                 {
                     Transpose(px + ((long)(first + i) * shape.InputElements), image + ((long)i * ImageStep));
                     var to = gradient + ((long)i * GradientStep);
-                    Transposition.Run(pdy + ((long)(first + i) * shape.OutputElements), shape.Positions, shape.Outputs, shape.Positions, to, _columns);
+                    PanelPacking.Run(pdy + ((long)(first + i) * shape.OutputElements), shape.Positions, 1, to, shape.Outputs, shape.Positions, _columns);
                     if (!db.IsEmpty)
                     {
                         AddBiases(to, biases);
@@ -81,14 +81,37 @@ internal sealed unsafe class ConvolutionWeightGradient(ConvolutionShape shape, T
         for (var row = 0; row < shape.Height; row++)
         {
             var write = to + ((long)(row + shape.Padding) * _rowStep) + (shape.Padding * shape.Channels);
-            Transposition.Run(from + ((long)row * shape.Width), shape.Height * shape.Width, shape.Channels, shape.Width, write, shape.Channels);
+            if (shape.Channels % VectorMap.Lanes == 0)
+            {
+                PanelPacking.Run(from + ((long)row * shape.Width), shape.Height * shape.Width, 1, write, shape.Channels, shape.Width, shape.Channels);
+            }
+            else
+            {
+                Transposition.Run(from + ((long)row * shape.Width), shape.Height * shape.Width, shape.Channels, shape.Width, write, shape.Channels);
+            }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AddBiases(float* gradient, float* sums)
     {
-        for (var column = 0; column < _columns; column += VectorMap.Lanes)
+        // Two sums at a time: each addition waits for the one before it.
+        var column = 0;
+        for (; column <= _columns - (2 * VectorMap.Lanes); column += 2 * VectorMap.Lanes)
+        {
+            var (left, right) = (Vector512.Load(sums + column), Vector512.Load(sums + column + VectorMap.Lanes));
+            var from = gradient + column;
+            for (var position = 0; position < shape.Positions; position++, from += _columns)
+            {
+                left += Vector512.Load(from);
+                right += Vector512.Load(from + VectorMap.Lanes);
+            }
+
+            left.Store(sums + column);
+            right.Store(sums + column + VectorMap.Lanes);
+        }
+
+        if (column < _columns)
         {
             var sum = Vector512.Load(sums + column);
             var from = gradient + column;

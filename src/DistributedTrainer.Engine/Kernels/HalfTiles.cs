@@ -8,7 +8,8 @@ internal static unsafe partial class MatrixTiles
 {
     /// <summary>12 rows by 16 columns, for the columns that are left over: half the work of a whole tile.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile12x16(float* a, float* b, float* c, int columns, in TilePath path, bool load)
+    public static void Tile12x16<TSteps>(float* a, float* b, float* c, int columns, in TilePath path, TSteps steps, bool load)
+        where TSteps : struct, ISteps
     {
         Vector512<float> c0 = default, c1 = default, c2 = default, c3 = default;
         Vector512<float> c4 = default, c5 = default, c6 = default, c7 = default;
@@ -29,10 +30,10 @@ internal static unsafe partial class MatrixTiles
             c11 = Vector512.Load(c + (11 * columns));
         }
 
-        var (aStep, bStep, depth) = ((long)path.AStep, (long)path.BStep, path.Depth);
+        var (aStep, depth) = ((long)path.AStep, path.Depth);
         for (var run = path.Runs; run > 0; run--, a += path.ASkip, b += path.BSkip)
         {
-            for (var p = 0; p < depth; p++, a += aStep, b += bStep)
+            for (var p = 0; p < depth; b = steps.Next(b, p), a += aStep, p++)
             {
                 var line = Vector512.Load(b);
                 c0 = Vector512.FusedMultiplyAdd(Vector512.Create(a[0]), line, c0);
@@ -66,7 +67,8 @@ internal static unsafe partial class MatrixTiles
 
     /// <summary>8 rows by 16 columns.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile8x16(float* a, float* b, float* c, int columns, in TilePath path, bool load)
+    public static void Tile8x16<TSteps>(float* a, float* b, float* c, int columns, in TilePath path, TSteps steps, bool load)
+        where TSteps : struct, ISteps
     {
         Vector512<float> c0 = default, c1 = default, c2 = default, c3 = default;
         Vector512<float> c4 = default, c5 = default, c6 = default, c7 = default;
@@ -82,10 +84,10 @@ internal static unsafe partial class MatrixTiles
             c7 = Vector512.Load(c + (7 * columns));
         }
 
-        var (aStep, bStep, depth) = ((long)path.AStep, (long)path.BStep, path.Depth);
+        var (aStep, depth) = ((long)path.AStep, path.Depth);
         for (var run = path.Runs; run > 0; run--, a += path.ASkip, b += path.BSkip)
         {
-            for (var p = 0; p < depth; p++, a += aStep, b += bStep)
+            for (var p = 0; p < depth; b = steps.Next(b, p), a += aStep, p++)
             {
                 var line = Vector512.Load(b);
                 c0 = Vector512.FusedMultiplyAdd(Vector512.Create(a[0]), line, c0);
@@ -111,7 +113,8 @@ internal static unsafe partial class MatrixTiles
 
     /// <summary>4 rows by 16 columns.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile4x16(float* a, float* b, float* c, int columns, in TilePath path, bool load)
+    public static void Tile4x16<TSteps>(float* a, float* b, float* c, int columns, in TilePath path, TSteps steps, bool load)
+        where TSteps : struct, ISteps
     {
         Vector512<float> c0 = default, c1 = default, c2 = default, c3 = default;
         if (load)
@@ -122,10 +125,10 @@ internal static unsafe partial class MatrixTiles
             c3 = Vector512.Load(c + (3 * columns));
         }
 
-        var (aStep, bStep, depth) = ((long)path.AStep, (long)path.BStep, path.Depth);
+        var (aStep, depth) = ((long)path.AStep, path.Depth);
         for (var run = path.Runs; run > 0; run--, a += path.ASkip, b += path.BSkip)
         {
-            for (var p = 0; p < depth; p++, a += aStep, b += bStep)
+            for (var p = 0; p < depth; b = steps.Next(b, p), a += aStep, p++)
             {
                 var line = Vector512.Load(b);
                 c0 = Vector512.FusedMultiplyAdd(Vector512.Create(a[0]), line, c0);

@@ -12,7 +12,8 @@ internal static unsafe partial class MatrixTiles
 {
     /// <summary>12 rows of A by 32 columns of B, in 24 accumulators of 16 lanes: the register file of 512-bit hardware.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile12x32(float* a, float* b, float* c, int columns, in TilePath path, bool load)
+    public static void Tile12x32<TSteps>(float* a, float* b, float* c, int columns, in TilePath path, TSteps steps, bool load)
+        where TSteps : struct, ISteps
     {
         Vector512<float> c0l = default, c0r = default;
         Vector512<float> c1l = default, c1r = default;
@@ -42,10 +43,10 @@ internal static unsafe partial class MatrixTiles
             (c11l, c11r) = (Vector512.Load(c + (11 * columns)), Vector512.Load(c + (11 * columns) + 16));
         }
 
-        var (aStep, bStep, depth) = ((long)path.AStep, (long)path.BStep, path.Depth);
+        var (aStep, depth) = ((long)path.AStep, path.Depth);
         for (var run = path.Runs; run > 0; run--, a += path.ASkip, b += path.BSkip)
         {
-            for (var p = 0; p < depth; p++, a += aStep, b += bStep)
+            for (var p = 0; p < depth; b = steps.Next(b, p), a += aStep, p++)
             {
                 var left = Vector512.Load(b);
                 var right = Vector512.Load(b + 16);
@@ -116,7 +117,8 @@ internal static unsafe partial class MatrixTiles
 
     /// <summary>8 rows by 32 columns, for the rows that are left over; 16 accumulators still hide the latency.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile8x32(float* a, float* b, float* c, int columns, in TilePath path, bool load)
+    public static void Tile8x32<TSteps>(float* a, float* b, float* c, int columns, in TilePath path, TSteps steps, bool load)
+        where TSteps : struct, ISteps
     {
         Vector512<float> c0l = default, c0r = default;
         Vector512<float> c1l = default, c1r = default;
@@ -138,10 +140,10 @@ internal static unsafe partial class MatrixTiles
             (c7l, c7r) = (Vector512.Load(c + (7 * columns)), Vector512.Load(c + (7 * columns) + 16));
         }
 
-        var (aStep, bStep, depth) = ((long)path.AStep, (long)path.BStep, path.Depth);
+        var (aStep, depth) = ((long)path.AStep, path.Depth);
         for (var run = path.Runs; run > 0; run--, a += path.ASkip, b += path.BSkip)
         {
-            for (var p = 0; p < depth; p++, a += aStep, b += bStep)
+            for (var p = 0; p < depth; b = steps.Next(b, p), a += aStep, p++)
             {
                 var left = Vector512.Load(b);
                 var right = Vector512.Load(b + 16);
@@ -192,7 +194,8 @@ internal static unsafe partial class MatrixTiles
 
     /// <summary>4 rows by 32 columns, for the rows that are left over; 8 accumulators still hide the latency.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile4x32(float* a, float* b, float* c, int columns, in TilePath path, bool load)
+    public static void Tile4x32<TSteps>(float* a, float* b, float* c, int columns, in TilePath path, TSteps steps, bool load)
+        where TSteps : struct, ISteps
     {
         Vector512<float> c0l = default, c0r = default;
         Vector512<float> c1l = default, c1r = default;
@@ -206,10 +209,10 @@ internal static unsafe partial class MatrixTiles
             (c3l, c3r) = (Vector512.Load(c + (3 * columns)), Vector512.Load(c + (3 * columns) + 16));
         }
 
-        var (aStep, bStep, depth) = ((long)path.AStep, (long)path.BStep, path.Depth);
+        var (aStep, depth) = ((long)path.AStep, path.Depth);
         for (var run = path.Runs; run > 0; run--, a += path.ASkip, b += path.BSkip)
         {
-            for (var p = 0; p < depth; p++, a += aStep, b += bStep)
+            for (var p = 0; p < depth; b = steps.Next(b, p), a += aStep, p++)
             {
                 var left = Vector512.Load(b);
                 var right = Vector512.Load(b + 16);

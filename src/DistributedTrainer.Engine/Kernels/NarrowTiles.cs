@@ -8,7 +8,8 @@ internal static unsafe partial class MatrixTiles
 {
     /// <summary>6 rows of A by 16 columns of B, in 12 accumulators of 8 lanes: the register file of 256-bit hardware.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile6x16(float* a, float* b, float* c, int columns, in TilePath path, bool load)
+    public static void Tile6x16<TSteps>(float* a, float* b, float* c, int columns, in TilePath path, TSteps steps, bool load)
+        where TSteps : struct, ISteps
     {
         Vector256<float> c0l = default, c0r = default;
         Vector256<float> c1l = default, c1r = default;
@@ -26,10 +27,10 @@ internal static unsafe partial class MatrixTiles
             (c5l, c5r) = (Vector256.Load(c + (5 * columns)), Vector256.Load(c + (5 * columns) + 8));
         }
 
-        var (aStep, bStep, depth) = ((long)path.AStep, (long)path.BStep, path.Depth);
+        var (aStep, depth) = ((long)path.AStep, path.Depth);
         for (var run = path.Runs; run > 0; run--, a += path.ASkip, b += path.BSkip)
         {
-            for (var p = 0; p < depth; p++, a += aStep, b += bStep)
+            for (var p = 0; p < depth; b = steps.Next(b, p), a += aStep, p++)
             {
                 var left = Vector256.Load(b);
                 var right = Vector256.Load(b + 8);
@@ -70,7 +71,8 @@ internal static unsafe partial class MatrixTiles
 
     /// <summary>4 rows of A by 8 columns of B, in 8 accumulators of 4 lanes: the register file of 128-bit hardware.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile4x8(float* a, float* b, float* c, int columns, in TilePath path, bool load)
+    public static void Tile4x8<TSteps>(float* a, float* b, float* c, int columns, in TilePath path, TSteps steps, bool load)
+        where TSteps : struct, ISteps
     {
         Vector128<float> c0l = default, c0r = default;
         Vector128<float> c1l = default, c1r = default;
@@ -84,10 +86,10 @@ internal static unsafe partial class MatrixTiles
             (c3l, c3r) = (Vector128.Load(c + (3 * columns)), Vector128.Load(c + (3 * columns) + 4));
         }
 
-        var (aStep, bStep, depth) = ((long)path.AStep, (long)path.BStep, path.Depth);
+        var (aStep, depth) = ((long)path.AStep, path.Depth);
         for (var run = path.Runs; run > 0; run--, a += path.ASkip, b += path.BSkip)
         {
-            for (var p = 0; p < depth; p++, a += aStep, b += bStep)
+            for (var p = 0; p < depth; b = steps.Next(b, p), a += aStep, p++)
             {
                 var left = Vector128.Load(b);
                 var right = Vector128.Load(b + 4);

@@ -3,80 +3,54 @@ using System.Runtime.Intrinsics;
 
 namespace DistributedTrainer.Engine.Kernels;
 
-/// <summary>One column of a patch product: a place in the padded image and the place of the result in the image that is written.</summary>
-/// <param name="Source">Element of the padded image at which the offsets of k begin.</param>
-/// <param name="Destination">Element of the written image, in its first plane.</param>
-internal readonly record struct PatchColumn(int Source, int Destination);
-
 /// <summary>
-/// c(M, columns) = a(M,K) · patches(K, columns), where patch element (k, column) is the padded image's element
-/// Source(column) + offset(k): a convolution as a matrix product that never writes its patches down. They are packed
-/// straight into the panel that the tile reads, 16 columns at a time. As in <see cref="MatrixProduct"/>, each element is
-/// one chain of fused multiply-adds over k in order, whatever the tile, the panel and the images computed together.
-/// Source of the layout: Chetlur et al., "cuDNN: Efficient primitives for deep learning", 2014.
+/// c(M, windows) = a(M,K) · patches(K, windows), where patch element (k, window) is the padded image's element
+/// Source(window) + offset(k): a convolution as a matrix product that never writes its patches down, nor packs them.
+/// For one k the elements of neighbouring windows are neighbours, so the tile reads them where they are. As in
+/// <see cref="MatrixProduct"/>, each element is one chain of fused multiply-adds over k in order, whatever the tile.
+/// Source of the idea: Chetlur et al., "cuDNN: Efficient primitives for deep learning", 2014.
 /// </summary>
 internal sealed unsafe class PatchProduct
 {
-    private const int KBlock = 512;
-    private const int ChunkLength = 16;
-
     [ThreadStatic]
     private static float[]? _panelsA;
 
     [ThreadStatic]
-    private static float[]? _panelB;
-
-    [ThreadStatic]
-    private static float[]? _images;
+    private static float[]? _image;
 
     private readonly Tiling _tiling;
-    private readonly PaddedImages _padded;
+    private readonly PaddedImage _padded;
+    private readonly PatchPanels _panels;
+    private readonly int _columnStep;
     private readonly int _lines;
     private readonly int _lineStep;
     private readonly int _planeStep;
-    private readonly int _columnStep;
-    private readonly int _columns;
+    private readonly int _firstOffset;
+    private readonly int[] _steps;
     private readonly int[] _weightOffsets;
-    private readonly int[] _sourceOffsets;
-    private readonly PanelPieces _chunks;
-    private readonly PanelPieces _stores;
 
     /// <summary>Lays out the tables once.</summary>
     /// <param name="tiling">The tile.</param>
-    /// <param name="padded">The padded images that are read.</param>
-    /// <param name="columns">The columns of one image.</param>
-    /// <param name="sourceOffsets">For each k, where its element lies from a column's source on.</param>
+    /// <param name="padded">The padded image that is read.</param>
+    /// <param name="grid">The windows of one image.</param>
+    /// <param name="sourceOffsets">For each k, where its element lies from a window's source on.</param>
     /// <param name="weightOffsets">For each k, where its weight lies from a line's first weight on.</param>
     /// <param name="lines">M: planes of the written image.</param>
     /// <param name="lineStep">From a line's first weight to the next line's.</param>
     /// <param name="planeStep">Elements of a written plane.</param>
-    /// <param name="columnStep">Step between neighbouring results in a written row.</param>
     public PatchProduct(
-        Tiling tiling,
-        PaddedImages padded,
-        IReadOnlyList<PatchColumn> columns,
-        int[] sourceOffsets,
-        int[] weightOffsets,
-        int lines,
-        int lineStep,
-        int planeStep,
-        int columnStep)
+        Tiling tiling, PaddedImage padded, in PatchGrid grid, int[] sourceOffsets, int[] weightOffsets, int lines, int lineStep, int planeStep)
     {
-        (_tiling, _padded, _columns, _sourceOffsets, _weightOffsets) = (tiling, padded, columns.Count, sourceOffsets, weightOffsets);
-        (_lines, _lineStep, _planeStep, _columnStep) = (lines, lineStep, planeStep, columnStep);
-        _chunks = new PanelPieces(tiling.Columns);
-        _stores = new PanelPieces(tiling.Columns);
-        for (var image = 0; image < padded.Group; image++)
+        (_tiling, _padded, _columnStep, _weightOffsets) = (tiling, padded, grid.ColumnStep, weightOffsets);
+        (_lines, _lineStep, _planeStep) = (lines, lineStep, planeStep);
+        _panels = new PatchPanels(grid, padded.RowStep, tiling);
+        _steps = new int[sourceOffsets.Length];
+        for (var k = 1; k < sourceOffsets.Length; k++)
         {
-            foreach (var column in columns)
-            {
-                _chunks.Add(column.Source + (image * padded.ImageStep), 1, ChunkLength);
-                _stores.Add(column.Destination + (image * planeStep * lines), columnStep, tiling.Columns);
-            }
+            _steps[k - 1] = sourceOffsets[k] - sourceOffsets[k - 1];
         }
 
-        _chunks.Close();
-        _stores.Close();
+        _firstOffset = sourceOffsets.Length == 0 ? 0 : sourceOffsets[0];
     }
 
     /// <summary>Computes whole images; overwrites.</summary>
@@ -87,147 +61,98 @@ internal sealed unsafe class PatchProduct
     /// <param name="count">How many.</param>
     public void Run(ReadOnlySpan<float> weights, ReadOnlySpan<float> bias, ReadOnlySpan<float> images, Span<float> results, int count)
     {
-        // The bias is one more k, whose patch element is 1: the same rounding as an addition, without a pass over the results.
-        var depth = _sourceOffsets.Length + (bias.IsEmpty ? 0 : 1);
-        var lines = Scratch.RoundUp(_lines, _tiling.Rows);
+        var depth = _steps.Length;
         var imageElements = count == 0 ? 0 : images.Length / count;
-        var roomA = Scratch.Room(ref _panelsA, checked(lines * depth));
-        var roomB = Scratch.Room(ref _panelB, (Math.Min(depth, KBlock) * _tiling.Columns) + ChunkLength);
-        var roomImages = Scratch.Room(ref _images, _padded.Elements);
-        var edge = stackalloc float[Tiling.MaximumElements];
-        fixed (float* w = weights, b = bias, c = results, panelsA = roomA, panelB = roomB, source = roomImages)
+        var roomA = Scratch.Room(ref _panelsA, checked(Scratch.RoundUp(_lines, _tiling.Rows) * depth));
+        var roomImage = Scratch.Room(ref _image, _padded.Elements);
+        roomImage.AsSpan(0, _padded.Elements).Clear();
+        fixed (float* w = weights, b = bias, from = images, to = results, panelsA = roomA, image = roomImage)
         {
-            PackWeights(w, b, panelsA, depth);
-            for (var first = 0; first < count; first += _padded.Group)
+            PackWeights(w, panelsA, depth);
+            for (var i = 0; i < count; i++)
             {
-                var group = Math.Min(_padded.Group, count - first);
-                _padded.Fill(images.Slice(first * imageElements, group * imageElements), roomImages, group);
-                var to = c + ((long)first * _planeStep * _lines);
-                var columns = group * _columns;
-                for (var panel = 0; panel * _tiling.Columns < columns; panel++)
-                {
-                    var width = Math.Min(_tiling.Columns, columns - (panel * _tiling.Columns));
-                    var k0 = 0;
-                    do
-                    {
-                        var block = Math.Min(KBlock, depth - k0);
-                        PackPatches(panel, source, panelB, k0, block);
-                        MultiplyPanel(panel, width, panelsA + ((long)k0 * lines), panelB, to, edge, block, k0 > 0);
-                        k0 += KBlock;
-                    }
-                    while (k0 < depth);
-                }
+                _padded.Fill(from + ((long)i * imageElements), image);
+                Multiply(panelsA, image, b, to + ((long)i * _planeStep * _lines));
             }
         }
     }
 
-    /// <summary>All weights as panels of whole tiles, one block of k after the other; the bias stands behind the last k.</summary>
+    /// <summary>All weights as panels of whole tiles.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void PackWeights(float* weights, float* bias, float* packed, int depth)
+    private void PackWeights(float* weights, float* packed, int depth)
     {
         var width = _tiling.Rows;
-        for (var k0 = 0; k0 < depth; k0 += KBlock)
+        for (var first = 0; first < _lines; first += width, packed += (long)width * depth)
         {
-            var end = Math.Min(depth, k0 + KBlock);
-            for (var first = 0; first < _lines; first += width, packed += (long)width * (end - k0))
+            for (var line = 0; line < width; line++)
             {
-                for (var line = 0; line < width; line++)
+                var write = packed + line;
+                var from = weights + ((long)(first + line) * _lineStep);
+                for (var k = 0; k < depth; k++, write += width)
                 {
-                    var write = packed + line;
-                    var from = weights + ((long)(first + line) * _lineStep);
-                    for (var k = k0; k < end; k++, write += width)
-                    {
-                        *write = first + line >= _lines ? 0 : k < _weightOffsets.Length ? from[_weightOffsets[k]] : bias[first + line];
-                    }
+                    *write = first + line < _lines ? from[_weightOffsets[k]] : 0;
                 }
             }
-        }
-    }
-
-    /// <summary>
-    /// One panel of patches. A chunk is always copied whole: what it writes too much is overwritten by the chunk or by
-    /// the k that comes next, and behind the last one there is room.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void PackPatches(int panel, float* source, float* packed, int k0, int depth)
-    {
-        var width = _tiling.Columns;
-        var end = Math.Min(_sourceOffsets.Length, k0 + depth);
-        fixed (int* offsets = _sourceOffsets, starts = _chunks.Places, columns = _chunks.Columns)
-        {
-            var (first, last) = (_chunks.First[panel], _chunks.First[panel + 1]);
-            for (var k = k0; k < end; k++, packed += width)
-            {
-                var from = source + offsets[k];
-                for (var i = first; i < last; i++)
-                {
-                    Vector512.Load(from + starts[i]).Store(packed + columns[i]);
-                }
-            }
-        }
-
-        if (end < k0 + depth)
-        {
-            new Span<float>(packed, width).Fill(1);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void MultiplyPanel(int panel, int width, float* a, float* b, float* to, float* edge, int depth, bool load)
+    [SkipLocalsInit]
+    private void Multiply(float* a, float* image, float* bias, float* result)
     {
-        var path = new TilePath(_tiling.Rows, _tiling.Columns, depth);
-        var first = _stores.First[panel];
-        var whole = width == _tiling.Columns && _columnStep == 1 && _stores.First[panel + 1] == first + 1;
-        for (var line = 0; line < _lines; line += _tiling.Rows, a += (long)_tiling.Rows * depth)
+        var tile = stackalloc float[Tiling.MaximumElements];
+        var path = new TilePath(_tiling.Rows, 0, _steps.Length);
+        fixed (int* steps = _steps)
         {
-            var rows = Math.Min(_tiling.Rows, _lines - line);
-            var height = _tiling.Height(rows);
-            var plane = to + ((long)line * _planeStep);
-            if (whole && rows == height)
+            foreach (var panel in _panels.Panels)
             {
-                _tiling.Multiply(height, a, b, plane + _stores.Places[first], _planeStep, path, load);
-                continue;
+                var b = image + panel.Source + _firstOffset;
+                var pieces = _panels.Pieces.AsSpan(panel.FirstPiece, panel.EndPiece - panel.FirstPiece);
+                for (var line = 0; line < _lines; line += _tiling.Rows)
+                {
+                    var rows = Math.Min(_tiling.Rows, _lines - line);
+                    _tiling.Multiply(
+                        _tiling.Height(rows), panel.Width, a + ((long)line * path.Depth), b, tile, _tiling.Columns, path, new TableSteps(steps), load: false);
+                    Store(tile, pieces, bias is null ? null : bias + line, result + ((long)line * _planeStep), rows);
+                }
             }
-
-            // A panel that crosses an image or a row, and planes that fill no tile, go through a small buffer.
-            if (load)
-            {
-                Scatter(panel, width, plane, edge, rows, fromEdge: false);
-            }
-
-            _tiling.Multiply(height, a, b, edge, _tiling.Columns, path, load);
-            Scatter(panel, width, plane, edge, rows, fromEdge: true);
         }
     }
 
-    private void Scatter(int panel, int width, float* plane, float* edge, int rows, bool fromEdge)
+    /// <summary>Adds the bias to a tile's windows and writes them to their places, row by row with vectors that overlap.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Store(float* tile, ReadOnlySpan<PatchPanels.Piece> pieces, float* bias, float* plane, int rows)
     {
-        for (var i = _stores.First[panel]; i < _stores.First[panel + 1]; i++)
+        for (var row = 0; row < rows; row++, tile += _tiling.Columns, plane += _planeStep)
         {
-            var column = _stores.Columns[i];
-            var length = Math.Min(_stores.Lengths[i], width - column);
-            for (var row = 0; row < rows && length > 0; row++)
+            // Without a bias −0 is added, which leaves every number as it is; 0 would not leave −0.
+            var addend = bias is null ? -0f : bias[row];
+            foreach (var piece in pieces)
             {
-                var outside = plane + ((long)row * _planeStep) + _stores.Places[i];
-                var inside = edge + (row * _tiling.Columns) + column;
-                if (_columnStep == 1)
+                var from = tile + piece.Column;
+                var to = plane + piece.Destination;
+                var length = piece.Length;
+                if (_columnStep > 1 || length < 4)
                 {
-                    var from = fromEdge ? inside : outside;
-                    var to = fromEdge ? outside : inside;
-                    new ReadOnlySpan<float>(from, length).CopyTo(new Span<float>(to, length));
-                    continue;
+                    for (var x = 0; x < length; x++)
+                    {
+                        to[(long)x * _columnStep] = from[x] + addend;
+                    }
                 }
-
-                for (var x = 0; x < length; x++)
+                else if (length >= 16)
                 {
-                    if (fromEdge)
-                    {
-                        outside[(long)x * _columnStep] = inside[x];
-                    }
-                    else
-                    {
-                        inside[x] = outside[(long)x * _columnStep];
-                    }
+                    (Vector512.Load(from) + Vector512.Create(addend)).Store(to);
+                    (Vector512.Load(from + length - 16) + Vector512.Create(addend)).Store(to + length - 16);
+                }
+                else if (length >= 8)
+                {
+                    (Vector256.Load(from) + Vector256.Create(addend)).Store(to);
+                    (Vector256.Load(from + length - 8) + Vector256.Create(addend)).Store(to + length - 8);
+                }
+                else
+                {
+                    (Vector128.Load(from) + Vector128.Create(addend)).Store(to);
+                    (Vector128.Load(from + length - 4) + Vector128.Create(addend)).Store(to + length - 4);
                 }
             }
         }

@@ -6,6 +6,7 @@ namespace DistributedTrainer.Engine.Kernels;
 /// <summary>
 /// Pooling of planes: x(planes, H, W) → y(planes, OH, OW). A window's elements are taken row by row; eight neighbouring
 /// windows at a time where the stride is 1 or 2. Every window is computed by itself, so its bits depend on nothing else.
+/// Where a row has fewer than eight, what is written behind it is overwritten by the next row.
 /// </summary>
 public static unsafe class PoolingKernel
 {
@@ -29,7 +30,9 @@ public static unsafe class PoolingKernel
                 {
                     for (var row = 0; row < shape.OutputHeight; row++, at += shape.OutputWidth)
                     {
-                        MaxRow(shape, from, row * shape.Stride * shape.Width, py + at, pp + at);
+                        var top = row * shape.Stride * shape.Width;
+                        var vectorized = Vectorized(shape, (int)(px + x.Length - from) - top, y.Length - at);
+                        MaxRow(shape, from, top, py + at, pp + at, vectorized);
                     }
                 }
             }
@@ -64,7 +67,8 @@ public static unsafe class PoolingKernel
             {
                 for (var row = 0; row < shape.OutputHeight; row++, at += shape.OutputWidth)
                 {
-                    AverageRow(shape, from + (row * shape.Stride * shape.Width), py + at);
+                    var top = from + (row * shape.Stride * shape.Width);
+                    AverageRow(shape, top, py + at, Vectorized(shape, (int)(px + x.Length - top), y.Length - at));
                 }
             }
         }
@@ -99,10 +103,9 @@ public static unsafe class PoolingKernel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void MaxRow(in PoolingShape shape, float* plane, int top, float* y, int* places)
+    private static void MaxRow(in PoolingShape shape, float* plane, int top, float* y, int* places, int vectorized)
     {
         var (size, stride, width) = (shape.Kernel, shape.Stride, shape.Width);
-        var vectorized = Vectorized(shape);
         for (var column = 0; column < vectorized; column = Next(column, vectorized))
         {
             var from = plane + top + (column * stride);
@@ -144,11 +147,10 @@ public static unsafe class PoolingKernel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AverageRow(in PoolingShape shape, float* top, float* y)
+    private static void AverageRow(in PoolingShape shape, float* top, float* y, int vectorized)
     {
         var (size, stride, width) = (shape.Kernel, shape.Stride, shape.Width);
         float area = size * size;
-        var vectorized = Vectorized(shape);
         for (var column = 0; column < vectorized; column = Next(column, vectorized))
         {
             var from = top + (column * stride);
@@ -180,8 +182,14 @@ public static unsafe class PoolingKernel
         }
     }
 
-    /// <summary>How many windows of a row can be taken eight at a time without reading beyond the row; 0, or at least 8.</summary>
-    private static int Vectorized(in PoolingShape shape)
+    /// <summary>
+    /// How many windows of a row can be taken eight at a time without reading beyond the row; 0, or at least 8. Fewer
+    /// than eight are taken as eight, where neither the reads nor the writes go beyond the end of all rows.
+    /// </summary>
+    /// <param name="shape">Sizes.</param>
+    /// <param name="readable">Elements from the row's first one to the end.</param>
+    /// <param name="writable">Windows from the row's first one to the end.</param>
+    private static int Vectorized(in PoolingShape shape, int readable, int writable)
     {
         // With stride 2 the columns are read in pairs, of which the last may be the one behind the window.
         var windows = shape.Stride switch
@@ -190,7 +198,13 @@ public static unsafe class PoolingKernel
             2 => Math.Min(shape.OutputWidth, ConvolutionShape.Windows(shape.Width, (shape.Kernel + 1) & ~1, 2, 0)),
             _ => 0,
         };
-        return windows < Lanes ? 0 : windows;
+        if (windows >= Lanes || shape.Stride > 2)
+        {
+            return windows;
+        }
+
+        var last = ((shape.Kernel - 1) * shape.Width) + (shape.Stride == 1 ? shape.Kernel - 1 : (shape.Kernel - 1) & ~1);
+        return shape.OutputWidth <= Lanes && readable >= last + (Lanes * shape.Stride) && writable >= Lanes ? Lanes : 0;
     }
 
     // The last eight windows overlap those before: what is computed twice is the same.

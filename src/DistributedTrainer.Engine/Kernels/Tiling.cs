@@ -12,6 +12,29 @@ namespace DistributedTrainer.Engine.Kernels;
 /// <param name="BSkip">Added in B after a run.</param>
 internal readonly record struct TilePath(int AStep, int BStep, int Depth, int Runs = 1, int ASkip = 0, int BSkip = 0);
 
+/// <summary>Where a tile finds B at the next k.</summary>
+internal unsafe interface ISteps
+{
+    /// <summary>The place of k + 1.</summary>
+    /// <param name="b">The place of k.</param>
+    /// <param name="k">k, counted from the beginning of the run.</param>
+    float* Next(float* b, int k);
+}
+
+/// <summary>The same step every time.</summary>
+internal readonly unsafe struct EvenSteps(long step) : ISteps
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public float* Next(float* b, int k) => b + step;
+}
+
+/// <summary>A step for each k, as patches in a padded image have them.</summary>
+internal readonly unsafe struct TableSteps(int* steps) : ISteps
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public float* Next(float* b, int k) => b + steps[k];
+}
+
 /// <summary>Which tiles a matrix product is made of. The choice changes speed, and no bit.</summary>
 internal sealed unsafe class Tiling
 {
@@ -49,34 +72,39 @@ internal sealed unsafe class Tiling
         Multiply(height, Columns, a, b, c, columns, path, load);
 
     /// <summary>Computes a tile of <see cref="Height"/> rows and <see cref="Width"/> columns.</summary>
+    public void Multiply(int height, int width, float* a, float* b, float* c, int columns, in TilePath path, bool load) =>
+        Multiply(height, width, a, b, c, columns, path, new EvenSteps(path.BStep), load);
+
+    /// <summary>The same with other steps in B.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Multiply(int height, int width, float* a, float* b, float* c, int columns, in TilePath path, bool load)
+    public void Multiply<TSteps>(int height, int width, float* a, float* b, float* c, int columns, in TilePath path, TSteps steps, bool load)
+        where TSteps : struct, ISteps
     {
         switch (Columns)
         {
             case 32 when width == 16 && height == 12:
-                MatrixTiles.Tile12x16(a, b, c, columns, path, load);
+                MatrixTiles.Tile12x16(a, b, c, columns, path, steps, load);
                 break;
             case 32 when width == 16 && height == 8:
-                MatrixTiles.Tile8x16(a, b, c, columns, path, load);
+                MatrixTiles.Tile8x16(a, b, c, columns, path, steps, load);
                 break;
             case 32 when width == 16:
-                MatrixTiles.Tile4x16(a, b, c, columns, path, load);
+                MatrixTiles.Tile4x16(a, b, c, columns, path, steps, load);
                 break;
             case 32 when height == 12:
-                MatrixTiles.Tile12x32(a, b, c, columns, path, load);
+                MatrixTiles.Tile12x32(a, b, c, columns, path, steps, load);
                 break;
             case 32 when height == 8:
-                MatrixTiles.Tile8x32(a, b, c, columns, path, load);
+                MatrixTiles.Tile8x32(a, b, c, columns, path, steps, load);
                 break;
             case 32:
-                MatrixTiles.Tile4x32(a, b, c, columns, path, load);
+                MatrixTiles.Tile4x32(a, b, c, columns, path, steps, load);
                 break;
             case 16:
-                MatrixTiles.Tile6x16(a, b, c, columns, path, load);
+                MatrixTiles.Tile6x16(a, b, c, columns, path, steps, load);
                 break;
             default:
-                MatrixTiles.Tile4x8(a, b, c, columns, path, load);
+                MatrixTiles.Tile4x8(a, b, c, columns, path, steps, load);
                 break;
         }
     }
