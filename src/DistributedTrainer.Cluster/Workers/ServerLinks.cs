@@ -51,6 +51,7 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
                 Count = inbox.Verdict.Packed,
             };
             LinkTo(range.Id).Channel.Post(header, gradient.Share(range.Id));
+            Count(range.Length * sizeof(float));
         }
     }
 
@@ -227,8 +228,19 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
             }
         }
 
+        private bool Borrow(in FrameHeader header, IPayloadLease lease)
+        {
+            if (!inbox.Borrow(header.Partition, header.Step, header.Count, lease))
+            {
+                return false;
+            }
+
+            links.Count(header.PayloadBytes);
+            return true;
+        }
+
         public bool Offer(IChannel channel, in FrameHeader header, IPayloadLease lease) =>
-            header.Kind == FrameKind.Parameters && inbox.Borrow(header.Partition, header.Step, header.Count, lease);
+            header.Kind == FrameKind.Parameters && Borrow(header, lease);
 
         public void Complete(IChannel channel, in FrameHeader header)
         {

@@ -62,6 +62,14 @@ internal sealed class PartitionBench
         return refusal;
     }
 
+    /// <summary>Pushes a node that is read in place; returns what the partition reads, and the refusal, if any.</summary>
+    public (FakeLease Lease, float[] Values, string? Refusal) Lend(long step, TreeNode node, long generation = 1)
+    {
+        var values = Sum(step, node);
+        var lease = new FakeLease(values);
+        return (lease, values, Partition.Accept(Header(step, node, generation, LossUnder(step, node)), lease));
+    }
+
     public void PushAll(long step, long generation = 1)
     {
         for (var shard = 0; shard < Plan.Shards; shard++)
@@ -85,7 +93,7 @@ internal sealed class PartitionBench
 
     private double LossUnder(long step, TreeNode node) => Under(step, node, LossOf, static (left, right) => left + right);
 
-    private float[] Sum(long step, TreeNode node) => Under(step, node, Gradient, static (left, right) => [.. left.Zip(right, static (x, y) => x + y)]);
+    public float[] Sum(long step, TreeNode node) => Under(step, node, Gradient, static (left, right) => [.. left.Zip(right, static (x, y) => x + y)]);
 
     // The sum as the tree defines it, written down once more.
     private T Under<T>(long step, TreeNode node, Func<long, int, T> leaf, Func<T, T, T> add)

@@ -62,6 +62,29 @@ public sealed class StepLoopTests
         Assert.Equal(plan.TotalSteps, idle.Loop.Version);
     }
 
+    [Theory]
+    [InlineData("linear: 8", "in-process")]
+    [InlineData("linear: 300", "in-process")]
+    [InlineData("linear: 300", "shared-memory")]
+    [InlineData("linear: 300", "tcp")]
+    public void A_warm_step_allocates_next_to_nothing_whatever_the_models_size(string layer, string transport)
+    {
+        var experiment = new TestExperiment { Layers = [layer, "relu", "linear: 3"], Training = "{ epochs: 40, batch-size: 20, shards: 4 }", Transport = transport };
+        var plan = experiment.Plan();
+        var seen = new Dictionary<long, StepCosts>();
+        using var cluster = new MiniCluster(plan);
+        var worker = cluster.Add("w0");
+        cluster.StepApplied = step => seen[step] = worker.Loop.Costs;
+        cluster.Do(() => cluster.Assign((worker, [0, 1, 2, 3])));
+        cluster.Run();
+
+        // Steps between evaluations; the clock counts a step when the next version was taken over.
+        var least = Enumerable.Range(20, 20).Select(step => seen[step]).Zip(Enumerable.Range(21, 20).Select(step => seen[step]))
+            .Where(static pair => pair.Second.Steps > pair.First.Steps)
+            .Min(static pair => (pair.Second.AllocatedBytes - pair.First.AllocatedBytes) / (pair.Second.Steps - pair.First.Steps));
+        Assert.InRange(least, 0, 400);
+    }
+
     [Fact]
     public void An_older_assignment_is_ignored()
     {

@@ -139,8 +139,48 @@ public sealed class TreeGatherTests
         Assert.Equal(6, _released.Distinct().Count());
     }
 
-    private TreeGather<float[]> Gather(int leaves) =>
-        new(new FixedTree(leaves), static (left, right) => left[0] += right[0], _released.Add);
+    [Fact]
+    public void The_two_halves_of_the_total_are_what_their_subtrees_sum_to()
+    {
+        var scenario =
+            from leaves in Gen.Int[1, 20]
+            from rows in Gen.Bool.Array[leaves]
+            from offers in Gen.Shuffle(Nodes(leaves, rows).ToArray())
+            select (leaves, rows, offers);
+        scenario.Where(static s => s.rows.Any(static has => has)).Sample(
+            s =>
+            {
+                var values = Values(s.leaves);
+                var gather = Gather(s.leaves, keepHalves: true);
+                gather.Reset(leaf => s.rows[leaf]);
+                var whole = ByHand(values, 0, Width(s.leaves), leaf => s.rows[leaf])!.Value;
+                var seen = new bool[s.leaves];
+                foreach (var node in s.offers)
+                {
+                    var sum = ByHand(values, node.FirstLeaf, 1 << node.Level, leaf => s.rows[leaf])!.Value;
+                    gather.Offer(node, [sum]);
+                    for (var leaf = node.FirstLeaf; leaf < Math.Min(s.leaves, node.FirstLeaf + (1 << node.Level)); leaf++)
+                    {
+                        seen[leaf] = true;
+                    }
+
+                    if (Enumerable.Range(0, s.leaves).Any(leaf => s.rows[leaf] && !seen[leaf]))
+                    {
+                        Assert.False(gather.TryTakeHalves(out _, out _));
+                        continue;
+                    }
+
+                    Assert.True(gather.TryTakeHalves(out var left, out var right));
+                    AssertBits.Equal([whole], [right is null ? left![0] : left![0] + right[0]], "total");
+                    Assert.False(gather.TryTakeHalves(out _, out _));
+                    return;
+                }
+            },
+            seed: Seed, iter: 300, threads: 1);
+    }
+
+    private TreeGather<float[]> Gather(int leaves, bool keepHalves = false) =>
+        new(new FixedTree(leaves), static (left, right) => left[0] += right[0], _released.Add, keepHalves);
 
     // Values whose sum depends on the order.
     private static float[] Values(int leaves) => Numbers.Normal(leaves, leaves, deviation: 1000);
