@@ -24,6 +24,20 @@ public sealed class BenchTests
     }
 
     [Fact]
+    public async Task Optimizers_are_measured_beside_a_copy()
+    {
+        var json = await Json("bench", "optimizer", "--parameters", "1000", "--repeat", "1", "--json");
+        Assert.Equal(
+            ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"],
+            json.EnumerateArray().Select(static rate => rate.GetProperty("optimizer").GetString()));
+        foreach (var rate in json.EnumerateArray())
+        {
+            Assert.Equal(1000, rate.GetProperty("parameters").GetInt32());
+            Assert.Equal(rate.GetProperty("microseconds").GetDouble() / rate.GetProperty("copyMicroseconds").GetDouble(), rate.GetProperty("ratio").GetDouble(), 0.1);
+        }
+    }
+
+    [Fact]
     public async Task Training_is_measured_on_processes_and_the_run_is_kept_where_one_wants_it()
     {
         using var directory = new RunDirectory();
@@ -102,6 +116,8 @@ public sealed class BenchTests
 
     [Theory]
     [InlineData("matmul --sizes 128x784", "--sizes: '128x784' is no size")]
+    [InlineData("optimizer --parameters 0", "--parameters is 0")]
+    [InlineData("optimizer --optimizer ada", "'ada' is none of all, sgd")]
     [InlineData("matmul --threads 0", "--threads is 0")]
     [InlineData("matmul --product xx", "'xx' is none of all, xw, dyx, dyw")]
     [InlineData("train --workers 0", "--workers is 0")]
@@ -119,6 +135,7 @@ public sealed class BenchTests
 
     [Theory]
     [InlineData("matmul")]
+    [InlineData("optimizer")]
     [InlineData("train")]
     [InlineData("channel")]
     public async Task Each_measurement_has_an_example_in_its_help(string name) =>

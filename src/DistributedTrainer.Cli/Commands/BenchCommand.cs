@@ -6,9 +6,10 @@ namespace DistributedTrainer.Cli.Commands;
 internal static class BenchCommand
 {
     public static Command Create() =>
-        new("bench", "Measures speed: matrix products, whole training, the data plane. Example: dtrain bench train --layers 784-512-256-10 --workers 2")
+        new("bench", "Measures speed: matrix products, optimizers, whole training, the data plane. Example: dtrain bench train --layers 784-512-256-10 --workers 2")
         {
             BenchMatmulCommand.Create(),
+            BenchOptimizerCommand.Create(),
             BenchTrainCommand.Create(),
             BenchChannelCommand.Create(),
         };
