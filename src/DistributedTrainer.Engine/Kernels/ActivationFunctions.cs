@@ -5,6 +5,18 @@ namespace DistributedTrainer.Engine.Kernels;
 // The element-wise activations, value beside derivative. NaN stays NaN in all of them; at ±∞ value and derivative are
 // the limits of the function.
 
+/// <summary>y = x, so dx = dy: no activation.</summary>
+internal readonly struct Identity : IActivation
+{
+    public static bool NeedsInput => false;
+
+    public static bool NeedsOutput => false;
+
+    public Vector512<float> Forward(Vector512<float> x) => x;
+
+    public Vector512<float> Backward(Vector512<float> dy, Vector512<float> x, Vector512<float> y) => dy;
+}
+
 /// <summary>y = max(x, 0), so dx = dy where y &gt; 0, else 0.</summary>
 internal readonly struct Relu : IActivation
 {

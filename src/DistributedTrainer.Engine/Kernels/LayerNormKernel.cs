@@ -46,7 +46,7 @@ public static class LayerNormKernel
             var g = dx.Slice(row * columns, columns);
             var normal = xhat.Slice(row * columns, columns);
             ElementWise.Multiply(g, dy.Slice(row * columns, columns), gamma);
-            var (sum, product) = PlaneReduction.NormalizedProducts(g, normal, high: 0, low: 0, scale: 1);
+            var (sum, product) = PlaneReduction.Products(g, normal);
             Center(g, normal, (float)(sum / columns), (float)(-product / columns), inverseStd[row]);
         }
     }
@@ -55,21 +55,14 @@ public static class LayerNormKernel
     private static void Normalize(
         Span<float> xhat, Span<float> y, ReadOnlySpan<float> x, double mean, float inverseStd, ReadOnlySpan<float> gamma, ReadOnlySpan<float> beta)
     {
-        var (high, low) = ImageNormKernel.Split(mean);
-        var (meanHigh, meanLow, scale) = (Vector512.Create(high), Vector512.Create(low), Vector512.Create(inverseStd));
-        var i = 0;
-        for (; i <= x.Length - VectorMap.Lanes; i += VectorMap.Lanes)
+        // The mean is taken off in two parts, which keeps its digits.
+        var (high, low) = (Vector512.Create((float)mean), Vector512.Create((float)(mean - (float)mean)));
+        var scale = Vector512.Create(inverseStd);
+        for (var i = 0; i < x.Length; i += VectorMap.Lanes)
         {
-            var normal = (Vector512.Create(x[i..]) - meanHigh - meanLow) * scale;
-            normal.CopyTo(xhat[i..]);
-            Vector512.FusedMultiplyAdd(normal, Vector512.Create(gamma[i..]), Vector512.Create(beta[i..])).CopyTo(y[i..]);
-        }
-
-        if (i < x.Length)
-        {
-            var normal = (PlaneReduction.Tail(x[i..]) - meanHigh - meanLow) * scale;
-            ImageNormKernel.StoreTail(normal, xhat[i..]);
-            ImageNormKernel.StoreTail(Vector512.FusedMultiplyAdd(normal, PlaneReduction.Tail(gamma[i..]), PlaneReduction.Tail(beta[i..])), y[i..]);
+            var normal = (VectorMap.Load(x, i) - high - low) * scale;
+            VectorMap.Store(normal, xhat, i);
+            VectorMap.Store(Vector512.FusedMultiplyAdd(normal, VectorMap.Load(gamma, i), VectorMap.Load(beta, i)), y, i);
         }
     }
 
@@ -77,16 +70,9 @@ public static class LayerNormKernel
     private static void Center(Span<float> g, ReadOnlySpan<float> xhat, float mean, float minusProduct, float inverseStd)
     {
         var (meanG, meanProduct, scale) = (Vector512.Create(mean), Vector512.Create(minusProduct), Vector512.Create(inverseStd));
-        var i = 0;
-        for (; i <= g.Length - VectorMap.Lanes; i += VectorMap.Lanes)
+        for (var i = 0; i < g.Length; i += VectorMap.Lanes)
         {
-            (Vector512.FusedMultiplyAdd(Vector512.Create(xhat[i..]), meanProduct, Vector512.Create<float>(g[i..]) - meanG) * scale).CopyTo(g[i..]);
-        }
-
-        if (i < g.Length)
-        {
-            ImageNormKernel.StoreTail(
-                Vector512.FusedMultiplyAdd(PlaneReduction.Tail(xhat[i..]), meanProduct, PlaneReduction.Tail(g[i..]) - meanG) * scale, g[i..]);
+            VectorMap.Store(Vector512.FusedMultiplyAdd(VectorMap.Load(xhat, i), meanProduct, VectorMap.Load(g, i) - meanG) * scale, g, i);
         }
     }
 }

@@ -61,18 +61,29 @@ internal sealed unsafe class PatchProduct
     /// <param name="count">How many.</param>
     public void Run(ReadOnlySpan<float> weights, ReadOnlySpan<float> bias, ReadOnlySpan<float> images, Span<float> results, int count)
     {
-        var depth = _steps.Length;
+        var (depth, lines) = (_steps.Length, Scratch.RoundUp(_lines, _tiling.Rows));
         var imageElements = count == 0 ? 0 : images.Length / count;
-        var roomA = Scratch.Room(ref _panelsA, checked(Scratch.RoundUp(_lines, _tiling.Rows) * depth));
+        var roomA = Scratch.Room(ref _panelsA, checked((lines * depth) + lines));
         var roomImage = Scratch.Room(ref _image, _padded.Elements);
         roomImage.AsSpan(0, _padded.Elements).Clear();
-        fixed (float* w = weights, b = bias, from = images, to = results, panelsA = roomA, image = roomImage)
+        fixed (float* w = weights, from = images, to = results, panelsA = roomA, image = roomImage)
         {
             PackWeights(w, panelsA, depth);
+            var addends = new Span<float>(panelsA + ((long)lines * depth), _lines);
+            if (bias.IsEmpty)
+            {
+                // −0 leaves every number as it is; 0 would not leave −0.
+                addends.Fill(-0f);
+            }
+            else
+            {
+                bias[.._lines].CopyTo(addends);
+            }
+
             for (var i = 0; i < count; i++)
             {
                 _padded.Fill(from + ((long)i * imageElements), image);
-                Multiply(panelsA, image, b, to + ((long)i * _planeStep * _lines));
+                Multiply(panelsA, panelsA + ((long)lines * depth), image, to + ((long)i * _planeStep * _lines));
             }
         }
     }
@@ -98,7 +109,7 @@ internal sealed unsafe class PatchProduct
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     [SkipLocalsInit]
-    private void Multiply(float* a, float* image, float* bias, float* result)
+    private void Multiply(float* a, float* addends, float* image, float* result)
     {
         var tile = stackalloc float[Tiling.MaximumElements];
         var path = new TilePath(_tiling.Rows, 0, _steps.Length);
@@ -113,46 +124,57 @@ internal sealed unsafe class PatchProduct
                     var rows = Math.Min(_tiling.Rows, _lines - line);
                     _tiling.Multiply(
                         _tiling.Height(rows), panel.Width, a + ((long)line * path.Depth), b, tile, _tiling.Columns, path, new TableSteps(steps), load: false);
-                    Store(tile, pieces, bias is null ? null : bias + line, result + ((long)line * _planeStep), rows);
+                    Store(tile, pieces, addends + line, result + ((long)line * _planeStep), rows);
                 }
             }
         }
     }
 
-    /// <summary>Adds the bias to a tile's windows and writes them to their places, row by row with vectors that overlap.</summary>
+    /// <summary>Adds the bias to a tile's windows and writes them to their places, short rows by two vectors that overlap.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Store(float* tile, ReadOnlySpan<PatchPanels.Piece> pieces, float* bias, float* plane, int rows)
+    private void Store(float* tile, ReadOnlySpan<PatchPanels.Piece> pieces, float* addends, float* plane, int rows)
     {
-        for (var row = 0; row < rows; row++, tile += _tiling.Columns, plane += _planeStep)
+        var (columns, planeStep, columnStep) = ((long)_tiling.Columns, (long)_planeStep, (long)_columnStep);
+        foreach (var piece in pieces)
         {
-            // Without a bias −0 is added, which leaves every number as it is; 0 would not leave −0.
-            var addend = bias is null ? -0f : bias[row];
-            foreach (var piece in pieces)
+            var from = tile + piece.Column;
+            var to = plane + piece.Destination;
+            var (row, length) = (0, piece.Length);
+            if (columnStep > 1 || length < 4)
             {
-                var from = tile + piece.Column;
-                var to = plane + piece.Destination;
-                var length = piece.Length;
-                if (_columnStep > 1 || length < 4)
+                for (; row < rows; row++, from += columns, to += planeStep)
                 {
                     for (var x = 0; x < length; x++)
                     {
-                        to[(long)x * _columnStep] = from[x] + addend;
+                        to[x * columnStep] = from[x] + addends[row];
                     }
                 }
-                else if (length >= 16)
+            }
+            else if (length >= 16)
+            {
+                for (; row < rows; row++, from += columns, to += planeStep)
                 {
-                    (Vector512.Load(from) + Vector512.Create(addend)).Store(to);
-                    (Vector512.Load(from + length - 16) + Vector512.Create(addend)).Store(to + length - 16);
+                    var addend = Vector512.Create(addends[row]);
+                    (Vector512.Load(from) + addend).Store(to);
+                    (Vector512.Load(from + length - 16) + addend).Store(to + length - 16);
                 }
-                else if (length >= 8)
+            }
+            else if (length >= 8)
+            {
+                for (; row < rows; row++, from += columns, to += planeStep)
                 {
-                    (Vector256.Load(from) + Vector256.Create(addend)).Store(to);
-                    (Vector256.Load(from + length - 8) + Vector256.Create(addend)).Store(to + length - 8);
+                    var addend = Vector256.Create(addends[row]);
+                    (Vector256.Load(from) + addend).Store(to);
+                    (Vector256.Load(from + length - 8) + addend).Store(to + length - 8);
                 }
-                else
+            }
+            else
+            {
+                for (; row < rows; row++, from += columns, to += planeStep)
                 {
-                    (Vector128.Load(from) + Vector128.Create(addend)).Store(to);
-                    (Vector128.Load(from + length - 4) + Vector128.Create(addend)).Store(to + length - 4);
+                    var addend = Vector128.Create(addends[row]);
+                    (Vector128.Load(from) + addend).Store(to);
+                    (Vector128.Load(from + length - 4) + addend).Store(to + length - 4);
                 }
             }
         }

@@ -13,33 +13,29 @@ internal static class PlaneReduction
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static double Sum(ReadOnlySpan<float> x)
     {
+        // The rest is read before the loop: a call behind it would send the loop's registers to memory in every turn.
+        var whole = x.Length / VectorMap.Lanes * VectorMap.Lanes;
+        var (restLow, restHigh) = Vector512.Widen(whole < x.Length ? VectorMap.Load(x, whole) : default);
         var (low, high) = (Vector512<double>.Zero, Vector512<double>.Zero);
-        var i = 0;
-        for (; i <= x.Length - VectorMap.Lanes; i += VectorMap.Lanes)
+        for (var i = 0; i < whole; i += VectorMap.Lanes)
         {
             var (xLow, xHigh) = Vector512.Widen(Vector512.Create(x[i..]));
             low += xLow;
             high += xHigh;
         }
 
-        if (i < x.Length)
-        {
-            var (xLow, xHigh) = Vector512.Widen(Tail(x[i..]));
-            low += xLow;
-            high += xHigh;
-        }
-
-        return Combine(low + high);
+        return Combine(low + restLow + (high + restHigh));
     }
 
     /// <summary>Σ (x − mean)².</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static double SquaredDeviations(ReadOnlySpan<float> x, double mean)
     {
+        var whole = x.Length / VectorMap.Lanes * VectorMap.Lanes;
+        var (restLow, restHigh) = Vector512.Widen(whole < x.Length ? VectorMap.Load(x, whole) : default);
         var center = Vector512.Create(mean);
         var (low, high) = (Vector512<double>.Zero, Vector512<double>.Zero);
-        var i = 0;
-        for (; i <= x.Length - VectorMap.Lanes; i += VectorMap.Lanes)
+        for (var i = 0; i < whole; i += VectorMap.Lanes)
         {
             var (xLow, xHigh) = Vector512.Widen(Vector512.Create(x[i..]));
             xLow -= center;
@@ -48,37 +44,24 @@ internal static class PlaneReduction
             high += xHigh * xHigh;
         }
 
-        if (i < x.Length)
-        {
-            Span<double> tail = stackalloc double[VectorMap.Lanes];
-            tail.Clear();
-            for (var j = 0; j < x.Length - i; j++)
-            {
-                tail[j] = x[i + j] - mean;
-            }
-
-            var (xLow, xHigh) = (Vector512.Create<double>(tail), Vector512.Create<double>(tail[(VectorMap.Lanes / 2)..]));
-            low += xLow * xLow;
-            high += xHigh * xHigh;
-        }
-
-        return Combine(low + high);
+        // What lies behind the end deviates by nothing.
+        var inside = Vector512.LessThan(Vector512<int>.Indices, Vector512.Create(x.Length - whole));
+        var (insideLow, insideHigh) = Vector512.Widen(inside);
+        restLow = (restLow - center) & insideLow.AsDouble();
+        restHigh = (restHigh - center) & insideHigh.AsDouble();
+        return Combine(low + (restLow * restLow) + (high + (restHigh * restHigh)));
     }
 
-    /// <summary>Σ dy and Σ dy · xhat, xhat = (x − high − low) · scale in float32: as batch normalisation computes it.</summary>
+    /// <summary>Σ dy and Σ dy · xhat.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static (double Dy, double DyXhat) NormalizedProducts(ReadOnlySpan<float> dy, ReadOnlySpan<float> x, float high, float low, float scale)
+    public static (double Dy, double DyXhat) Products(ReadOnlySpan<float> dy, ReadOnlySpan<float> xhat)
     {
-        var (meanHigh, meanLow, factor) = (Vector512.Create(high), Vector512.Create(low), Vector512.Create(scale));
         var (dyLow, dyHigh) = (Vector512<double>.Zero, Vector512<double>.Zero);
         var (productLow, productHigh) = (Vector512<double>.Zero, Vector512<double>.Zero);
         for (var i = 0; i < dy.Length; i += VectorMap.Lanes)
         {
-            var whole = i <= dy.Length - VectorMap.Lanes;
-            var gradient = whole ? Vector512.Create(dy[i..]) : Tail(dy[i..]);
-            var normal = ((whole ? Vector512.Create(x[i..]) : Tail(x[i..])) - meanHigh - meanLow) * factor;
-            var (gLow, gHigh) = Vector512.Widen(gradient);
-            var (nLow, nHigh) = Vector512.Widen(normal);
+            var (gLow, gHigh) = Vector512.Widen(VectorMap.Load(dy, i));
+            var (nLow, nHigh) = Vector512.Widen(VectorMap.Load(xhat, i));
             dyLow += gLow;
             dyHigh += gHigh;
             productLow += gLow * nLow;
@@ -88,16 +71,8 @@ internal static class PlaneReduction
         return (Combine(dyLow + dyHigh), Combine(productLow + productHigh));
     }
 
-    /// <summary>Up to 15 elements, and zeros behind them.</summary>
-    public static Vector512<float> Tail(ReadOnlySpan<float> x)
-    {
-        Span<float> block = stackalloc float[VectorMap.Lanes];
-        block.Clear();
-        x.CopyTo(block);
-        return Vector512.Create<float>(block);
-    }
-
-    private static double Combine(Vector512<double> lanes)
+    /// <summary>The sum of eight lanes, halves onto halves.</summary>
+    public static double Combine(Vector512<double> lanes)
     {
         var four = lanes.GetLower() + lanes.GetUpper();
         var two = four.GetLower() + four.GetUpper();

@@ -10,6 +10,9 @@ namespace DistributedTrainer.Engine.Kernels;
 /// </summary>
 public static unsafe class PoolingKernel
 {
+    /// <summary>What may be read and written behind a plane that has room for it.</summary>
+    internal const int Slack = 16;
+
     private const int Lanes = 8;
 
     /// <summary>y = the largest element of each window, and where it lies in its plane: the first of equal ones; a NaN beats all.</summary>
@@ -19,21 +22,15 @@ public static unsafe class PoolingKernel
     /// <param name="places">Places within the planes (planes,OH,OW), overwritten.</param>
     public static void Max(PoolingShape shape, ReadOnlySpan<float> x, Span<float> y, Span<int> places)
     {
-        Check(shape, x.Length, y.Length);
-        VectorMap.CheckLengths(places.Length, y.Length, "max-pool2d");
+        Check(shape, x.Length, y.Length, places.Length);
+        var (plane, windows) = (shape.Height * shape.Width, shape.OutputHeight * shape.OutputWidth);
         fixed (float* px = x, py = y)
         {
             fixed (int* pp = places)
             {
-                var at = 0;
-                for (var from = px; at < y.Length; from += shape.Height * shape.Width)
+                for (var (first, at) = (0, 0); at < y.Length; first += plane, at += windows)
                 {
-                    for (var row = 0; row < shape.OutputHeight; row++, at += shape.OutputWidth)
-                    {
-                        var top = row * shape.Stride * shape.Width;
-                        var vectorized = Vectorized(shape, (int)(px + x.Length - from) - top, y.Length - at);
-                        MaxRow(shape, from, top, py + at, pp + at, vectorized);
-                    }
+                    MaxPlane(shape, px + first, x.Length - first, py + at, pp + at, y.Length - at);
                 }
             }
         }
@@ -42,16 +39,16 @@ public static unsafe class PoolingKernel
     /// <summary>dx: each dy goes to the element that won its window; the windows in order.</summary>
     public static void MaxBackward(PoolingShape shape, ReadOnlySpan<float> dy, ReadOnlySpan<int> places, Span<float> dx)
     {
-        Check(shape, dx.Length, dy.Length);
-        VectorMap.CheckLengths(places.Length, dy.Length, "max-pool2d");
-        dx.Clear();
+        Check(shape, dx.Length, dy.Length, places.Length);
         var (plane, windows) = (shape.Height * shape.Width, shape.OutputHeight * shape.OutputWidth);
-        for (var (at, first) = (0, 0); at < dy.Length; at += windows, first += plane)
+        fixed (float* pdy = dy, pdx = dx)
         {
-            var to = dx.Slice(first, plane);
-            for (var i = at; i < at + windows; i++)
+            fixed (int* pp = places)
             {
-                to[places[i]] += dy[i];
+                for (var (first, at) = (0, 0); at < dy.Length; first += plane, at += windows)
+                {
+                    MaxBackwardPlane(shape, pdy + at, pp + at, dy.Length - at, pdx + first, dx.Length - first);
+                }
             }
         }
     }
@@ -99,6 +96,41 @@ public static unsafe class PoolingKernel
                     }
                 }
             }
+        }
+    }
+
+    /// <summary>The windows of one plane. What lies behind it may be read and, as the next planes come later, written.</summary>
+    /// <param name="shape">Sizes.</param>
+    /// <param name="plane">The plane.</param>
+    /// <param name="readable">Elements from the plane's first one on.</param>
+    /// <param name="y">Its results.</param>
+    /// <param name="places">Places of the winners.</param>
+    /// <param name="writable">Windows from the plane's first one on.</param>
+    internal static void MaxPlane(in PoolingShape shape, float* plane, int readable, float* y, int* places, int writable)
+    {
+        var row = MaxPairs.Fill(shape) ? MaxPairs.Forward(shape, plane, readable, y, places, writable) : 0;
+        for (; row < shape.OutputHeight; row++)
+        {
+            var (top, at) = (row * shape.Stride * shape.Width, row * shape.OutputWidth);
+            MaxRow(shape, plane, top, y + at, places + at, Vectorized(shape, readable - top, writable - at));
+        }
+    }
+
+    /// <summary>dx of one plane. What lies behind it may be read and, as the next planes come later, written.</summary>
+    /// <param name="shape">Sizes.</param>
+    /// <param name="dy">The gradients of its windows.</param>
+    /// <param name="places">Places of the winners.</param>
+    /// <param name="readable">Windows from the plane's first one on.</param>
+    /// <param name="dx">The plane, overwritten.</param>
+    /// <param name="writable">Elements from the plane's first one on.</param>
+    internal static void MaxBackwardPlane(in PoolingShape shape, float* dy, int* places, int readable, float* dx, int writable)
+    {
+        var row = MaxPairs.Fill(shape) ? MaxPairs.Backward(shape, dy, places, readable, dx, writable) : 0;
+        var (first, windows) = (row * shape.Stride * shape.Width, shape.OutputHeight * shape.OutputWidth);
+        new Span<float>(dx + first, (shape.Height * shape.Width) - first).Clear();
+        for (var i = row * shape.OutputWidth; i < windows; i++)
+        {
+            dx[places[i]] += dy[i];
         }
     }
 
@@ -226,6 +258,12 @@ public static unsafe class PoolingKernel
                 Vector256.Shuffle(low, Vector256.Create(0, 2, 4, 6, 0, 2, 4, 6)).GetLower(), Vector256.Shuffle(high, Vector256.Create(0, 2, 4, 6, 0, 2, 4, 6)).GetLower())
             : Vector256.Create(
                 Vector256.Shuffle(low, Vector256.Create(1, 3, 5, 7, 1, 3, 5, 7)).GetLower(), Vector256.Shuffle(high, Vector256.Create(1, 3, 5, 7, 1, 3, 5, 7)).GetLower());
+    }
+
+    internal static void Check(in PoolingShape shape, int x, int y, int places)
+    {
+        Check(shape, x, y);
+        VectorMap.CheckLengths(places, y, "max-pool2d");
     }
 
     private static void Check(in PoolingShape shape, int x, int y)

@@ -98,20 +98,51 @@ internal static class VectorMap
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static Vector512<float> LoadTail(ReadOnlySpan<float> tail, float filling)
+    private static unsafe Vector512<float> LoadTail(ReadOnlySpan<float> tail, float filling)
     {
-        Span<float> block = stackalloc float[Lanes];
-        block.Fill(filling);
-        tail.CopyTo(block);
-        return Vector512.Create<float>(block);
+        var block = stackalloc float[Lanes];
+        Vector512.Create(filling).Store(block);
+        fixed (float* from = tail)
+        {
+            CopyTail(from, block, tail.Length);
+        }
+
+        return Vector512.Load(block);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void StoreTail(Vector512<float> lanes, Span<float> tail)
+    private static unsafe void StoreTail(Vector512<float> lanes, Span<float> tail)
     {
-        Span<float> block = stackalloc float[Lanes];
-        lanes.CopyTo(block);
-        block[..tail.Length].CopyTo(tail);
+        var block = stackalloc float[Lanes];
+        lanes.Store(block);
+        fixed (float* to = tail)
+        {
+            CopyTail(block, to, tail.Length);
+        }
+    }
+
+    // Fewer than 16 elements: a call that looks at the length would cost more than the copy.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static unsafe void CopyTail(float* from, float* to, int length)
+    {
+        if ((length & 8) != 0)
+        {
+            Vector256.Load(from).Store(to);
+            from += 8;
+            to += 8;
+        }
+
+        if ((length & 4) != 0)
+        {
+            Vector128.Load(from).Store(to);
+            from += 4;
+            to += 4;
+        }
+
+        for (var i = 0; i < (length & 3); i++)
+        {
+            to[i] = from[i];
+        }
     }
 
     /// <summary>Two lengths must be equal; the operation is the method that asks, unless it is named better.</summary>

@@ -22,6 +22,9 @@ public sealed record MaxPool2dDefinition(int Kernel, int Stride = 0) : LayerDefi
         graph.Graph.Add(new MaxPoolOperation(x, y, graph.Graph.Room(y.Columns), shape), x);
         return y;
     }
+
+    /// <summary>The windows over the planes of x.</summary>
+    internal PoolingShape Windows(Variable x) => Pools.Windows(x, Kernel, Stride);
 }
 
 /// <summary>
@@ -73,9 +76,11 @@ internal static class Pools
         return Images.Windows(name, model.Layer, input, input[0], kernel, stride == 0 ? kernel : stride, 0);
     }
 
+    public static PoolingShape Windows(Variable x, int kernel, int stride) => new(x.Shape[1], x.Shape[2], kernel, stride == 0 ? kernel : stride);
+
     public static (PoolingShape Shape, Variable Y) Output(ModelGraph graph, Variable x, int kernel, int stride)
     {
-        var shape = new PoolingShape(x.Shape[1], x.Shape[2], kernel, stride == 0 ? kernel : stride);
+        var shape = Windows(x, kernel, stride);
         return (shape, graph.Graph.Output(new Shape(x.Shape[0], shape.OutputHeight, shape.OutputWidth), x.NeedsGradient));
     }
 }

@@ -119,6 +119,21 @@ internal sealed class ModelGraph(Model model, int maximumRows)
                 continue;
             }
 
+            if (layers[layer] is BatchNormDefinition norm && BatchNormDefinition.TakesRelu(x)
+                && layer + 1 < layers.Count && layers[layer + 1] is ActivationDefinition { Function: Activation.Relu } relu)
+            {
+                var pool = layer + 2 < layers.Count ? layers[layer + 2] as MaxPool2dDefinition : null;
+                (x, var slopes, var activated) = norm.Build(this, x, pool);
+                Enter(prefix, ++layer);
+                Graph.Activations.Add(new ActivationTap(Path, relu.Function, slopes, activated));
+                if (pool is not null)
+                {
+                    Enter(prefix, ++layer);
+                }
+
+                continue;
+            }
+
             x = layers[layer].Build(this, x);
         }
 

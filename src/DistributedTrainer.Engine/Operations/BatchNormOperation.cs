@@ -119,6 +119,10 @@ internal abstract class BatchNormOperation(Variable x, ParameterSlot gamma, Para
     /// <summary>Some rows of all.</summary>
     protected Span<float> Rows(Span<float> all, LeafSegment rows) => all.Slice(rows.FirstRow * x.Columns, rows.Rows * x.Columns);
 
+    /// <summary>The channels by these statistics.</summary>
+    protected ChannelNorms Norms(Pass pass, ReadOnlySpan<double> mean, ReadOnlySpan<float> inverseStd) =>
+        new(mean, inverseStd, gamma.In(pass.Parameters), beta.In(pass.Parameters));
+
     private void Evaluate(Pass pass)
     {
         Grow(1);
@@ -196,20 +200,22 @@ internal sealed class FlatBatchNormOperation(
         Rows(X.Gradient(pass.Rows), rows), Rows(Y.Gradient(pass.Rows), rows), Rows(room(pass.Rows), rows), Gamma.In(pass.Parameters), inverseStd, sumDy, sumDyXhat, count);
 }
 
-/// <summary>Batch normalisation of images (B,C,P), statistics over rows and positions.</summary>
-internal sealed class ImageBatchNormOperation(Variable x, ParameterSlot gamma, ParameterSlot beta, Variable y, BatchNormSlot slot)
+/// <summary>Batch normalisation of images (B,C,P), statistics over rows and positions, and an activation f: y = f(γ · x̂ + β).</summary>
+internal sealed class ImageBatchNormOperation<TActivation>(
+    Variable x, ParameterSlot gamma, ParameterSlot beta, Variable y, BatchNormSlot slot, TActivation function)
     : BatchNormOperation(x, gamma, beta, y, slot)
+    where TActivation : struct, IActivation
 {
     protected override void Moments(ReadOnlySpan<float> values, Span<double> mean, Span<double> m2) =>
         ImageNormKernel.Moments(values, Slot.Positions, mean, m2);
 
     protected override void Normalize(Pass pass, LeafSegment rows, ReadOnlySpan<double> mean, ReadOnlySpan<float> inverseStd) => ImageNormKernel.Normalize(
-        Rows(Y.Value(pass.Rows), rows), Rows(X.Value(pass.Rows), rows), Slot.Positions, mean, inverseStd, Gamma.In(pass.Parameters), Beta.In(pass.Parameters));
+        function, Rows(Y.Value(pass.Rows), rows), Rows(X.Value(pass.Rows), rows), Slot.Positions, Norms(pass, mean, inverseStd));
 
     protected override void BackwardSums(
         Pass pass, LeafSegment rows, ReadOnlySpan<double> mean, ReadOnlySpan<float> inverseStd, Span<double> sumDy, Span<double> sumDyXhat) =>
         ImageNormKernel.BackwardSums(
-            Rows(Y.Gradient(pass.Rows), rows), Rows(X.Value(pass.Rows), rows), Slot.Positions, mean, inverseStd, sumDy, sumDyXhat);
+            function, Rows(Y.Gradient(pass.Rows), rows), Rows(X.Value(pass.Rows), rows), Slot.Positions, Norms(pass, mean, inverseStd), sumDy, sumDyXhat);
 
     protected override void BackwardInput(
         Pass pass,
@@ -219,13 +225,12 @@ internal sealed class ImageBatchNormOperation(Variable x, ParameterSlot gamma, P
         ReadOnlySpan<double> sumDy,
         ReadOnlySpan<double> sumDyXhat,
         long count) => ImageNormKernel.BackwardInput(
+        function,
         Rows(X.Gradient(pass.Rows), rows),
         Rows(Y.Gradient(pass.Rows), rows),
         Rows(X.Value(pass.Rows), rows),
         Slot.Positions,
-        mean,
-        inverseStd,
-        Gamma.In(pass.Parameters),
+        Norms(pass, mean, inverseStd),
         sumDy,
         sumDyXhat,
         count);
