@@ -58,21 +58,21 @@ public sealed record BatchNormDefinition(float Momentum = 0.1f, float Epsilon = 
     internal static bool TakesRelu(Variable x) => x.Shape.Rank == 3 && x.Columns > x.Shape[0];
 
     /// <summary>The layer with relu, and max-pooling if there is one, fused into it.</summary>
-    /// <returns>The output, and what diagnostics look at: relu's slopes and its output.</returns>
-    internal (Variable Y, IElementWise Slopes, Variable Activated) Build(ModelGraph graph, Variable x, MaxPool2dDefinition? pool)
+    /// <returns>The output, and relu, for those who watch its units.</returns>
+    internal (Variable Y, IElementWise Relu) Build(ModelGraph graph, Variable x, MaxPool2dDefinition? pool)
     {
         var (gamma, beta, slot) = (graph.Parameter("weight"), graph.Parameter("bias"), graph.NextBatchNorm());
         if (pool is null)
         {
             var y = graph.Graph.Output(x.Shape);
             graph.Graph.Add(new ImageBatchNormOperation<Relu>(x, gamma, beta, y, slot, default), x);
-            return (y, new FusedActivation<Relu>(default, y), y);
+            return (y, new FusedActivation<Relu>(default, y));
         }
 
         var shape = pool.Windows(x);
         var (activated, pooled) = (graph.Graph.Output(x.Shape, needsGradient: false), graph.Graph.Output(new Shape(x.Shape[0], shape.OutputHeight, shape.OutputWidth)));
         var operation = new NormPoolOperation<Relu>(x, gamma, beta, activated, pooled, slot, default, shape, graph.Graph.Room(pooled.Columns));
         graph.Graph.Add(operation, x);
-        return (pooled, operation, activated);
+        return (pooled, operation);
     }
 }

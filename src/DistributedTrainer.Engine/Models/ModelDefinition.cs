@@ -111,34 +111,40 @@ internal sealed class ModelGraph(Model model, int maximumRows)
         for (var layer = 0; layer < layers.Count; layer++)
         {
             Enter(prefix, layer);
-            if (layers[layer] is LinearDefinition linear && layer + 1 < layers.Count && layers[layer + 1] is ActivationDefinition { CanBeFused: true } activation)
+            var (next, activation, more) = Fused(layers, layer, x);
+            for (var fused = 1; fused <= more; fused++)
             {
-                x = linear.Build(this, x, activation);
                 Enter(prefix, ++layer);
-                Graph.Activations.Add(new ActivationTap(NextActivation(), x.Activation!));
-                continue;
-            }
-
-            if (layers[layer] is BatchNormDefinition norm && BatchNormDefinition.TakesRelu(x)
-                && layer + 1 < layers.Count && layers[layer + 1] is ActivationDefinition { Function: Activation.Relu } relu)
-            {
-                var pool = layer + 2 < layers.Count ? layers[layer + 2] as MaxPool2dDefinition : null;
-                (x, var slopes, var activated) = norm.Build(this, x, pool);
-                Enter(prefix, ++layer);
-                Graph.Activations.Add(new ActivationTap(Path, relu.Function, slopes, activated));
-                if (pool is not null)
+                if (fused == 1)
                 {
-                    Enter(prefix, ++layer);
+                    Graph.Activations.Add(new ActivationTap(NextActivation(), activation!));
                 }
-
-                continue;
             }
 
-            x = layers[layer].Build(this, x);
+            x = next;
         }
 
         (Path, Layer) = (outerPath, outerNumber);
         return x;
+    }
+
+    /// <summary>Builds a layer, together with the activation and the pooling behind it where one operation can do it all.</summary>
+    /// <returns>The output, the activation that was built in, and how many layers more were built.</returns>
+    private (Variable Output, IElementWise? Activation, int More) Fused(IReadOnlyList<LayerDefinition> layers, int layer, Variable x)
+    {
+        var activation = layer + 1 < layers.Count ? layers[layer + 1] as ActivationDefinition : null;
+        switch (layers[layer])
+        {
+            case LinearDefinition linear when activation is { CanBeFused: true }:
+                var y = linear.Build(this, x, activation);
+                return (y, y.Activation, 1);
+            case BatchNormDefinition norm when activation is { Function: Activation.Relu } && BatchNormDefinition.TakesRelu(x):
+                var pool = layer + 2 < layers.Count ? layers[layer + 2] as MaxPool2dDefinition : null;
+                var (output, relu) = norm.Build(this, x, pool);
+                return (output, relu, pool is null ? 1 : 2);
+            default:
+                return (layers[layer].Build(this, x), null, 0);
+        }
     }
 
     private void Enter(string prefix, int layer)

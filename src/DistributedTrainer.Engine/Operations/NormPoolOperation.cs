@@ -32,9 +32,9 @@ internal sealed class NormPoolOperation<TActivation>(
     : BatchNormOperation(x, gamma, beta, y, slot), IElementWise
     where TActivation : struct, IActivation
 {
-    // f'(z), from the output that evaluation keeps
-    public void Derivative(int rows, ReadOnlySpan<float> ones, Span<float> slopes) =>
-        ActivationKernel.Backward(function, slopes, ones, [], activated.Value(rows));
+    // From the output that evaluation keeps; the derivative does not read the input.
+    public long AddExtremes(int rows, int places, Span<float> values, Span<float> slopes, float flat) =>
+        UnitExtremes.Add(function, activated.Value(rows), activated.Value(rows), places, values, slopes, flat);
 
     protected override void Moments(ReadOnlySpan<float> values, Span<double> mean, Span<double> m2) =>
         ImageNormKernel.Moments(values, Slot.Positions, mean, m2);
