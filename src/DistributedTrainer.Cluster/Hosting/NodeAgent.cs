@@ -125,7 +125,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             {
                 var events = id == PartitionId.Lead.Value ? lead : new PartitionEvents(lead: false);
                 var partition = new Partition(plan, plan.Ranges[id], host.Generation.Value, id == PartitionId.Lead.Value ? statistics : null, events);
-                events.Actor = Context.ActorOf(PartitionActor.Props(run, partition, coordinator), $"partition-{id}-{run.Value}");
+                events.Actor = Context.ActorOf(PartitionActor.Props(run, partition, events.Steps, coordinator), $"partition-{id}-{run.Value}");
                 _partitions.Add(id, events.Actor);
                 served.Add(id, partition);
             }

@@ -7,13 +7,15 @@ namespace DistributedTrainer.Cluster.Servers;
 internal sealed class CoreTeam
 {
     private readonly object _one = new();
-    private readonly SemaphoreSlim _start = new(0);
-    private readonly ManualResetEventSlim _finished = new();
+
+    // Helpers wait here without spinning: between two updates the cores belong to the workers.
+    private readonly object _gate = new();
     private readonly int _helpers;
     private Action<int> _body = static _ => { };
     private int _blocks;
     private int _next;
     private int _busy;
+    private int _wanted;
     private Exception? _problem;
 
     /// <summary>Starts the helpers.</summary>
@@ -45,14 +47,25 @@ internal sealed class CoreTeam
 
         try
         {
-            (_body, _blocks, _problem) = (body, blocks, null);
-            _finished.Reset();
             var helpers = Math.Min(_helpers, blocks - 1);
-            Volatile.Write(ref _busy, helpers + 1);
-            Volatile.Write(ref _next, 0);
-            _start.Release(helpers);
+            lock (_gate)
+            {
+                (_body, _blocks, _next, _problem) = (body, blocks, 0, null);
+                _wanted = helpers;
+                Monitor.PulseAll(_gate);
+            }
+
             Work();
-            _finished.Wait();
+            lock (_gate)
+            {
+                // Who has not begun by now is not needed any more.
+                _wanted = 0;
+                while (_busy > 0)
+                {
+                    Monitor.Wait(_gate);
+                }
+            }
+
             if (_problem is { } problem)
             {
                 throw new InvalidOperationException($"update: {problem.Message}", problem);
@@ -68,8 +81,25 @@ internal sealed class CoreTeam
     {
         while (true)
         {
-            _start.Wait();
+            lock (_gate)
+            {
+                while (_wanted == 0)
+                {
+                    Monitor.Wait(_gate);
+                }
+
+                _wanted--;
+                _busy++;
+            }
+
             Work();
+            lock (_gate)
+            {
+                if (--_busy == 0)
+                {
+                    Monitor.PulseAll(_gate);
+                }
+            }
         }
     }
 
@@ -85,11 +115,6 @@ internal sealed class CoreTeam
         catch (Exception problem)
         {
             _problem = problem;
-        }
-
-        if (Interlocked.Decrement(ref _busy) == 0)
-        {
-            _finished.Set();
         }
     }
 }

@@ -10,44 +10,24 @@ namespace DistributedTrainer.Cluster.Servers;
 /// </summary>
 internal sealed class PartitionActor : ReceiveActor, IWithTimers
 {
-    // A message holds at most this many steps: about 20 KB, far below the frame size.
-    private const int ReportLimit = 1000;
     private static readonly TimeSpan ReportInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly RunId _run;
     private readonly Partition _partition;
+    private readonly StepLog _steps;
     private readonly ICanTell _coordinator;
-    private readonly List<double> _losses = [];
-    private readonly List<int> _rows = [];
-    private readonly List<double> _rates = [];
-    private readonly List<long> _times = [];
-    private long _firstStep;
 
-    public PartitionActor(RunId run, Partition partition, ICanTell coordinator)
+    public PartitionActor(RunId run, Partition partition, StepLog steps, ICanTell coordinator)
     {
         _run = run;
         _partition = partition;
+        _steps = steps;
         _coordinator = coordinator;
         var id = new PartitionId(partition.Range.Id);
 
         Receive<Partitions.Fence>(fence =>
             _coordinator.Tell(new Partitions.Fenced(_run, id, fence.Generation, new StepId(partition.Fence(fence.Generation.Value))), Self));
-        Receive<StepApplied>(applied =>
-        {
-            if (_losses.Count == 0)
-            {
-                _firstStep = applied.Step;
-            }
-
-            _losses.Add(applied.LossSum);
-            _rows.Add(applied.Rows);
-            _rates.Add(applied.LearningRate);
-            _times.Add(applied.Microseconds);
-            if (_losses.Count >= ReportLimit)
-            {
-                Report();
-            }
-        });
+        Receive<ReportFull>(_ => Report(least: StepLog.Limit));
         Receive<ReportDue>(_ => Report());
         Receive<Evaluation>(evaluation =>
         {
@@ -68,29 +48,29 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
 
     protected override void PostStop() => _partition.Dispose();
 
-    public static Props Props(RunId run, Partition partition, ICanTell coordinator) =>
-        Akka.Actor.Props.Create(() => new PartitionActor(run, partition, coordinator));
+    public static Props Props(RunId run, Partition partition, StepLog steps, ICanTell coordinator) =>
+        Akka.Actor.Props.Create(() => new PartitionActor(run, partition, steps, coordinator));
 
     protected override void PreStart() => Timers.StartPeriodicTimer(ReportDue.Instance, ReportDue.Instance, ReportInterval);
 
-    private void Report()
+    private void Report(int least = 1)
     {
-        if (_losses.Count > 0)
+        while (_steps.Take(least) is { } batch)
         {
             _coordinator.Tell(
-                new Partitions.StepsApplied(_run, new StepId(_firstStep), [.. _losses], [.. _rows], [.. _rates], [.. _times], GC.GetTotalAllocatedBytes()), Self);
-            _losses.Clear();
-            _rows.Clear();
-            _rates.Clear();
-            _times.Clear();
+                new Partitions.StepsApplied(
+                    _run, new StepId(batch.First), batch.LossSums, batch.Rows, batch.LearningRates, batch.Microseconds, GC.GetTotalAllocatedBytes()), Self);
         }
     }
-
-    internal sealed record StepApplied(long Step, double LossSum, int Rows, float LearningRate, long Microseconds) : INoSerializationVerificationNeeded;
 
     internal sealed record StepFailed(long Step, string Reason) : INoSerializationVerificationNeeded;
 
     internal sealed record Evaluation(EvaluationOutcome Outcome) : INoSerializationVerificationNeeded;
+
+    internal sealed class ReportFull : INoSerializationVerificationNeeded
+    {
+        public static readonly ReportFull Instance = new();
+    }
 
     private sealed class ReportDue : INoSerializationVerificationNeeded
     {
@@ -104,15 +84,19 @@ internal sealed class PartitionEvents(bool lead) : IPartitionEvents
     // The wall's clock once, and from then on one that nobody sets: the times of steps only grow.
     private static readonly (DateTime Wall, long Timestamp) Start = (DateTime.UtcNow, Stopwatch.GetTimestamp());
 
+    /// <summary>The steps that the actor has not told yet.</summary>
+    public StepLog Steps { get; } = new();
+
     /// <summary>Set once, before the first push can arrive.</summary>
     public IActorRef Actor { get; set; } = ActorRefs.Nobody;
 
     public void StepApplied(long step, double lossSum, int rows, float learningRate)
     {
-        // The loss of a step is the same in all partitions: one tells it.
-        if (lead)
+        // The loss of a step is the same in all partitions: one tells it. The actor looks for steps by itself: a message
+        // for each would wake a thread of the pool in every step.
+        if (lead && Steps.Add(step, lossSum, rows, learningRate, Microseconds()) == StepLog.Limit)
         {
-            Actor.Tell(new PartitionActor.StepApplied(step, lossSum, rows, learningRate, Microseconds()));
+            Actor.Tell(PartitionActor.ReportFull.Instance);
         }
     }
 

@@ -19,6 +19,13 @@ internal sealed class ServedRun
     public required Action<string, string> LinkLost { get; init; }
 }
 
+/// <summary>What the flags of a push say.</summary>
+internal static class PushFlags
+{
+    /// <summary>The sender has pushed all it has of the step, and waits for the next version: a frame less for each partition.</summary>
+    public const byte WantsNext = 1;
+}
+
 /// <summary>The server's end of one worker's connection: finds the place for each payload, and hands it on when it is whole.</summary>
 internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
 {
@@ -52,6 +59,8 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                         return MemoryMarshal.AsBytes(_leaf.Own);
                     }
 
+                    // Not taken, so that it is never complete: what it asks for is answered all the same.
+                    Answer(channel, header, partition);
                     break;
                 case FrameKind.Statistics when run.Statistics is { } board:
                     _sums = board.Reserve(header, partition.Version, out refusal);
@@ -104,6 +113,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
             Refuse(channel, header, refusal, stale);
         }
 
+        Answer(channel, header, partition);
         return true;
     }
 
@@ -126,6 +136,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
             case FrameKind.Push when _leaf is { } leaf:
                 _leaf = null;
                 partition.Complete(header, leaf);
+                Answer(channel, header, partition);
                 break;
             case FrameKind.Statistics when _sums is { } sums:
                 _sums = null;
@@ -136,11 +147,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                 run.Evaluations!.Complete(channel, header, evaluation);
                 break;
             case FrameKind.Pull:
-                if (!partition.Pull(channel, header.Step))
-                {
-                    Refuse(channel, header, $"version {header.Step} is no longer kept", header.Generation < partition.Generation);
-                }
-
+                Pull(channel, header, partition, header.Step);
                 break;
         }
     }
@@ -170,6 +177,23 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
         if (_worker is not null)
         {
             run.LinkLost(_worker, reason);
+        }
+    }
+
+    /// <summary>Whoever pushes the last of a step asks for the version that comes of it.</summary>
+    private static void Answer(IChannel channel, in FrameHeader push, Partition partition)
+    {
+        if ((push.Flags & PushFlags.WantsNext) != 0)
+        {
+            Pull(channel, push, partition, push.Step + 1);
+        }
+    }
+
+    private static void Pull(IChannel channel, in FrameHeader header, Partition partition, long version)
+    {
+        if (!partition.Pull(channel, version))
+        {
+            Refuse(channel, header, $"version {version} is no longer kept", header.Generation < partition.Generation);
         }
     }
 

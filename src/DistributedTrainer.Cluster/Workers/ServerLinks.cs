@@ -13,6 +13,9 @@ namespace DistributedTrainer.Cluster.Workers;
 internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string name, string host, string transport) : IDisposable
 {
     private readonly Dictionary<string, Link> _links = [];
+
+    // An array, since walking through a list behind an interface allocates.
+    private readonly PartitionRange[] _ranges = [.. plan.Ranges];
     private readonly Link?[] _byPartition = new Link?[plan.Ranges.Count];
     private bool _disposed;
     private long _bytes;
@@ -37,21 +40,37 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
         }
     }
 
-    /// <summary>Sends all parts of a node's gradient. They may be read in place: it must not be changed until they are released.</summary>
-    public void Push(long generation, long step, TreeNode node, NodeGradient gradient)
+    /// <summary>
+    /// Sends what was computed of a step, and asks for the next version with it. What is sent may be read in place: it must
+    /// not be changed until it is released.
+    /// </summary>
+    public void Push(long generation, long step, IReadOnlyList<(TreeNode Node, NodeGradient Gradient)> nodes)
     {
-        foreach (var range in plan.Ranges)
+        // Before anything is sent: the answer may come at once.
+        var asks = inbox.Want(step + 1);
+        for (var i = 0; i < nodes.Count; i++)
         {
-            var header = Header(FrameKind.Push, generation, step, range.Id) with
+            var flags = asks && i == nodes.Count - 1 ? PushFlags.WantsNext : (byte)0;
+            var (node, gradient) = nodes[i];
+            foreach (var range in _ranges)
             {
-                Level = node.Level,
-                Index = node.Index,
-                Rows = gradient.Rows,
-                Sum = gradient.LossSum,
-                Count = inbox.Verdict.Packed,
-            };
-            LinkTo(range.Id).Channel.Post(header, gradient.Share(range.Id));
-            Count(range.Length * sizeof(float));
+                var header = Header(FrameKind.Push, generation, step, range.Id) with
+                {
+                    Level = node.Level,
+                    Index = node.Index,
+                    Rows = gradient.Rows,
+                    Sum = gradient.LossSum,
+                    Count = inbox.Verdict.Packed,
+                    Flags = flags,
+                };
+                LinkTo(range.Id).Channel.Post(header, gradient.Share(range.Id));
+                Count(range.Length * sizeof(float));
+            }
+        }
+
+        if (asks && nodes.Count == 0)
+        {
+            SendPulls(generation, step + 1);
         }
     }
 
@@ -76,10 +95,15 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
     {
         if (inbox.Want(version))
         {
-            foreach (var range in plan.Ranges)
-            {
-                Send(Header(FrameKind.Pull, generation, version, range.Id), []);
-            }
+            SendPulls(generation, version);
+        }
+    }
+
+    private void SendPulls(long generation, long version)
+    {
+        foreach (var range in _ranges)
+        {
+            Send(Header(FrameKind.Pull, generation, version, range.Id), []);
         }
     }
 

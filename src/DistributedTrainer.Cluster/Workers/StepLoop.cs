@@ -183,13 +183,7 @@ internal sealed class StepLoop : IDisposable
             Volatile.Write(ref _rowsComputed, _rowsComputed + _computer.Compute(assignment.Shards, _exchange));
             _clock.Computed();
             _exchange.PushReports();
-            var nodes = _computer.Nodes;
-            for (var i = 0; i < nodes.Count; i++)
-            {
-                _links.Push(generation, _version, nodes[i].Node, nodes[i].Gradient);
-            }
-
-            _links.Pull(generation, _version + 1);
+            _links.Push(generation, _version, _computer.Nodes);
             _clock.Pushed();
             _computer.Prepare(assignment.Shards, _version + 1);
             _clock.Computed();

@@ -17,7 +17,7 @@ public sealed class PartitionActorTests : ActorTest
         _coordinator = CreateTestProbe("coordinator");
         var plan = new TestExperiment().Plan();
         var partition = new Partition(plan, plan.Ranges[0], 1, new StatisticsBoard(plan), _events);
-        _events.Actor = Sys.ActorOf(PartitionActor.Props(Run, partition, _coordinator.Ref));
+        _events.Actor = Sys.ActorOf(PartitionActor.Props(Run, partition, _events.Steps, _coordinator.Ref));
     }
 
     [Fact]
