@@ -7,8 +7,10 @@ namespace DistributedTrainer.Engine.Kernels;
 /// <param name="rows">B.</param>
 /// <param name="inputs">I.</param>
 /// <param name="outputs">O.</param>
-internal readonly unsafe ref struct LinearProduct(Span<float> x, Span<float> w, Span<float> y, int rows, int inputs, int outputs)
+/// <param name="tiling">The tiles; null: those that fit this processor.</param>
+internal readonly unsafe ref struct LinearProduct(Span<float> x, Span<float> w, Span<float> y, int rows, int inputs, int outputs, Tiling? tiling = null)
 {
+    private readonly Tiling _tiling = tiling ?? Tiling.Hardware;
     private readonly Span<float> _x = x;
     private readonly Span<float> _w = w;
     private readonly Span<float> _y = y;
@@ -61,11 +63,11 @@ internal readonly unsafe ref struct LinearProduct(Span<float> x, Span<float> w, 
 
     private void Forward<TEpilogue>(TEpilogue epilogue)
         where TEpilogue : struct, IEpilogue =>
-        MatrixProduct.Run(Tiling.Hardware, _x, inputs, 1, _w, 1, inputs, _y, rows, outputs, inputs, accumulate: false, epilogue);
+        MatrixProduct.Run(_tiling, _x, inputs, 1, _w, 1, inputs, _y, rows, outputs, inputs, accumulate: false, epilogue);
 
     private void BackwardInput<TEpilogue>(TEpilogue epilogue)
         where TEpilogue : struct, IEpilogue =>
-        MatrixProduct.Run(Tiling.Hardware, _y, outputs, 1, _w, inputs, 1, _x, rows, inputs, outputs, accumulate: false, epilogue);
+        MatrixProduct.Run(_tiling, _y, outputs, 1, _w, inputs, 1, _x, rows, inputs, outputs, accumulate: false, epilogue);
 
     private void CheckBias(ReadOnlySpan<float> bias) => VectorMap.CheckLengths(outputs, bias.IsEmpty ? outputs : bias.Length, "linear");
 }

@@ -25,6 +25,11 @@ public sealed class GradientTests
         ["batch-norm of leaves with a single row"] = static () => GradientCheck.Layers(new Shape(4), [1, 1, 3], new BatchNormDefinition(Epsilon: 0.1f, Sync: false)),
         ["batch-norm of images"] = static () => GradientCheck.Layers(new Shape(2, 3, 3), new BatchNormDefinition(Epsilon: 0.1f)),
         ["batch-norm of images, each leaf"] = static () => GradientCheck.Layers(new Shape(2, 3, 3), new BatchNormDefinition(Epsilon: 0.1f, Sync: false)),
+        ["batch-norm of images with relu"] = static () => GradientCheck.Layers(new Shape(2, 3, 5), new BatchNormDefinition(Epsilon: 0.1f), new ActivationDefinition(Activation.Relu)),
+        ["batch-norm of images with relu and max-pool2d"] = static () => GradientCheck.Layers(
+            new Shape(2, 4, 4), new BatchNormDefinition(Epsilon: 0.1f), new ActivationDefinition(Activation.Relu), new MaxPool2dDefinition(2)),
+        ["batch-norm of images, each leaf, with relu and max-pool2d"] = static () => GradientCheck.Layers(
+            new Shape(2, 5, 5), new BatchNormDefinition(Epsilon: 0.1f, Sync: false), new ActivationDefinition(Activation.Relu), new MaxPool2dDefinition(3, 2)),
         ["layer-norm"] = static () => GradientCheck.Layers(new Shape(19), new LayerNormDefinition(0.1f)),
         ["relu"] = static () => GradientCheck.Layers(new Shape(30), new ActivationDefinition(Activation.Relu)),
         ["tanh"] = static () => GradientCheck.Layers(new Shape(19), new ActivationDefinition(Activation.Tanh)),

@@ -8,6 +8,7 @@ using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Engine.Optimizers;
 using DistributedTrainer.Engine.Tensors;
 using DistributedTrainer.Engine.Tests.Activations;
+using DistributedTrainer.Engine.Tests.Layers;
 using DistributedTrainer.Engine.Tests.Losses;
 using DistributedTrainer.Engine.Tests.Optimizers;
 using DistributedTrainer.Engine.Tests.Support;
@@ -33,6 +34,7 @@ internal static class OutputHash
         yield return Line("layer-norm", LayerNorm);
         yield return Line("pooling", Pooling);
         yield return Line("convolution", Convolutions);
+        yield return Line("image-layers", ImageLayers);
         yield return Line("optimizers", Optimizers);
         yield return Line("gradient-norm", GradientNorms);
         yield return Line("training", Training);
@@ -234,6 +236,20 @@ internal static class OutputHash
             kernel.BackwardWeights(x, dy, dw, db, Rows);
             hash.Add(dw);
             hash.Add(db);
+        }
+    }
+
+    // Batch norm, relu and pooling as one operation, and convolutions before it.
+    private static void ImageLayers(Hash hash)
+    {
+        foreach (var (height, width, kernel) in new[] { (2, 2, 2), (14, 14, 2), (6, 18, 2), (7, 9, 2), (5, 33, 3) })
+        {
+            var run = new LayerRun(
+                new Shape(2, height, width), 5, new Conv2dDefinition(3, 3, Padding: 1), new BatchNormDefinition(), new ActivationDefinition(Activation.Relu), new MaxPool2dDefinition(kernel));
+            hash.Add(run.Forward(Numbers.Normal(5 * run.InputColumns, 1), training: true, (0, 2), (1, 3)));
+            hash.Add(run.Backward(Numbers.Normal(5 * run.OutputColumns, 2)));
+            hash.Add(run.Gradients[1].Span);
+            hash.Add(run.Forward(Numbers.Normal(5 * run.InputColumns, 1), training: false));
         }
     }
 
