@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace DistributedTrainer.Engine.Kernels;
 
@@ -59,8 +60,16 @@ internal static class VectorMap
 
     /// <summary>The first lanes from a place on, at most 16; the others hold 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static unsafe Vector512<float> Load(float* source, int count) =>
-        count >= Lanes ? Vector512.Load(source) : LoadTail(new ReadOnlySpan<float>(source, count), 0);
+    public static unsafe Vector512<float> Load(float* source, int count)
+    {
+        if (count >= Lanes)
+        {
+            return Vector512.Load(source);
+        }
+
+        // A call would send the caller's registers to memory.
+        return Avx512F.IsSupported ? Avx512F.MaskLoad(source, First(count), default) : LoadTail(new ReadOnlySpan<float>(source, count), 0);
+    }
 
     /// <summary>Writes the first lanes, at most 16.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -69,6 +78,10 @@ internal static class VectorMap
         if (count >= Lanes)
         {
             lanes.Store(destination);
+        }
+        else if (Avx512F.IsSupported)
+        {
+            Avx512F.MaskStore(destination, First(count), lanes);
         }
         else
         {
@@ -96,6 +109,10 @@ internal static class VectorMap
 
         return sums[0];
     }
+
+    /// <summary>All bits set in the first lanes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> First(int count) => Vector512.LessThan(Vector512<int>.Indices, Vector512.Create(count)).AsSingle();
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static unsafe Vector512<float> LoadTail(ReadOnlySpan<float> tail, float filling)

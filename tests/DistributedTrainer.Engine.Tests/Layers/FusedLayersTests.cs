@@ -29,10 +29,11 @@ public sealed class FusedLayersTests
     {
         foreach (var function in Functions)
         {
-            // In turn: taken over by the next linear layer, not taken over before a layer norm, at the end.
+            // In turn: taken over by the next linear layer, not taken over before a flatten and a layer norm, at the end.
             LayerDefinition[] layers =
             [
                 new LinearDefinition(units), new ActivationDefinition(function), new LinearDefinition(units + 3, Bias: false), new ActivationDefinition(function),
+                new FlattenDefinition(), new LinearDefinition(5), new ActivationDefinition(function),
                 new LayerNormDefinition(), new LinearDefinition(units), new ActivationDefinition(function),
             ];
             foreach (var rows in new[] { new[] { 1 }, [3, 1, 13], [12, 33] })
