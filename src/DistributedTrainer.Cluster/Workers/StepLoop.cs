@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Engine.Autograd;
@@ -21,6 +22,9 @@ internal interface IStepLoopEvents
 /// </summary>
 internal sealed class StepLoop : IDisposable
 {
+    // Longer than servers of small models take; the update of a large one takes milliseconds, and its wake-up matters less.
+    private static readonly TimeSpan Alert = TimeSpan.FromMicroseconds(300);
+
     private readonly TrainingPlan _plan;
     private readonly IStepLoopEvents _events;
     private readonly WorkerInbox _inbox;
@@ -227,6 +231,14 @@ internal sealed class StepLoop : IDisposable
     /// <summary>Waits for it; false: the assignment changed or a link broke before.</summary>
     private bool Await(Func<bool> arrived)
     {
+        // A core that has nothing to do falls asleep, and takes long to wake. So the thread stays for a while, but gives the
+        // core away, at each look, to any thread that can use it.
+        var start = Stopwatch.GetTimestamp();
+        while (!arrived() && !Changed && _inbox.Broken is null && Stopwatch.GetElapsedTime(start) < Alert)
+        {
+            Thread.Yield();
+        }
+
         lock (_inbox.Gate)
         {
             while (!arrived())

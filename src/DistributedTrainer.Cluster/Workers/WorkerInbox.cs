@@ -22,6 +22,7 @@ internal sealed class WorkerInbox
     private readonly ColumnSums[] _totals;
     private readonly long[] _totalSteps;
     private long _wanted = -1;
+    private volatile int _missing;
     private Verdict _arrivedVerdict;
 
     public WorkerInbox(TrainingPlan plan)
@@ -30,6 +31,7 @@ internal sealed class WorkerInbox
         _staged = new AlignedBuffer?[plan.Ranges.Count];
         _leases = new IPayloadLease?[_staged.Length];
         _arrived = new bool[_staged.Length];
+        _missing = _arrived.Length;
         _totals = [.. plan.Model.BatchNorms.SelectMany(slot => new[] { new ColumnSums(slot.Channels), new ColumnSums(slot.Channels) })];
         _totalSteps = new long[_totals.Length];
         Array.Fill(_totalSteps, -1);
@@ -52,16 +54,8 @@ internal sealed class WorkerInbox
     /// <summary>Where the server of the broken connection is.</summary>
     public string? BrokenServer { get; private set; }
 
-    public bool IsWhole
-    {
-        get
-        {
-            lock (Gate)
-            {
-                return Array.TrueForAll(_arrived, static arrived => arrived);
-            }
-        }
-    }
+    /// <summary>Whether all partitions of the wanted version are there. Without the lock: it may be asked again and again.</summary>
+    public bool IsWhole => _missing == 0;
 
     /// <summary>Starts to wait for a version; false: it is being waited for already.</summary>
     public bool Want(long version)
@@ -76,6 +70,7 @@ internal sealed class WorkerInbox
             _wanted = version;
             GiveBack();
             Array.Clear(_arrived);
+            _missing = _arrived.Length;
             return true;
         }
     }
@@ -109,11 +104,11 @@ internal sealed class WorkerInbox
     {
         lock (Gate)
         {
-            if (version == _wanted)
+            if (version == _wanted && !_arrived[partition])
             {
                 _arrivedVerdict = Verdict.Unpack(verdict);
                 _arrived[partition] = true;
-                if (IsWhole)
+                if (--_missing == 0)
                 {
                     Monitor.PulseAll(Gate);
                 }
@@ -204,6 +199,7 @@ internal sealed class WorkerInbox
         lock (Gate)
         {
             _wanted = -1;
+            _missing = _arrived.Length;
             GiveBack();
         }
     }
@@ -214,6 +210,7 @@ internal sealed class WorkerInbox
         lock (Gate)
         {
             (BrokenServer, Broken, _wanted) = (null, null, -1);
+            _missing = _arrived.Length;
             GiveBack();
         }
     }
