@@ -88,7 +88,7 @@ internal sealed record TrainSettings
         loss: cross-entropy
         optimizer: { kind: {{Optimizer}}, learning-rate: 0.001 }
         training: { steps: {{EndlessSteps}}, batch-size: {{RowsPerStep}}, shards: {{Workers}}, last-batch: drop }
-        cluster: { workers: {{Workers}}, minimum-workers: {{Workers}}, servers: {{Servers}}, partitions: {{Partitions ?? Math.Max(Servers, new ClusterOptions().Partitions)}}, max-restarts: 0, transport: {{Transport}} }
+        cluster: { workers: {{Workers}}, minimum-workers: {{Workers}}, servers: {{Servers}}, partitions: {{Partitions ?? Servers}}, max-restarts: 0, transport: {{Transport}} }
         """);
 
     private static string[] Kinds { get; } = Array.ConvertAll(Enum.GetValues<OptimizerKind>(), ExperimentNames.Of);
