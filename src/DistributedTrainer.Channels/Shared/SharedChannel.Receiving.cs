@@ -64,6 +64,8 @@ internal sealed unsafe partial class SharedChannel
                 MakeRoom();
             }
 
+            // Within, since it may find the channel closed: each Reserve is answered by one of the two.
+            Pass(RingReader.PadOf(length));
             whole = true;
         }
         finally
@@ -71,7 +73,6 @@ internal sealed unsafe partial class SharedChannel
             if (!whole) FrameRules.Abandoned(handler, this, header);
         }
 
-        Pass(RingReader.PadOf(length));
         MakeRoomKnown();
         FrameRules.Complete(handler, this, header);
     }

@@ -31,15 +31,15 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
         Receive<ReportDue>(_ => Report());
         Receive<Evaluation>(evaluation =>
         {
-            // Steps before the evaluation are told before it.
-            Report();
+            // Steps before the evaluation are told before it, and those after it afterwards: training goes on meanwhile.
             var outcome = evaluation.Outcome;
+            Report(before: outcome.Version);
             _coordinator.Tell(
                 new Partitions.Evaluated(_run, new StepId(outcome.Version), outcome.Sums.Validation, outcome.Sums.Test, outcome.Units, new StepId(outcome.BestVersion), outcome.Last), Self);
         });
         Receive<StepFailed>(failed =>
         {
-            Report();
+            Report(before: failed.Step);
             _coordinator.Tell(new Partitions.Failed(_run, new StepId(failed.Step), failed.Reason), Self);
         });
     }
@@ -53,9 +53,9 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
 
     protected override void PreStart() => Timers.StartPeriodicTimer(ReportDue.Instance, ReportDue.Instance, ReportInterval);
 
-    private void Report(int least = 1)
+    private void Report(int least = 1, long before = long.MaxValue)
     {
-        while (_steps.Take(least) is { } batch)
+        while (_steps.Take(least, before) is { } batch)
         {
             _coordinator.Tell(
                 new Partitions.StepsApplied(

@@ -21,17 +21,20 @@ internal sealed class StepLog
         }
     }
 
-    /// <summary>Takes the oldest steps; null where fewer are waiting.</summary>
-    public StepBatch? Take(int least)
+    /// <summary>Takes the oldest steps, at most <see cref="Limit"/>.</summary>
+    /// <param name="least">Null where fewer are waiting.</param>
+    /// <param name="before">Only steps before this one.</param>
+    public StepBatch? Take(int least = 1, long before = long.MaxValue)
     {
         lock (_steps)
         {
-            if (_steps.Count < least)
+            if (_steps.Count < least || _steps.Peek().Step >= before)
             {
                 return null;
             }
 
-            var count = Math.Min(_steps.Count, Limit);
+            // They follow one another.
+            var count = (int)Math.Min(Math.Min(_steps.Count, Limit), before - _steps.Peek().Step);
             var batch = new StepBatch(_steps.Peek().Step, new double[count], new int[count], new double[count], new long[count]);
             for (var i = 0; i < count; i++)
             {

@@ -12,7 +12,8 @@ public static unsafe class MatrixProduct
     // A panel of B (512 × 32 floats, 64 KB) and the tile's panel of A (24 KB) stay in the second-level cache.
     private const int KBlock = 512;
 
-    // 240 = 20 · 12 = 40 · 6 = 60 · 4: whole tiles for every width; 240 × 512 floats are half of the second-level cache.
+    // 264 = 22 · 12 = 44 · 6 = 66 · 4: whole tiles for every width; 264 × 512 floats are half of a second-level cache of 1 MB,
+    // and batches of 256 rows are one block.
     private const int MBlock = 264;
 
     // Bounds the panels of B to 8 MB, however many columns there are; layers are narrower than one block.

@@ -77,6 +77,22 @@ public sealed class PartitionActorTests : ActorTest
     }
 
     [Fact]
+    public void Steps_after_an_evaluation_are_told_after_it_even_where_they_were_applied_before_the_actor_looked()
+    {
+        for (var step = 0; step < 3; step++)
+        {
+            _events.StepApplied(step, 1, 30, 0.5f);
+        }
+
+        _events.Evaluated(new EvaluationOutcome(2, new EvaluationSums(0), [], 2, false));
+        Assert.Equal(2, _coordinator.ExpectMsg<Partitions.StepsApplied>().Rows.Length);
+        Assert.Equal(2, _coordinator.ExpectMsg<Partitions.Evaluated>().Version.Value);
+        Settle();
+        Advance(0.1);
+        Assert.Equal(2, _coordinator.ExpectMsg<Partitions.StepsApplied>().First.Value);
+    }
+
+    [Fact]
     public void Only_the_lead_partition_tells_what_all_partitions_see()
     {
         var other = new PartitionEvents(lead: false) { Actor = _events.Actor };
