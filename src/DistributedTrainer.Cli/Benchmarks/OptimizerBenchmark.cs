@@ -57,6 +57,6 @@ internal static class OptimizerBenchmark
             }));
         }
 
-        return new OptimizerRate(name, parameters, Rounded.To(updating * 1e6, 2), Rounded.To(copying * 1e6, 2), Rounded.To(updating / copying, 3));
+        return new OptimizerRate(name, parameters, Rounded.To(updating * 1e6, 4), Rounded.To(copying * 1e6, 4), Rounded.To(updating / copying, 3));
     }
 }
