@@ -116,8 +116,8 @@ internal static class OptimizerKernel
     {
         fixed (float* pw = weights, pg = gradientSum, ps = state0, pt = state1, pu = updated)
         {
-            var i = 0;
-            for (; i <= weights.Length - VectorMap.Lanes; i += VectorMap.Lanes)
+            var whole = weights.Length / VectorMap.Lanes * VectorMap.Lanes;
+            for (var i = 0; i < whole; i += VectorMap.Lanes)
             {
                 var w = Vector512.Load(pw + i);
                 var s = TUpdate.States > 0 ? Vector512.Load(ps + i) : default;
@@ -135,23 +135,33 @@ internal static class OptimizerKernel
                 }
             }
 
-            if (i < weights.Length)
+            if (whole < weights.Length)
             {
-                var w = VectorMap.Load(weights, i);
-                var s = TUpdate.States > 0 ? VectorMap.Load(state0, i) : default;
-                var t = TUpdate.States > 1 ? VectorMap.Load(state1, i) : default;
-                var g = penalty.Gradient(VectorMap.Load(gradientSum, i), w);
-                VectorMap.Store(penalty.Held(update.Apply(w, g, ref s, ref t), w, g), updated, i);
-                if (TUpdate.States > 0)
-                {
-                    VectorMap.Store(s, state0, i);
-                }
-
-                if (TUpdate.States > 1)
-                {
-                    VectorMap.Store(t, state1, i);
-                }
+                Rest(update, penalty, pw + whole, pg + whole, ps + whole, pt + whole, pu + whole, weights.Length - whole);
             }
+        }
+    }
+
+    // Apart: calls in the method of the loop would send the loop's registers to memory in every turn.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static unsafe void Rest<TUpdate, TPenalty>(
+        TUpdate update, TPenalty penalty, float* weights, float* gradientSum, float* state0, float* state1, float* updated, int count)
+        where TUpdate : struct, IUpdate
+        where TPenalty : struct, IPenalty
+    {
+        var w = VectorMap.Load(weights, count);
+        var s = TUpdate.States > 0 ? VectorMap.Load(state0, count) : default;
+        var t = TUpdate.States > 1 ? VectorMap.Load(state1, count) : default;
+        var g = penalty.Gradient(VectorMap.Load(gradientSum, count), w);
+        VectorMap.Store(penalty.Held(update.Apply(w, g, ref s, ref t), w, g), updated, count);
+        if (TUpdate.States > 0)
+        {
+            VectorMap.Store(s, state0, count);
+        }
+
+        if (TUpdate.States > 1)
+        {
+            VectorMap.Store(t, state1, count);
         }
     }
 
@@ -309,23 +319,20 @@ internal static class OptimizerKernel
 
     private readonly struct AdamLanes(in AdamFactors factors) : IUpdate
     {
-        private readonly Vector512<float> _keep = Vector512.Create(factors.Keep);
-        private readonly Vector512<float> _minusRate = Vector512.Create(-factors.Rate);
-        private readonly Vector512<float> _inverseRoot = Vector512.Create(factors.InverseRoot);
-        private readonly Vector512<float> _beta1 = Vector512.Create(factors.Beta1);
-        private readonly Vector512<float> _beta2 = Vector512.Create(factors.Beta2);
-        private readonly Vector512<float> _rest1 = Vector512.Create(1 - factors.Beta1);
-        private readonly Vector512<float> _rest2 = Vector512.Create(1 - factors.Beta2);
-        private readonly Vector512<float> _epsilon = Vector512.Create(factors.Epsilon);
+        // Numbers, not vectors: eight vectors would lie on the stack, most of them across two cache lines.
+        private readonly AdamFactors _factors = factors;
+        private readonly float _rest1 = 1 - factors.Beta1;
+        private readonly float _rest2 = 1 - factors.Beta2;
 
         public static int States => 2;
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public Vector512<float> Apply(Vector512<float> w, Vector512<float> g, ref Vector512<float> s, ref Vector512<float> t)
         {
-            s = Flush(Vector512.FusedMultiplyAdd(_beta1, s, _rest1 * g));
-            t = Flush(Vector512.FusedMultiplyAdd(_beta2, t, _rest2 * (g * g)));
-            return Vector512.FusedMultiplyAdd(_keep, w, _minusRate * s / Vector512.FusedMultiplyAdd(Vector512.Sqrt(t), _inverseRoot, _epsilon));
+            s = Flush(Vector512.FusedMultiplyAdd(Vector512.Create(_factors.Beta1), s, Vector512.Create(_rest1) * g));
+            t = Flush(Vector512.FusedMultiplyAdd(Vector512.Create(_factors.Beta2), t, Vector512.Create(_rest2) * (g * g)));
+            var root = Vector512.FusedMultiplyAdd(Vector512.Sqrt(t), Vector512.Create(_factors.InverseRoot), Vector512.Create(_factors.Epsilon));
+            return Vector512.FusedMultiplyAdd(Vector512.Create(_factors.Keep), w, Vector512.Create(-_factors.Rate) * s / root);
         }
     }
 }
