@@ -4,18 +4,20 @@ namespace DistributedTrainer.Cli.Benchmarks;
 internal static class BareMemory
 {
     /// <summary>10⁶ bytes a second of copying a payload; each byte counts once.</summary>
-    public static double CopyRate(int bytes, int windows)
+    public static double CopyRate(int bytes, int windows) => bytes / CopySeconds(bytes, windows) / 1e6;
+
+    /// <summary>Seconds of copying so many bytes.</summary>
+    public static double CopySeconds(int bytes, int windows)
     {
         var (from, to) = (GC.AllocateUninitializedArray<byte>(bytes, pinned: true), GC.AllocateUninitializedArray<byte>(bytes, pinned: true));
         from.AsSpan().Fill(1);
-        var seconds = TimedWindows.Seconds(windows, count =>
+        return TimedWindows.Seconds(windows, count =>
         {
             for (var i = 0L; i < count; i++)
             {
                 from.AsSpan().CopyTo(to);
             }
         });
-        return bytes / seconds / 1e6;
     }
 
     /// <summary>Microseconds for waking another thread and being woken by it.</summary>
