@@ -21,8 +21,8 @@ public enum FrameKind : byte
     /// <summary>Server to worker: the parameters of a partition.</summary>
     Parameters,
 
-    /// <summary>Server to worker: running statistics.</summary>
-    Buffers,
+    /// <summary>Coordinator to server: asks for one vector of a snapshot.</summary>
+    PullSnapshot,
 
     /// <summary>Worker to server: sums of an evaluation.</summary>
     Evaluation,
@@ -38,4 +38,10 @@ public enum FrameKind : byte
 
     /// <summary>The answer to a <see cref="Request"/>.</summary>
     Reply,
+
+    /// <summary>Server to coordinator: one vector of a snapshot.</summary>
+    Snapshot,
+
+    /// <summary>Coordinator to server: one vector of the state that a partition begins with.</summary>
+    Restore,
 }

@@ -6,6 +6,7 @@ var root = new RootCommand("Trains neural networks on a cluster of .NET processe
     // In the order in which they are used: a model is checked, trained, improved, used; then clusters of one's own, and their speed.
     CheckGradientsCommand.Create(),
     TrainCommand.Create(),
+    ResumeCommand.Create(),
     TuneCommand.Create(),
     InspectCommand.Create(),
     EvaluateCommand.Create(),

@@ -40,9 +40,9 @@ public static class ExperimentReader
             Optimizer = OptimizerSection.Read(section.Below("optimizer", "kind: adam")),
             Training = TrainingSection.Read(section.Below("training", "epochs: 20"), data, loss),
             Cluster = ClusterSection.Read(section.Below("cluster", "workers: 2")),
+            Checkpoint = CheckpointSection.Read(section.Below("checkpoint", "every-steps: 100")),
             Tune = section.Find("tune") is null ? null : TuneSection.Read(section.Below("tune", "search: random, trials: 20"), loss),
         };
-        section.NotBuilt("checkpoint", static node => node is YamlMappingNode { Children.Count: 0 });
         section.RefuseUnknown();
         return new ExperimentResult(problems.Count == 0 ? experiment : null, problems.InOrder());
     }

@@ -6,20 +6,32 @@ public interface IProtocolMessage;
 /// <summary>A node's life in the cluster: registering with the coordinator, preparing a run, ending it.</summary>
 public static class Nodes
 {
-    /// <summary>Node → coordinator, repeated until answered: here I am.</summary>
-    public sealed record Register(NodeId Node, string[] Roles, string Host, int ProcessId, string[] Addresses, int Workers) : IProtocolMessage;
+    /// <summary>Node → coordinator, repeated until answered and then now and then: here I am, with this run; null: with none.</summary>
+    public sealed record Register(NodeId Node, string[] Roles, string Host, int ProcessId, int Workers, RunId? Run) : IProtocolMessage;
 
     /// <summary>Coordinator → node: known, wait for a run.</summary>
     public sealed record Registered(NodeId Node) : IProtocolMessage;
 
-    /// <summary>Coordinator → node: read the data and build the model of this experiment.</summary>
-    public sealed record Prepare(RunId Run, ulong Token, string ExperimentYaml, string BaseDirectory) : IProtocolMessage;
+    /// <summary>
+    /// Coordinator → node: read the data and build the model of this experiment. The rest is kept for a coordinator that
+    /// begins anew: where the run's folder is, and whether the cluster ends with the run.
+    /// </summary>
+    public sealed record Prepare(RunId Run, ulong Token, string ExperimentYaml, string BaseDirectory, string RunDirectory, bool EndCluster) : IProtocolMessage;
 
     /// <summary>Node → coordinator: ready; the checksum shows that all nodes read the same data.</summary>
     public sealed record Prepared(RunId Run, NodeId Node, string DataSha256, string[] DataAddresses) : IProtocolMessage;
 
     /// <summary>Node → coordinator: the run cannot be prepared here.</summary>
     public sealed record PrepareFailed(RunId Run, NodeId Node, string Reason) : IProtocolMessage;
+
+    /// <summary>Coordinator that begins anew → node with a run: what is it?</summary>
+    public sealed record Recall(RunId Run) : IProtocolMessage;
+
+    /// <summary>
+    /// Node → coordinator: how the run was prepared, the newest generation that was seen here and the one that loaded the
+    /// state which training goes on from, and the partitions that are here.
+    /// </summary>
+    public sealed record Recalled(Prepare Preparation, NodeId Node, Generation Newest, Generation Loaded, int[] Partitions) : IProtocolMessage;
 
     /// <summary>Coordinator → node: the run is over, free what it holds.</summary>
     public sealed record EndRun(RunId Run) : IProtocolMessage;
@@ -31,13 +43,19 @@ public static class Nodes
 /// <summary>Between the coordinator and the partition actors.</summary>
 public static class Partitions
 {
-    /// <summary>Coordinator → server node: own these ranges.</summary>
-    public sealed record Host(RunId Run, Generation Generation, int[] Partitions) : IProtocolMessage;
+    /// <summary>
+    /// Coordinator → server node: own these ranges from this version on, whatever you had. Version 0 follows from the seed;
+    /// the state of a later one comes over the data plane, the verdict and the judgement with this.
+    /// </summary>
+    public sealed record Host(RunId Run, Generation Generation, int[] Partitions, StepId From, long Verdict, Judgement? Judgement) : IProtocolMessage;
+
+    /// <summary>Server node → coordinator: the ranges are there, and can be loaded.</summary>
+    public sealed record Hosted(RunId Run, NodeId Node, Generation Generation) : IProtocolMessage;
 
     /// <summary>Coordinator → partition: refuse whatever is older than this generation, and say where you are.</summary>
     public sealed record Fence(RunId Run, PartitionId Partition, Generation Generation) : IProtocolMessage;
 
-    /// <summary>Partition → coordinator: fenced, at this parameter version.</summary>
+    /// <summary>Partition → coordinator: fenced and loaded, at this parameter version.</summary>
     public sealed record Fenced(RunId Run, PartitionId Partition, Generation Generation, StepId Version) : IProtocolMessage;
 
     /// <summary>
@@ -46,6 +64,21 @@ public static class Partitions
     /// </summary>
     public sealed record StepsApplied(
         RunId Run, StepId First, double[] LossSums, int[] Rows, double[] LearningRates, long[] Microseconds, long AllocatedBytes) : IProtocolMessage;
+
+    /// <summary>Coordinator → lead partition: the steps up to this one are written down, and need not be told again.</summary>
+    public sealed record StepsKept(RunId Run, StepId Step) : IProtocolMessage;
+
+    /// <summary>Coordinator → lead partition: have a checkpoint made at the next step; where it is the last, no step follows it.</summary>
+    public sealed record AskCheckpoint(RunId Run, bool Last) : IProtocolMessage;
+
+    /// <summary>Coordinator → partition: put this version aside for a checkpoint. It is the current one, and nobody changes it.</summary>
+    public sealed record TakeSnapshot(RunId Run, PartitionId Partition, StepId Version) : IProtocolMessage;
+
+    /// <summary>Partition → coordinator: this version's state is put aside and can be fetched. The judgement comes from the lead partition.</summary>
+    public sealed record SnapshotTaken(RunId Run, PartitionId Partition, StepId Version, long Verdict, Judgement? Judgement) : IProtocolMessage;
+
+    /// <summary>Coordinator → partition: what was put aside of this version is not needed any more.</summary>
+    public sealed record SnapshotDone(RunId Run, PartitionId Partition, StepId Version) : IProtocolMessage;
 
     /// <summary>Lead partition → coordinator: the parameters of this version were evaluated; what the units did on the validation rows (or else the test rows), which is the best so far, and whether training ends here.</summary>
     public sealed record Evaluated(RunId Run, StepId Version, SetSums Validation, SetSums Test, LayerUnits[] Units, StepId Best, bool Last) : IProtocolMessage;
@@ -56,6 +89,13 @@ public static class Partitions
     /// <summary>Server node → coordinator: a worker's connection closed.</summary>
     public sealed record LinkLost(RunId Run, WorkerId Worker, string Reason) : IProtocolMessage;
 }
+
+/// <summary>
+/// What the judge of the evaluations remembers: of reduce-on-plateau the lowest loss (null: none), evaluations that were not
+/// better, those not counted yet, and reductions; of early stopping the best value (null: none), its version, and the
+/// evaluations since.
+/// </summary>
+public sealed record Judgement(double? PlateauBest, int PlateauBad, int PlateauCooldown, int Reductions, double? Best, long BestVersion, int NotBetter);
 
 /// <summary>Loss summed over rows, right answers and rows of one set of rows.</summary>
 public sealed record SetSums(double Loss, long Correct, long Rows);
@@ -78,8 +118,11 @@ public static class Workers
     /// <summary>Where a partition is to be reached.</summary>
     public sealed record Route(PartitionId Partition, NodeId Node, string Host, int ProcessId, string[] Addresses);
 
-    /// <summary>Coordinator → node of the worker: compute these shards from this version on.</summary>
-    public sealed record Assign(RunId Run, WorkerId Worker, Generation Generation, StepId From, int[] Shards, Route[] Routes) : IProtocolMessage;
+    /// <summary>
+    /// Coordinator → node of the worker: compute these shards from this version on. Where the generation that loaded the
+    /// state is a new one, training has gone back: what the worker knows of later versions is forgotten.
+    /// </summary>
+    public sealed record Assign(RunId Run, WorkerId Worker, Generation Generation, Generation Loaded, StepId From, int[] Shards, Route[] Routes) : IProtocolMessage;
 
     /// <summary>Worker → coordinator, about twice a second: where it is, how many rows it has computed and what that cost.</summary>
     public sealed record Status(RunId Run, WorkerId Worker, StepId Step, long RowsComputed, string State, StepCosts Costs) : IProtocolMessage;
@@ -94,8 +137,14 @@ public static class Workers
 /// <summary>Between whoever wants a training and the coordinator.</summary>
 public static class Submissions
 {
-    /// <summary>Train this; paths in it are relative to the base directory. Watched from the start.</summary>
-    public sealed record Submit(string ExperimentYaml, string FileName, string BaseDirectory, string? RunDirectory, bool EndCluster) : IProtocolMessage;
+    /// <summary>
+    /// Train this; paths in it are relative to the base directory. Watched from the start. To resume: go on from the newest
+    /// whole checkpoint in the run directory.
+    /// </summary>
+    public sealed record Submit(string ExperimentYaml, string FileName, string BaseDirectory, string? RunDirectory, bool EndCluster, bool Resume) : IProtocolMessage;
+
+    /// <summary>Submitter → coordinator, now and then: I watch this run, also where the coordinator has begun anew.</summary>
+    public sealed record Watch(RunId Run) : IProtocolMessage;
 
     /// <summary>Coordinator → submitter: the run has begun.</summary>
     public sealed record Accepted(RunId Run, string RunDirectory) : IProtocolMessage;

@@ -31,6 +31,9 @@ public sealed class ProtocolSerializer(ExtendedActorSystem system) : SerializerW
         },
     };
 
+    // Of the form of all messages: nodes of another version are refused by it.
+    private const int Version = 2;
+
     private static readonly FrozenDictionary<string, Type> Types = typeof(IProtocolMessage).Assembly.GetTypes()
         .Where(type => type is { IsClass: true } && type.IsAssignableTo(typeof(IProtocolMessage)))
         .ToFrozenDictionary(ManifestOf, type => type);
@@ -38,7 +41,7 @@ public sealed class ProtocolSerializer(ExtendedActorSystem system) : SerializerW
     /// <inheritdoc/>
     public override int Identifier => 7301;
 
-    /// <summary>The name of the message and the version of its form, as in "Nodes.Register.1".</summary>
+    /// <summary>The name of the message and the version of its form, as in "Nodes.Register.2".</summary>
     /// <exception cref="SerializationException">Not a protocol message.</exception>
     public override string Manifest(object o) =>
         o is IProtocolMessage ? ManifestOf(o.GetType()) : throw new SerializationException($"protocol: {o.GetType()} is no protocol message.");
@@ -69,5 +72,5 @@ public sealed class ProtocolSerializer(ExtendedActorSystem system) : SerializerW
     }
 
     // The 1 is the version of the message's form: it changes when the form does.
-    private static string ManifestOf(Type type) => $"{type.DeclaringType?.Name}.{type.Name}.1";
+    private static string ManifestOf(Type type) => $"{type.DeclaringType?.Name}.{type.Name}.{Version}";
 }

@@ -45,6 +45,7 @@ public sealed class DefaultsTests
         Assert.Equal(
             new ClusterOptions { Workers = 2, Servers = 1, Partitions = 2, MinimumWorkers = 1, MaxRestarts = 3, Transport = TransportKind.Auto },
             read.Cluster);
+        Assert.Equal(new CheckpointOptions { EverySteps = null, EverySeconds = 30, Keep = 3 }, read.Checkpoint);
     }
 
     [Fact]

@@ -47,7 +47,7 @@ public sealed class MistakesTests
 
     [Theory]
     [InlineData("epoch: 5", "epoch: there is no such key. epochs belongs under training.")]
-    [InlineData("colour: 5", "colour: there is no such key. Possible are name, seed, data, model, loss, optimizer, training, cluster, tune, checkpoint.")]
+    [InlineData("colour: 5", "colour: there is no such key. Possible are name, seed, data, model, loss, optimizer, training, cluster, checkpoint, tune.")]
     [InlineData("epochs: 5", "epochs: there is no such key. epochs belongs under training.")]
     [InlineData("batch-size: 5", "batch-size: there is no such key. batch-size belongs under training.")]
     [InlineData("layers: []", "layers: there is no such key. layers belongs under model.")]

@@ -4,7 +4,6 @@ namespace DistributedTrainer.Experiments.Tests;
 public sealed class NotBuiltTests
 {
     [Theory]
-    [InlineData("checkpoint: { every-steps: 100 }", "checkpoint: checkpoint")]
     [InlineData("training: { mode: stale }", "training.mode: stale")]
     [InlineData("training: { mode: async }", "training.mode: async")]
     [InlineData("training: { staleness: 3 }", "training.staleness: staleness")]

@@ -122,6 +122,10 @@ internal static class RandomExperiments
             Transport = transport,
         });
 
+    private static readonly Gen<CheckpointOptions> Checkpoint = Gen.Select(
+        One<long?>([null, 1, 100, long.MaxValue]), One<double?>([null, 0.25, 30, 1e9]), Gen.Int[1, 100],
+        static (steps, seconds, keep) => new CheckpointOptions { EverySteps = steps, EverySeconds = seconds, Keep = keep });
+
     private static readonly Gen<TuneRange> Range = Gen.OneOf<TuneRange>(
         Gen.Select(One("a", "model.layers.0.linear", "it's", "a: b", "null"), One<ValueList<string>>(["1"], ["adam", "{kind: sgd}"], ["[1, 'x']", "''", "null"]), static (key, values) => (TuneRange)new ChoiceRange(key, values)),
         Gen.Select(One("b", "optimizer.learning-rate"), Positive, Gen.Int[2, 9], Flag, static (key, from, points, log) =>
@@ -142,7 +146,7 @@ internal static class RandomExperiments
 
     /// <summary>Experiment number <paramref name="seed"/>: the same one always.</summary>
     public static Experiment Number(uint seed) =>
-        Gen.Select(Name, Gen.ULong, Data, Model, Gen.Select(Optimizer, Training, Cluster, Tune), static (name, key, data, model, run) =>
+        Gen.Select(Name, Gen.ULong, Data, Model, Gen.Select(Optimizer, Training, Cluster, Tune, Checkpoint), static (name, key, data, model, run) =>
         {
             // Where a task is named, or an embedded set names it, the reader fills the loss in.
             var loss = data is { Task: null, Source: not "digits" } && key % 13 == 0 ? null : Loss(data.Task, key);
@@ -156,6 +160,7 @@ internal static class RandomExperiments
                 Optimizer = run.Item1,
                 Training = Possible(run.Item2, data, loss),
                 Cluster = run.Item3,
+                Checkpoint = run.Item5,
                 Tune = run.Item4 is { } tune && IsNumber(loss) ? tune with { Metric = EarlyStoppingMetric.ValidationLoss } : run.Item4,
             };
         }).Generate(new PCG(seed, 1), null, out _);

@@ -30,7 +30,7 @@ public sealed class ProtocolSerializerTests : IDisposable
     {
         IProtocolMessage[] messages =
         [
-            new Submissions.Submit("", "", "", null, false),
+            new Submissions.Submit("", "", "", null, false, false),
             new Submissions.Ended(new RunId("r"), false, null, null, ""),
             new Submissions.View(new RunId("r"), "", 0, 0, 0, 0, 0, null, null, 0, 0, 0, []),
         ];
@@ -61,12 +61,12 @@ public sealed class ProtocolSerializerTests : IDisposable
     [Theory]
     [InlineData("")]
     [InlineData("Nodes.Register")]
-    [InlineData("Nodes.Register.2")]
-    [InlineData("nodes.register.1")]
+    [InlineData("Nodes.Register.1")]
+    [InlineData("nodes.register.2")]
     [InlineData("DistributedTrainer.Protocol.Nodes+Register, DistributedTrainer.Protocol")]
     [InlineData("System.Diagnostics.Process, System.Diagnostics.Process")]
-    [InlineData(".SetSums.1")]
-    [InlineData("Workers.Route.1")]
+    [InlineData(".SetSums.2")]
+    [InlineData("Workers.Route.2")]
     public void An_unknown_manifest_is_refused_by_name(string manifest)
     {
         var refusal = Assert.Throws<SerializationException>(() => _serializer.FromBinary("{}"u8.ToArray(), manifest));
@@ -99,13 +99,13 @@ public sealed class ProtocolSerializerTests : IDisposable
     }
 
     [Fact]
-    public void A_message_that_lacks_a_member_is_refused() => Refused("{\"Run\":\"r\"}"u8.ToArray(), "Submissions.Accepted.1");
+    public void A_message_that_lacks_a_member_is_refused() => Refused("{\"Run\":\"r\"}"u8.ToArray(), "Submissions.Accepted.2");
 
     [Fact]
-    public void A_message_with_an_unknown_member_is_refused() => Refused("{\"Run\":\"r\",\"RunDirectory\":\"d\",\"More\":1}"u8.ToArray(), "Submissions.Accepted.1");
+    public void A_message_with_an_unknown_member_is_refused() => Refused("{\"Run\":\"r\",\"RunDirectory\":\"d\",\"More\":1}"u8.ToArray(), "Submissions.Accepted.2");
 
     [Fact]
-    public void A_message_with_a_member_twice_is_refused() => Refused("{\"Run\":\"r\",\"Run\":\"s\",\"RunDirectory\":\"d\"}"u8.ToArray(), "Submissions.Accepted.1");
+    public void A_message_with_a_member_twice_is_refused() => Refused("{\"Run\":\"r\",\"Run\":\"s\",\"RunDirectory\":\"d\"}"u8.ToArray(), "Submissions.Accepted.2");
 
     [Theory]
     [InlineData("{\"Run\":null,\"RunDirectory\":\"d\"}")]
@@ -118,7 +118,7 @@ public sealed class ProtocolSerializerTests : IDisposable
     [InlineData("[]")]
     [InlineData("\"text\"")]
     [InlineData("")]
-    public void A_message_in_another_form_is_refused(string json) => Refused(Encoding.UTF8.GetBytes(json), "Submissions.Accepted.1");
+    public void A_message_in_another_form_is_refused(string json) => Refused(Encoding.UTF8.GetBytes(json), "Submissions.Accepted.2");
 
     [Theory]
     [InlineData("9223372036854775808")]
@@ -126,7 +126,7 @@ public sealed class ProtocolSerializerTests : IDisposable
     [InlineData("\"1\"")]
     [InlineData("null")]
     public void A_generation_that_is_no_whole_number_is_refused(string number) =>
-        Refused(Encoding.UTF8.GetBytes($"{{\"Run\":\"r\",\"Partition\":0,\"Generation\":{number}}}"), "Partitions.Fence.1");
+        Refused(Encoding.UTF8.GetBytes($"{{\"Run\":\"r\",\"Partition\":0,\"Generation\":{number}}}"), "Partitions.Fence.2");
 
     [Fact]
     public void Deeply_nested_text_is_refused()
@@ -209,7 +209,7 @@ public sealed class ProtocolSerializerTests : IDisposable
     public void Text_is_written_without_six_byte_escapes()
     {
         var yaml = "name: \"größe\" # <a> + 'b' & c\n";
-        var json = Encoding.UTF8.GetString(_serializer.ToBinary(new Nodes.Prepare(new RunId("r"), 1, yaml, "/")));
+        var json = Encoding.UTF8.GetString(_serializer.ToBinary(new Nodes.Prepare(new RunId("r"), 1, yaml, "/", "/runs/1", false)));
         Assert.DoesNotContain("\\u", json);
     }
 

@@ -12,29 +12,40 @@ internal static class Samples
     private static readonly Generation Generation = new(7);
     private static readonly PartitionId Partition = new(1);
     private static readonly StepCosts Costs = new(100, 300_000, 20_000, 50_000, 10_000, 123_456, 234_567_890);
+    private static readonly Judgement Judgement = new(0.5, 2, 1, 3, 0.4, 80, 1);
+    private static readonly Nodes.Prepare Preparation = new(Run, ulong.MaxValue, "name: digits\n", "/data", "/runs/1", true);
     private static readonly string[] Addresses = ["unix:///tmp/a.sock", "tcp://127.0.0.1:40001"];
 
     public static readonly IProtocolMessage[] All =
     [
-        new Nodes.Register(Node, ["worker", "server"], "host", 1234, Addresses, 2),
+        new Nodes.Register(Node, ["worker", "server"], "host", 1234, 2, Run),
         new Nodes.Registered(Node),
-        new Nodes.Prepare(Run, ulong.MaxValue, "name: digits\n", "/data"),
+        Preparation,
         new Nodes.Prepared(Run, Node, "00ff", Addresses),
         new Nodes.PrepareFailed(Run, Node, "data: no such file"),
+        new Nodes.Recall(Run),
+        new Nodes.Recalled(Preparation, Node, Generation, new Generation(3), [0, 1]),
         new Nodes.EndRun(Run),
         new Nodes.Shutdown("the run is over"),
-        new Partitions.Host(Run, Generation, [0, 1]),
+        new Partitions.Host(Run, Generation, [0, 1], new StepId(90), 5_242_880, Judgement),
+        new Partitions.Hosted(Run, Node, Generation),
         new Partitions.Fence(Run, Partition, Generation),
         new Partitions.Fenced(Run, Partition, Generation, new StepId(99)),
         new Partitions.StepsApplied(Run, new StepId(98), [12.5, 0.1], [128, 64], [0.01, 0.001], [1_700_000_000_000_000, 1_700_000_000_000_312], 1_000_000),
+        new Partitions.StepsKept(Run, new StepId(99)),
+        new Partitions.AskCheckpoint(Run, true),
+        new Partitions.TakeSnapshot(Run, Partition, new StepId(100)),
+        new Partitions.SnapshotTaken(Run, Partition, new StepId(100), 5_242_880, Judgement),
+        new Partitions.SnapshotDone(Run, Partition, new StepId(100)),
         new Partitions.Evaluated(Run, new StepId(100), new SetSums(1.25, 97, 100), new SetSums(2.5, 190, 200), [new LayerUnits("1", "relu", 128, 37, 40)], new StepId(80), false),
         new Partitions.Failed(Run, new StepId(100), "loss is not a number"),
         new Partitions.LinkLost(Run, Worker, "the peer closed the connection"),
-        new Workers.Assign(Run, Worker, Generation, new StepId(100), [0, 2], [new Workers.Route(Partition, Node, "host", 1234, Addresses)]),
+        new Workers.Assign(Run, Worker, Generation, new Generation(3), new StepId(100), [0, 2], [new Workers.Route(Partition, Node, "host", 1234, Addresses)]),
         new Workers.Status(Run, Worker, new StepId(100), 12_800, "computing", Costs),
         new Workers.LinkLost(Run, Worker, Node, "nobody answers"),
         new Workers.Failed(Run, Worker, new StepId(100), "out of memory"),
-        new Submissions.Submit("name: digits\n", "digits.yaml", "/data", "/runs/1", true),
+        new Submissions.Submit("name: digits\n", "digits.yaml", "/data", "/runs/1", true, true),
+        new Submissions.Watch(Run),
         new Submissions.Accepted(Run, "/runs/1"),
         new Submissions.Rejected(["line 1: no data", "line 2: no layers"]),
         new Submissions.Stop(Run),

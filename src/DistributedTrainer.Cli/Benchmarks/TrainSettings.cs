@@ -89,6 +89,7 @@ internal sealed record TrainSettings
         optimizer: { kind: {{Optimizer}}, learning-rate: 0.001 }
         training: { steps: {{EndlessSteps}}, batch-size: {{RowsPerStep}}, shards: {{Workers}}, last-batch: drop }
         cluster: { workers: {{Workers}}, minimum-workers: {{Workers}}, servers: {{Servers}}, partitions: {{Partitions ?? Servers}}, max-restarts: 0, transport: {{Transport}} }
+        checkpoint: { every-seconds: null }
         """);
 
     private static string[] Kinds { get; } = Array.ConvertAll(Enum.GetValues<OptimizerKind>(), ExperimentNames.Of);

@@ -41,13 +41,14 @@ internal sealed class ExperimentArguments
         return Problems.Print(problems) ? null : (experiment!, text.BaseDirectory);
     }
 
-    public static Submissions.Submit Submission(Experiment experiment, string baseDirectory, string? runDirectory, bool endCluster) =>
+    public static Submissions.Submit Submission(Experiment experiment, string baseDirectory, string? runDirectory, bool endCluster, bool resume = false) =>
         new(
             ExperimentWriter.Write(experiment),
             experiment.Name + ".yaml",
             baseDirectory,
             runDirectory is null ? null : Path.GetFullPath(runDirectory),
-            endCluster);
+            endCluster,
+            resume);
 }
 
 /// <summary>An experiment file as it is.</summary>

@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
+using DistributedTrainer.Cli.Launching;
 using DistributedTrainer.Cli.Views;
 using DistributedTrainer.Cluster.Hosting;
+using DistributedTrainer.Experiments;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cli.Commands;
@@ -8,6 +10,14 @@ namespace DistributedTrainer.Cli.Commands;
 /// <summary>Submits an experiment and shows it until it ends. The first Ctrl+C stops the run, the second the process.</summary>
 internal static class RunFollower
 {
+    /// <summary>The same on a cluster of this machine that is there for this run only.</summary>
+    public static async Task<int> FollowLocally(Submissions.Submit submission, ClusterOptions options, bool inProcess, bool plain, bool json)
+    {
+        using var view = RunViews.Create(plain, json);
+        using var cluster = await LocalCluster.Start(options, inProcess, view.Notice);
+        return await Follow(cluster.Host, submission, view, json);
+    }
+
     public static async Task<int> Follow(NodeHost host, Submissions.Submit submission, IRunView view, bool json)
     {
         RunId? run = null;
@@ -68,6 +78,10 @@ internal static class RunFollower
         if (ended.Failure is not null)
         {
             Console.Error.WriteLine($"{(stopped ? "Ended by you" : "Training failed")}: {ended.Failure}");
+            if (Directory.Exists(Path.Combine(ended.RunDirectory, "checkpoints")))
+            {
+                Console.Error.WriteLine($"Go on with: dtrain resume {ended.RunDirectory}");
+            }
         }
 
         return ended.Succeeded ? ExitCodes.Done : ExitCodes.TrainingFailed;

@@ -1,6 +1,4 @@
 using System.CommandLine;
-using DistributedTrainer.Cli.Launching;
-using DistributedTrainer.Cli.Views;
 
 namespace DistributedTrainer.Cli.Commands;
 
@@ -33,9 +31,7 @@ internal static class TrainCommand
 
             var json = parsed.GetValue(shared.Json);
             var submission = ExperimentArguments.Submission(loaded, baseDirectory, parsed.GetValue(shared.RunDirectory), endCluster: true);
-            using var view = RunViews.Create(parsed.GetValue(shared.Plain), json);
-            using var cluster = await LocalCluster.Start(loaded.Cluster, parsed.GetValue(inProcess), view.Notice);
-            return await RunFollower.Follow(cluster.Host, submission, view, json);
+            return await RunFollower.FollowLocally(submission, loaded.Cluster, parsed.GetValue(inProcess), parsed.GetValue(shared.Plain), json);
         });
         return command;
     }

@@ -1,3 +1,4 @@
+using DistributedTrainer.Cluster.Checkpoints;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Protocol;
 
@@ -9,7 +10,10 @@ internal enum RunPhase
     /// <summary>Waiting for nodes, which read the data.</summary>
     Gathering,
 
-    /// <summary>Partitions are being fenced; nothing is pushed.</summary>
+    /// <summary>The state to go on from is being looked for, or there is no server to bring it to.</summary>
+    Loading,
+
+    /// <summary>Partitions are being fenced, and loaded where they begin anew; nothing is pushed.</summary>
     Fencing,
 
     /// <summary>Steps are going on.</summary>
@@ -18,16 +22,17 @@ internal enum RunPhase
     /// <summary>Too few workers.</summary>
     Paused,
 
-    /// <summary>Fetching and writing the result.</summary>
+    /// <summary>Writing the last checkpoint and the result.</summary>
     Finishing,
 }
 
 /// <summary>A run's state as the coordinator holds it: plain data with questions.</summary>
-internal sealed class ActiveRun(RunId id, TrainingPlan plan, RunFolder folder, RunProgress progress, string yaml, Submissions.Submit submission)
+internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFolder folder, RunProgress progress)
 {
     private readonly Dictionary<int, long> _fenced = [];
+    private readonly HashSet<NodeId> _hosted = [];
 
-    public RunId Id => id;
+    public RunId Id => prepare.Run;
 
     public TrainingPlan Plan => plan;
 
@@ -35,7 +40,10 @@ internal sealed class ActiveRun(RunId id, TrainingPlan plan, RunFolder folder, R
 
     public RunProgress Progress => progress;
 
-    public Submissions.Submit Submission => submission;
+    /// <summary>How nodes are told of the run.</summary>
+    public Nodes.Prepare Prepare => prepare;
+
+    public CheckpointFolder Checkpoints { get; } = new(prepare.RunDirectory, plan.Experiment.Checkpoint.Keep);
 
     public ShardAssignment Shards { get; } = new(plan.Shards);
 
@@ -43,28 +51,76 @@ internal sealed class ActiveRun(RunId id, TrainingPlan plan, RunFolder folder, R
 
     public Generation Generation { get; private set; }
 
-    /// <summary>Whether every partition has answered once.</summary>
-    public bool Hosted { get; private set; }
+    /// <summary>The generation that loaded the state which training goes on from.</summary>
+    public Generation Loaded { get; private set; }
 
-    /// <summary>The user wants an end; the next fence is the last.</summary>
-    public bool Stopping { get; set; }
+    /// <summary>What is loaded; null: what follows from the seed.</summary>
+    public Checkpoint? From { get; set; }
+
+    /// <summary>Whether <see cref="From"/> is what to load, or still being looked for.</summary>
+    public bool IsStateKnown { get; set; } = true;
+
+    /// <summary>Attempts to load in a row that failed.</summary>
+    public int LoadingFailures { get; set; }
+
+    /// <summary>When all of the state had been sent to the partitions; null: it has not.</summary>
+    public TimeSpan? BroughtAt { get; set; }
+
+    /// <summary>The version that the run ends with; null: it goes on.</summary>
+    public long? LastVersion { get; set; }
+
+    /// <summary>Attempts to fetch the result that failed.</summary>
+    public int FetchFailures { get; set; }
+
+    /// <summary>Whether the current generation brings partitions to a state.</summary>
+    public bool IsLoading => Loaded == Generation;
+
+    /// <summary>Counts the attempts to load, to write a result: what an older one brings is ignored.</summary>
+    public int Attempt { get; set; }
+
+    /// <summary>What has been lent to bring partitions their state, until they have it.</summary>
+    public IDisposable? Transfer { get; set; }
+
+    /// <summary>The checkpoint that is being made; null: none.</summary>
+    public PendingSnapshot? Snapshot { get; set; }
+
+    /// <summary>When the user wanted an end; null: not.</summary>
+    public TimeSpan? StoppingSince { get; set; }
+
+    public bool Stopping => StoppingSince is not null;
 
     /// <summary>When progress was last seen, or something was last sent again.</summary>
     public TimeSpan LastProgress { get; set; }
-
-    public Nodes.Prepare Prepare => new(id, plan.Token, yaml, submission.BaseDirectory);
 
     public IEnumerable<int> Unfenced => Enumerable.Range(0, plan.Ranges.Count).Where(partition => !_fenced.ContainsKey(partition));
 
     /// <summary>The version that every partition has: where a new generation goes on.</summary>
     public StepId CommonVersion => new(_fenced.Values.Min());
 
-    public void NextGeneration()
+    /// <summary>Whether all partitions are at the common version.</summary>
+    public bool IsEven => _fenced.Values.Distinct().Count() == 1;
+
+    public void NextGeneration(bool loads = false)
     {
         Generation = Generation.Next();
+        Loaded = loads ? Generation : Loaded;
         Phase = RunPhase.Fencing;
+        (BroughtAt, LastVersion) = (null, null);
         _fenced.Clear();
+        _hosted.Clear();
     }
+
+    /// <summary>Others have seen more generations than this coordinator, which began anew.</summary>
+    public void CatchUp(Generation newest, Generation loaded)
+    {
+        Generation = new Generation(Math.Max(Generation.Value, newest.Value));
+        Loaded = new Generation(Math.Max(Loaded.Value, loaded.Value));
+    }
+
+    /// <summary>A node has made room for the state of its partitions.</summary>
+    public void Hosted(NodeId node) => _hosted.Add(node);
+
+    public bool HasHosted(NodeId node) => _hosted.Contains(node);
 
     /// <summary>Notes an answer; true: it was the last one missing.</summary>
     public bool Fenced(Partitions.Fenced fenced)
@@ -75,7 +131,6 @@ internal sealed class ActiveRun(RunId id, TrainingPlan plan, RunFolder folder, R
         }
 
         _fenced[fenced.Partition.Value] = fenced.Version.Value;
-        Hosted |= _fenced.Count == plan.Ranges.Count;
         return _fenced.Count == plan.Ranges.Count;
     }
 }

@@ -10,7 +10,7 @@ internal sealed partial class CoordinatorActor
     /// <summary>Before the start everybody is counted on; a node that comes later must not end what goes well without it.</summary>
     private void Unfit(NodeEntry? node, string problem)
     {
-        if (_run!.Phase == RunPhase.Gathering)
+        if (_run!.Phase == RunPhase.Gathering && _recallingSince is null)
         {
             Fail(problem);
         }
@@ -33,31 +33,38 @@ internal sealed partial class CoordinatorActor
             return;
         }
 
-        for (var i = 0; i < servers.Length; i++)
-        {
-            servers[i].Partitions = [.. run.Plan.Ranges.Select(static range => range.Id).Where(id => id % servers.Length == i)];
-        }
-
-        BeginGeneration();
+        BeginLoaded();
     }
 
     /// <summary>Whoever computes changes: fence all partitions, then assign anew from the version that all have.</summary>
     private void BeginGeneration()
     {
-        _run!.NextGeneration();
+        var run = _run!;
+        if (run.Phase is RunPhase.Loading || (run.Phase == RunPhase.Fencing && run.IsLoading))
+        {
+            // Nobody computes; who will is looked at when the partitions are loaded.
+            return;
+        }
+
+        run.NextGeneration();
+        run.LastProgress = Now;
         SendFences();
     }
 
     private void SendFences()
     {
         var run = _run!;
-        foreach (var server in _roster.Nodes.Where(node => !run.Hosted && node.Partitions.Length > 0))
+        if (run.IsLoading)
         {
-            // Hosting fences too. Never again once a step may have been made: it would begin at version 0.
-            server.Agent.Tell(new Partitions.Host(run.Id, run.Generation, server.Partitions));
+            foreach (var server in Servers)
+            {
+                server.Agent.Tell(HostOn(server));
+            }
+
+            return;
         }
 
-        foreach (var partition in run.Unfenced.Where(_ => run.Hosted))
+        foreach (var partition in run.Unfenced)
         {
             ServerOf(partition)?.Agent.Tell(new Partitions.Fence(run.Id, new PartitionId(partition), run.Generation));
         }
@@ -66,15 +73,26 @@ internal sealed partial class CoordinatorActor
     private void Fenced(Partitions.Fenced fenced)
     {
         var run = _run!;
+        if (fenced.Generation.Value > run.Generation.Value && run.Phase == RunPhase.Fencing)
+        {
+            // Of the time before this coordinator.
+            run.CatchUp(fenced.Generation, run.Loaded);
+            run.NextGeneration(loads: run.IsLoading);
+            SendFences();
+            return;
+        }
+
         if (!run.Fenced(fenced))
         {
             return;
         }
 
+        run.Transfer?.Dispose();
+        (run.Transfer, run.BroughtAt, run.LoadingFailures) = (null, null, 0);
         var minimum = run.Plan.Experiment.Cluster.MinimumWorkers;
-        if (run.Stopping)
+        if (run.StoppingSince is { } since && (run.IsEven || _roster.UsableWorkers.Count < minimum || Now - since > StopPatience))
         {
-            Fetch($"stopped at step {run.CommonVersion} of {run.Plan.TotalSteps}; model.safetensors holds the parameters of that step");
+            FinishFenced();
         }
         else if (_roster.UsableWorkers.Count < minimum)
         {
@@ -88,6 +106,10 @@ internal sealed partial class CoordinatorActor
             run.Phase = RunPhase.Training;
             Log($"generation {run.Generation} goes on from version {run.CommonVersion}: {string.Join(", ", _roster.UsableWorkers.Select(worker => $"{worker} has shards [{string.Join(' ', run.Shards.ShardsOf(worker))}]"))}");
             SendAssignments();
+            if (run.Stopping)
+            {
+                AskLastCheckpoint();
+            }
         }
     }
 
@@ -98,7 +120,7 @@ internal sealed partial class CoordinatorActor
         var routes = Routes();
         foreach (var worker in _roster.UsableWorkers)
         {
-            _roster.NodeOf(worker)!.Agent.Tell(new Protocol.Workers.Assign(run.Id, worker, run.Generation, run.CommonVersion, run.Shards.ShardsOf(worker), routes));
+            _roster.NodeOf(worker)!.Agent.Tell(new Protocol.Workers.Assign(run.Id, worker, run.Generation, run.Loaded, run.CommonVersion, run.Shards.ShardsOf(worker), routes));
         }
     }
 
@@ -180,18 +202,18 @@ internal sealed partial class CoordinatorActor
             Akka.Cluster.Cluster.Get(Context.System).Down(node.Agent.Path.Address);
         }
 
-        if (_run is not { } run || run.Phase == RunPhase.Finishing)
+        if (_run is not { } run)
         {
             return;
         }
 
-        if (node.Partitions.Length > 0)
+        var cause = $"{node.Id} died ({reason})";
+        if (node.Partitions.Length > 0 && run.Phase != RunPhase.Gathering)
         {
-            Fail($"server node {node.Id} died ({reason}) and with it the parameters since the start. Checkpoints are not built yet; start the run again.");
+            ServerLost(cause, node.Id);
         }
-        else if (node.Workers.Count > 0 && run.Phase != RunPhase.Gathering)
+        else if (node.Workers.Count > 0 && run.Phase is not RunPhase.Gathering and not RunPhase.Finishing)
         {
-            var cause = $"{node.Id} died ({reason})";
             if (node.Workers.Any(worker => worker.Usable && run.Shards.ShardsOf(worker.Id).Length > 0))
             {
                 WorkersChanged(cause, true);
@@ -223,23 +245,16 @@ internal sealed partial class CoordinatorActor
 
     private void GiveUp(GaveUp gaveUp)
     {
-        if (_run is not null && (gaveUp.Role != "worker" || _roster.UsableWorkers.Count == 0))
+        if (_run is not { } run)
+        {
+            return;
+        }
+
+        // The others go on without it, as long as there are any.
+        var enough = gaveUp.Role == "worker" ? _roster.UsableWorkers.Count > 0 : run.Phase != RunPhase.Gathering && Servers.Any();
+        if (!enough)
         {
             Fail($"a {gaveUp.Role} process was not launched again: {gaveUp.Reason}");
-        }
-    }
-
-    private void StopRun()
-    {
-        var run = _run!;
-        run.Stopping = true;
-        if (run.Phase == RunPhase.Gathering)
-        {
-            Fail("stopped before the first step");
-        }
-        else if (run.Phase != RunPhase.Finishing)
-        {
-            BeginGeneration();
         }
     }
 }

@@ -7,6 +7,12 @@ namespace DistributedTrainer.Cluster.Coordination;
 /// <summary>How far a run is, up to its result.</summary>
 internal sealed partial class CoordinatorActor
 {
+    private const int FetchAttempts = 5;
+    private const string FetchAgain = "fetch again";
+
+    private long _toldKept;
+    private string? _toldProblem;
+
     private void Applied(Partitions.StepsApplied applied)
     {
         var run = _run!;
@@ -37,26 +43,112 @@ internal sealed partial class CoordinatorActor
                 Notice($"Stopped early at step {evaluated.Version}: the validation has not become better since step {evaluated.Best}.");
             }
 
-            Fetch(null);
+            EndAt(evaluated.Version.Value);
         }
     }
 
-    private void Fetch(string? failure)
+    /// <summary>All partitions are at the version that the run ends with, and stay there: it becomes the last checkpoint, and then the result.</summary>
+    private void EndAt(long version)
+    {
+        var run = _run!;
+        (run.Phase, run.LastVersion, run.LastProgress) = (RunPhase.Finishing, version, Now);
+        TellPartitions(id => new Partitions.TakeSnapshot(run.Id, id, new StepId(version)));
+    }
+
+    /// <summary>The user wants an end: a last checkpoint is made and nothing applied after it.</summary>
+    private void StopRun()
+    {
+        var run = _run!;
+        run.StoppingSince ??= Now;
+        switch (run.Phase)
+        {
+            case RunPhase.Gathering:
+                Fail("stopped before the first step");
+                break;
+            case RunPhase.Loading:
+                Fail("stopped while the state of a checkpoint was looked for, or a server was missing to bring it to");
+                break;
+            case RunPhase.Training:
+                AskLastCheckpoint();
+                break;
+            case RunPhase.Paused:
+                FinishFenced();
+                break;
+        }
+    }
+
+    private void AskLastCheckpoint() => ServerOf(PartitionId.Lead.Value)?.Agent.Tell(new Partitions.AskCheckpoint(_run!.Id, Last: true));
+
+    /// <summary>Partitions stand still, and the user wants an end.</summary>
+    private void FinishFenced()
+    {
+        var run = _run!;
+        var version = run.CommonVersion.Value;
+        if (run.IsEven && version > 0)
+        {
+            EndAt(version);
+            return;
+        }
+
+        run.Progress.StoppedAt(version);
+        Fetch(StoppedText(version), version);
+    }
+
+    private string StoppedText(long version) =>
+        $"stopped at step {version} of {_run!.Plan.TotalSteps}; model.safetensors holds the parameters of that step";
+
+    /// <summary>The last checkpoint is written, or cannot be: what is left is the result.</summary>
+    private void FinishWritten(Written written)
     {
         var run = _run!;
         run.Phase = RunPhase.Finishing;
-        var (plan, host, routes, generation) = (run.Plan, _host, Routes(), run.Generation.Value);
-        var version = failure is null ? run.Progress.KeptVersion : run.CommonVersion.Value;
-        Task.Run(() => new Fetched(run.Id, FinalParameters.Fetch(plan, host, routes, generation, version), failure))
-            .PipeTo(Self, failure: cause => new Fetched(run.Id, null, cause.Message));
+        run.LastVersion = null;
+        if (run.Progress.Finished)
+        {
+            Fetch(null, run.Progress.KeptVersion);
+            return;
+        }
+
+        run.Progress.StoppedAt(written.Version);
+        if (written.Checkpoint is { } checkpoint)
+        {
+            Finish(new Fetched(run.Id, run.Attempt, written.Version, new FinalParameters(checkpoint.Parameters, checkpoint.RunningStatistics), StoppedText(written.Version), null));
+        }
+        else
+        {
+            Fetch(StoppedText(written.Version), written.Version);
+        }
+    }
+
+    private void Fetch(string? stopped, long version)
+    {
+        var run = _run!;
+        run.Phase = RunPhase.Finishing;
+        var (plan, host, routes, generation, attempt) = (run.Plan, _host, Routes(), run.Generation.Value, run.Attempt);
+        Task.Run(() => new Fetched(run.Id, attempt, version, FinalParameters.Fetch(plan, host, routes, generation, version), stopped, null))
+            .PipeTo(Self, failure: cause => new Fetched(run.Id, attempt, version, null, stopped, cause.Message));
     }
 
     private void Finish(Fetched fetched)
     {
         var run = _run!;
+        if (fetched.Attempt != run.Attempt || run.Phase != RunPhase.Finishing)
+        {
+            return;
+        }
+
         if (fetched.Parameters is null)
         {
-            Fail(fetched.Failure!);
+            // A server that has just died is told of in a moment, and then training goes back.
+            if (++run.FetchFailures < FetchAttempts)
+            {
+                Timers.StartSingleTimer(FetchAgain, new FetchDue(run.Id, run.Attempt, fetched.Version, fetched.Stopped), Resend);
+            }
+            else
+            {
+                Fail(fetched.Problem!);
+            }
+
             return;
         }
 
@@ -64,7 +156,7 @@ internal sealed partial class CoordinatorActor
         {
             var hash = run.Folder.Model(run.Plan, fetched.Parameters.Parameters, fetched.Parameters.Buffers);
             var result = run.Folder.Result(run.Progress.Result(hash, Now));
-            End(fetched.Failure, result);
+            End(fetched.Stopped, result);
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
@@ -72,14 +164,16 @@ internal sealed partial class CoordinatorActor
         }
     }
 
-    private void Fail(string reason) => End(reason, null);
+    private void Fail(string reason) => End(_run!.Checkpoints.Steps is [var last, ..] ? $"{reason.TrimEnd('.')}. The last checkpoint is of step {last}." : reason, null);
 
     private void End(string? failure, string? result)
     {
         var run = _run!;
         Publish(run);
         run.Folder.Log(failure ?? "done");
+        run.Transfer?.Dispose();
         run.Folder.Dispose();
+        _ended.Add(run.Id);
         Tell(run, new Ended(run.Id, failure is null, failure, result, run.Folder.FullPath));
         _run = null;
     }
@@ -89,7 +183,7 @@ internal sealed partial class CoordinatorActor
         _watcher.Tell(ended);
         foreach (var node in _roster.Nodes)
         {
-            node.Agent.Tell(run.Submission.EndCluster ? new Nodes.Shutdown("the run is over") : new Nodes.EndRun(run.Id));
+            node.Agent.Tell(run.Prepare.EndCluster ? new Nodes.Shutdown("the run is over") : new Nodes.EndRun(run.Id));
             node.Reset();
         }
     }
@@ -101,7 +195,11 @@ internal sealed partial class CoordinatorActor
             return;
         }
 
-        if (run.Phase == RunPhase.Gathering)
+        if (run.Phase == RunPhase.Gathering && _recallingSince is not null)
+        {
+            TakeOver();
+        }
+        else if (run.Phase == RunPhase.Gathering)
         {
             TryBegin();
         }
@@ -118,7 +216,11 @@ internal sealed partial class CoordinatorActor
             }
         }
 
-        Publish(run);
+        WatchCheckpoints();
+        if (_run is not null)
+        {
+            Publish(run);
+        }
     }
 
     private void Publish(ActiveRun run)
@@ -127,10 +229,29 @@ internal sealed partial class CoordinatorActor
             .Prepend(new NodeView("coordinator", "coordinator", _host, Environment.ProcessId, run.Phase.ToString().ToLowerInvariant(), [], 0, _address, [], null))
             .ToArray();
         run.Folder.FlushMetrics();
+        TellKept(run);
         run.Folder.Nodes(nodes.Select(static node => new { node.Role, Name = node.Node, node.Host, node.ProcessId, node.Address, node.DataAddresses }));
+        if (run.Folder.Problem is { } problem && problem != _toldProblem)
+        {
+            _toldProblem = problem;
+            Notice($"The run folder cannot be written: {problem} Training goes on; what is missing is written when it can be.");
+        }
+
         var progress = run.Progress;
         _watcher.Tell(new View(
             run.Id, run.Phase.ToString().ToLowerInvariant(), progress.Step, run.Plan.TotalSteps, progress.Epoch, progress.Epochs, progress.Loss,
             progress.Mean(progress.Validation), progress.Accuracy(progress.Validation), progress.RowsPerSecond(Now), progress.StepsPerSecond(Now), (Now - progress.StartedAt).TotalSeconds, nodes));
     }
+
+    /// <summary>Steps that are in metrics.jsonl need not be told again, should another coordinator ask for them.</summary>
+    private void TellKept(ActiveRun run)
+    {
+        if (run.Folder.Problem is null && run.Progress.Step > _toldKept)
+        {
+            _toldKept = run.Progress.Step;
+            ServerOf(PartitionId.Lead.Value)?.Agent.Tell(new Partitions.StepsKept(run.Id, new StepId(run.Progress.Step - 1)));
+        }
+    }
+
+    private sealed record FetchDue(RunId Run, int Attempt, long Version, string? Stopped) : INoSerializationVerificationNeeded;
 }

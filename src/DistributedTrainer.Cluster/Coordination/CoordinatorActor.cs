@@ -1,4 +1,5 @@
 using Akka.Actor;
+using DistributedTrainer.Cluster.Checkpoints;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Experiments;
 using DistributedTrainer.Protocol;
@@ -36,6 +37,9 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private IActorRef _watcher = ActorRefs.Nobody;
     private bool _starting;
 
+    // Whoever still has one of these has missed its end.
+    private readonly HashSet<RunId> _ended = [];
+
     public CoordinatorActor()
     {
         var self = Akka.Cluster.Cluster.Get(Context.System).SelfAddress;
@@ -58,6 +62,16 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<Protocol.Workers.Status>(status => status.Run == _run?.Id, status => Heard(status));
         Receive<Protocol.Workers.LinkLost>(lost => lost.Run == _run?.Id, lost => Reconnect(lost));
         Receive<Protocol.Workers.Failed>(failed => failed.Run == _run?.Id, failed => Fail($"{failed.Worker} failed at step {failed.Step}: {failed.Reason}"));
+        Receive<Partitions.Hosted>(hosted => hosted.Run == _run?.Id, hosted => Hosted(hosted));
+        Receive<Partitions.SnapshotTaken>(taken => taken.Run == _run?.Id, taken => SnapshotTaken(taken));
+        Receive<Loaded>(loaded => loaded.Run == _run?.Id, loaded => OnLoaded(loaded));
+        Receive<Brought>(brought => OnBrought(brought));
+        Receive<Written>(written => written.Run == _run?.Id, written => OnWritten(written));
+        Receive<FetchDue>(
+            due => due.Run == _run?.Id && due.Attempt == _run.Attempt && _run.Phase == RunPhase.Finishing, due => Fetch(due.Stopped, due.Version));
+        Receive<Nodes.Recalled>(recalled => Recalled(recalled));
+        Receive<Replanned>(replanned => OnReplanned(replanned));
+        Receive<Watch>(watch => watch.Run == _run?.Id, _ => _watcher = Sender);
         Receive<Fetched>(fetched => fetched.Run == _run?.Id, fetched => Finish(fetched));
         Receive<Tick>(_ => OnTick());
     }
@@ -70,17 +84,6 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
 
     protected override void PreStart() => Timers.StartPeriodicTimer(Tick.Instance, Tick.Instance, TickInterval);
 
-    protected override void PreRestart(Exception reason, object message)
-    {
-        // Such as a full disk. The run is lost with this actor's state: whoever waits for its end must hear of it.
-        if (_run is { } run)
-        {
-            Tell(run, new Ended(run.Id, false, $"the coordinator failed: {reason.Message}", null, run.Folder.FullPath));
-        }
-
-        base.PreRestart(reason, message);
-    }
-
     protected override void PostStop() => _run?.Folder.Dispose();
 
     private bool IsCurrent(Nodes.Prepared prepared) => prepared.Run == _run?.Id;
@@ -88,6 +91,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private void Register(Nodes.Register registration)
     {
         Sender.Tell(new Nodes.Registered(registration.Node));
+        AskForRun(registration);
         if (_roster.Find(registration.Node) is { } known)
         {
             if (!known.Agent.Equals(Sender))
@@ -133,8 +137,10 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             // The token only keeps runs apart; it decides no bit of the result.
             var token = (ulong)System.Security.Cryptography.RandomNumberGenerator.GetInt32(1, int.MaxValue);
             var plan = result.Experiment is null ? null : TrainingPlan.Create(result.Experiment, submit.BaseDirectory, token, problems);
-            return new Planned(submit, submitter, plan, [.. problems]);
-        }).PipeTo(Self, failure: cause => new Planned(submit, submitter, null, [cause.Message]));
+            var warnings = new List<string>();
+            var from = plan is not null && submit.Resume ? ResumePoint.Find(plan, submit.RunDirectory!, warnings, problems) : null;
+            return new Planned(submit, submitter, problems.Count == 0 ? plan : null, from, [.. warnings], [.. problems]);
+        }).PipeTo(Self, failure: cause => new Planned(submit, submitter, null, null, [], [cause.Message]));
     }
 
     private void Start(Planned planned)
@@ -146,15 +152,20 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             return;
         }
 
-        var id = new RunId($"{plan.Token:x8}");
-        var yaml = ExperimentWriter.Write(plan.Experiment);
+        var submit = planned.Submit;
         try
         {
             var stamp = DateTimeOffset.UtcNow.ToString("yyyyMMdd-HHmmss", System.Globalization.CultureInfo.InvariantCulture);
-            var folder = new RunFolder(
-                planned.Submit.RunDirectory ?? Path.Combine("runs", $"{plan.Experiment.Name}-{stamp}"),
-                ExperimentWriter.Write(ExperimentPaths.Absolute(plan.Experiment, planned.Submit.BaseDirectory)));
-            _run = new ActiveRun(id, plan, folder, new RunProgress(plan, folder, Now), yaml, planned.Submit) { LastProgress = Now };
+            var directory = Path.GetFullPath(submit.RunDirectory ?? Path.Combine("runs", $"{plan.Experiment.Name}-{stamp}"));
+            var yaml = ExperimentWriter.Write(ExperimentPaths.Absolute(plan.Experiment, submit.BaseDirectory));
+            IReadOnlyList<MetricLine> lines = [];
+            var folder = submit.Resume
+                ? RunFolder.GoOn(directory, yaml, planned.From?.Step ?? 0, out lines)
+                : RunFolder.Create(directory, yaml);
+            var progress = new RunProgress(plan, folder, Now);
+            progress.Resume(planned.From?.Step ?? 0, planned.From?.Manifest.Progress, lines);
+            var prepare = new Nodes.Prepare(new RunId($"{plan.Token:x8}"), plan.Token, ExperimentWriter.Write(plan.Experiment), submit.BaseDirectory, folder.FullPath, submit.EndCluster);
+            _run = new ActiveRun(prepare, plan, folder, progress) { LastProgress = Now, From = planned.From };
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
@@ -168,9 +179,20 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         }
 
         _early.Clear();
-        Log($"run {id}: {plan.Data.Training.Rows} training, {plan.Data.Validation.Rows} validation and {plan.Data.Test.Rows} test rows of {plan.Data.Dataset.Name}, {plan.Model.Layout.Length} parameters, {plan.TotalSteps} steps");
+        _toldKept = _run.Progress.Step;
+        Log($"run {_run.Id}: {plan.Data.Training.Rows} training, {plan.Data.Validation.Rows} validation and {plan.Data.Test.Rows} test rows of {plan.Data.Dataset.Name}, {plan.Model.Layout.Length} parameters, {plan.TotalSteps} steps");
         _watcher = planned.Submitter;
-        _watcher.Tell(new Accepted(id, _run.Folder.FullPath));
+        _watcher.Tell(new Accepted(_run.Id, _run.Folder.FullPath));
+        if (submit.Resume)
+        {
+            Notice(planned.From is { } from ? $"Going on from the checkpoint of step {from.Step} of {plan.TotalSteps}." : "There is no checkpoint yet: training begins anew.");
+        }
+
+        foreach (var warning in planned.Warnings)
+        {
+            Notice($"Warning: {warning}");
+        }
+
         foreach (var warning in PlanWarnings.Of(plan))
         {
             Notice(warning);
@@ -199,9 +221,17 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         }
 
         (node.Ready, node.DataAddresses) = (true, prepared.DataAddresses);
-        if (run.Phase == RunPhase.Gathering)
+        if (run.Phase == RunPhase.Gathering && _recallingSince is not null)
+        {
+            TakeOver();
+        }
+        else if (run.Phase == RunPhase.Gathering)
         {
             TryBegin();
+        }
+        else if (node.IsServer && run is { Phase: RunPhase.Loading, IsStateKnown: true })
+        {
+            BeginLoaded();
         }
         else if (node.Workers.Count > 0 && run.Phase != RunPhase.Finishing)
         {
@@ -230,9 +260,9 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         _watcher.Tell(new Notice(_run!.Id, text));
     }
 
-    private sealed record Planned(Submit Submit, IActorRef Submitter, TrainingPlan? Plan, string[] Problems) : INoSerializationVerificationNeeded;
+    private sealed record Planned(Submit Submit, IActorRef Submitter, TrainingPlan? Plan, Checkpoint? From, string[] Warnings, string[] Problems) : INoSerializationVerificationNeeded;
 
-    private sealed record Fetched(RunId Run, FinalParameters? Parameters, string? Failure) : INoSerializationVerificationNeeded;
+    private sealed record Fetched(RunId Run, int Attempt, long Version, FinalParameters? Parameters, string? Stopped, string? Problem) : INoSerializationVerificationNeeded;
 
     private sealed class Tick : INoSerializationVerificationNeeded
     {

@@ -17,42 +17,98 @@ internal sealed class RunFolder : IDisposable
 
     private static readonly JsonSerializerOptions Indented = new(Json) { WriteIndented = true };
 
-    private readonly StreamWriter _metrics;
-    private readonly StreamWriter _log;
+    private const string MemoryName = "progress.json";
+
+    private readonly AppendedFile _metrics;
+    private readonly AppendedFile _log;
     private string _nodes = "";
+    private string? _problem;
+
+    private RunFolder(string path, bool goesOn)
+    {
+        FullPath = path;
+        _metrics = new AppendedFile(In("metrics.jsonl"), goesOn);
+        _log = new AppendedFile(In("log.txt"), goesOn);
+    }
 
     /// <summary>Makes the folder and writes the experiment.</summary>
-    /// <exception cref="IOException">The folder cannot be made or written.</exception>
-    public RunFolder(string path, string experimentYaml)
+    /// <exception cref="IOException">The folder cannot be made or written, or another run is in it.</exception>
+    public static RunFolder Create(string path, string experimentYaml)
     {
-        FullPath = Path.GetFullPath(path);
-        Directory.CreateDirectory(FullPath);
-        if (File.Exists(In("result.json")))
+        path = Path.GetFullPath(path);
+        Directory.CreateDirectory(path);
+        if (File.Exists(Path.Combine(path, "result.json")) || Directory.Exists(Path.Combine(path, "checkpoints")))
         {
-            throw new IOException($"{FullPath} holds the result of another run. Choose another --run-dir.");
+            throw new IOException($"{path} holds another run. Choose another --run-dir, or go on with that run: dtrain resume {path}");
         }
 
-        File.WriteAllText(In("experiment.yaml"), experimentYaml);
-        _metrics = new StreamWriter(In("metrics.jsonl"));
-        _log = new StreamWriter(In("log.txt")) { AutoFlush = true };
+        File.WriteAllText(Path.Combine(path, "experiment.yaml"), experimentYaml);
+        return new RunFolder(path, goesOn: false);
+    }
+
+    /// <summary>Goes on in the folder of an earlier sitting.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="experimentYaml">The experiment as it goes on.</param>
+    /// <param name="step">Metrics of later steps are taken out, and evaluations from this version on, which follow again; null: all stays.</param>
+    /// <param name="lines">Receives what stays.</param>
+    /// <exception cref="IOException">The folder cannot be read or written.</exception>
+    public static RunFolder GoOn(string path, string experimentYaml, long? step, out IReadOnlyList<MetricLine> lines)
+    {
+        path = Path.GetFullPath(path);
+        File.WriteAllText(Path.Combine(path, "experiment.yaml"), experimentYaml);
+
+        // Of an earlier end: the run goes on, and has no result until the next.
+        File.Delete(Path.Combine(path, "result.json"));
+        var metrics = Path.Combine(path, "metrics.jsonl");
+        var kept = File.Exists(metrics) ? MetricLine.Read(File.ReadLines(metrics), step) : [];
+        var temporary = metrics + ".tmp";
+        File.WriteAllLines(temporary, kept.Select(static line => line.Text));
+        File.Move(temporary, metrics, overwrite: true);
+        lines = kept;
+        return new RunFolder(path, goesOn: true);
     }
 
     public string FullPath { get; }
 
-    public void Metric(object line) => _metrics.WriteLine(JsonSerializer.Serialize(line, Json));
+    /// <summary>Why something could not be written, and is tried again; null: all is well.</summary>
+    public string? Problem => _metrics.Problem ?? _log.Problem ?? _problem;
+
+    /// <summary>What the evaluations said when a coordinator last wrote it down; null: nothing.</summary>
+    public ProgressMemory? Memory
+    {
+        get
+        {
+            try
+            {
+                return JsonSerializer.Deserialize<ProgressMemory>(File.ReadAllText(In(MemoryName)), Json);
+            }
+            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or JsonException)
+            {
+                return null;
+            }
+        }
+    }
+
+    public void Metric(object line) => _metrics.Add(JsonSerializer.Serialize(line, Json));
+
+    /// <summary>For a coordinator that begins anew.</summary>
+    public void Remember(ProgressMemory memory) => TryReplace(MemoryName, JsonSerializer.Serialize(memory, Json));
 
     public void FlushMetrics() => _metrics.Flush();
 
-    public void Log(string text) => _log.WriteLine($"{DateTimeOffset.UtcNow:O} {text}");
+    public void Log(string text)
+    {
+        _log.Add($"{DateTimeOffset.UtcNow:O} {text}");
+        _log.Flush();
+    }
 
     /// <summary>Rewrites nodes.json where it changed.</summary>
     public void Nodes(object nodes)
     {
         var text = JsonSerializer.Serialize(nodes, Indented);
-        if (text != _nodes)
+        if (text != _nodes && TryReplace("nodes.json", text))
         {
             _nodes = text;
-            Replace("nodes.json", text);
         }
     }
 
@@ -94,6 +150,21 @@ internal sealed class RunFolder : IDisposable
     {
         _metrics.Dispose();
         _log.Dispose();
+    }
+
+    private bool TryReplace(string name, string text)
+    {
+        try
+        {
+            Replace(name, text);
+            _problem = null;
+            return true;
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            _problem = problem.Message;
+            return false;
+        }
     }
 
     private void Replace(string name, string text)

@@ -4,7 +4,21 @@ using DistributedTrainer.Protocol;
 namespace DistributedTrainer.Cluster.Coordination;
 
 /// <summary>One failure that the run got over.</summary>
-internal sealed record Recovery(long Step, string Cause, double Seconds);
+/// <param name="Step">The first step that was applied after it.</param>
+/// <param name="Cause">What failed.</param>
+/// <param name="Seconds">From the failure until then.</param>
+/// <param name="StepsRepeated">Steps that were taken before and had to be taken again; null: none.</param>
+internal sealed record Recovery(long Step, string Cause, double Seconds, long? StepsRepeated = null);
+
+/// <summary>What evaluations say of a version.</summary>
+internal sealed record EvaluatedVersion(long Version, SetSums? Validation, SetSums? Test, LayerUnits[]? Units);
+
+/// <summary>What of a run's course is in a checkpoint: what its metrics do not say.</summary>
+/// <param name="Seconds">Since the beginning, without the time between two sittings.</param>
+/// <param name="Recoveries">So far.</param>
+/// <param name="Last">The last evaluation; null: none yet.</param>
+/// <param name="Best">The best one; null: none yet.</param>
+internal sealed record ProgressMemory(double Seconds, Recovery[] Recoveries, EvaluatedVersion? Last, EvaluatedVersion? Best);
 
 /// <summary>What is known of a run's course, and what of it goes into the run folder. Time is given, never asked for.</summary>
 internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan startedAt)
@@ -19,10 +33,18 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
     private (double Loss, long Rows) _epoch;
     private (double Loss, long Rows) _lastEpoch;
     private long _rows;
+    private long _stepsHere;
     private TimeSpan? _beganAt;
     private long? _firstApplied;
     private TimeSpan _lastAt;
-    private (long Version, SetSums? Validation, SetSums? Test, LayerUnits[]? Units) _best;
+
+    // The last step and the last evaluation that the metrics hold: what is told again says the same, and is not written again.
+    private long _known;
+    private long _knownEvaluation = -1;
+    private EvaluatedVersion? _last;
+    private EvaluatedVersion? _best;
+    private double _secondsBefore;
+    private long? _repeated;
 
     public long Step { get; private set; }
 
@@ -31,6 +53,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
     public long Epochs => (plan.TotalSteps + plan.Schedule.StepsPerEpoch - 1) / plan.Schedule.StepsPerEpoch;
 
     public double Loss { get; private set; } = double.NaN;
+
 
     public SetSums? Validation { get; private set; }
 
@@ -48,26 +71,61 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
 
     public TimeSpan StartedAt { get; } = startedAt;
 
+    /// <summary>What goes into a checkpoint of the version that was told last.</summary>
+    public ProgressMemory Memory(TimeSpan now) => new(Seconds(now), [.. _recoveries], _last, _best);
+
+    /// <summary>Goes on after an earlier sitting: what it has written down, and what its checkpoint holds.</summary>
+    /// <param name="step">Steps that were applied.</param>
+    /// <param name="memory">Of the checkpoint; null: from the beginning.</param>
+    /// <param name="lines">Of metrics.jsonl: each of these steps once.</param>
+    public void Resume(long step, ProgressMemory? memory, IEnumerable<MetricLine> lines)
+    {
+        foreach (var line in lines)
+        {
+            if (line.Loss is { } loss)
+            {
+                Fold(line.Step, loss, plan.RowsIn(line.Step - 1));
+            }
+            else
+            {
+                _knownEvaluation = line.Step;
+            }
+        }
+
+        Step = _known = Math.Max(step, Step);
+
+        if (memory is not null)
+        {
+            (_last, _best, _secondsBefore) = (memory.Last, memory.Best, memory.Seconds);
+            (Validation, Test, Units) = (_last?.Validation, _last?.Test, _last?.Units);
+            _recoveries.AddRange(memory.Recoveries);
+        }
+    }
+
     public void StepsApplied(Partitions.StepsApplied applied, TimeSpan now)
     {
         if (_failure is { } failure && applied.First.Value + applied.LossSums.Length > _goingOnFrom)
         {
             _failure = null;
-            _recoveries.Add(new Recovery(applied.First.Value, failure.Cause, (now - failure.At).TotalSeconds));
+            _recoveries.Add(new Recovery(Math.Max(applied.First.Value, _goingOnFrom), failure.Cause, (now - failure.At).TotalSeconds, _repeated));
         }
 
         _rows += applied.Rows.Sum(static rows => (long)rows);
-        _recent.Enqueue((now, _rows, applied.First.Value + applied.LossSums.Length));
+        _stepsHere += applied.LossSums.Length;
+        _recent.Enqueue((now, _rows, _stepsHere));
         _lastAt = now;
         var speed = RowsPerSecond(now);
         for (var i = 0; i < applied.LossSums.Length; i++)
         {
-            var step = applied.First.Value + i;
-            var (loss, rows) = (applied.LossSums[i], applied.Rows[i]);
-            Step = step + 1;
-            Loss = loss / rows;
-            _epoch = (_epoch.Loss + loss, _epoch.Rows + rows);
             _firstApplied ??= applied.Microseconds[i];
+            var step = applied.First.Value + i + 1;
+            if (step <= _known)
+            {
+                continue;
+            }
+
+            _known = step;
+            Fold(step, applied.LossSums[i] / applied.Rows[i], applied.Rows[i]);
             folder.Metric(new
             {
                 Step,
@@ -78,27 +136,36 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
                 // When the server applied it, from the first step on.
                 Seconds = (applied.Microseconds[i] - _firstApplied.Value) / 1e6,
             });
-            if (Step % plan.Schedule.StepsPerEpoch == 0 || Step == plan.TotalSteps)
-            {
-                _lastEpoch = _epoch;
-                _epoch = default;
-            }
+        }
+    }
+
+    /// <summary>One step more. The mean is summed up, since it is what the metrics hold: a resumed run must come to the same.</summary>
+    private void Fold(long step, double loss, int rows)
+    {
+        (Step, Loss) = (step, loss);
+        _epoch = (_epoch.Loss + loss * rows, _epoch.Rows + rows);
+        if (Step % plan.Schedule.StepsPerEpoch == 0 || Step == plan.TotalSteps)
+        {
+            _lastEpoch = _epoch;
+            _epoch = default;
         }
     }
 
     public void Evaluated(Partitions.Evaluated evaluated)
     {
         var version = evaluated.Version.Value;
-        Validation = evaluated.Validation.Rows > 0 ? evaluated.Validation : null;
-        Test = evaluated.Test.Rows > 0 ? evaluated.Test : null;
-        Units = evaluated.Units.Length > 0 ? evaluated.Units : null;
+        var isNew = version > _knownEvaluation;
+        _knownEvaluation = Math.Max(version, _knownEvaluation);
+        _last = new EvaluatedVersion(
+            version, evaluated.Validation.Rows > 0 ? evaluated.Validation : null, evaluated.Test.Rows > 0 ? evaluated.Test : null, evaluated.Units.Length > 0 ? evaluated.Units : null);
+        (Validation, Test, Units) = (_last.Validation, _last.Test, _last.Units);
         Finished = evaluated.Last;
         if (evaluated.Best.Value == version)
         {
-            _best = (version, Validation, Test, Units);
+            _best = _last;
         }
 
-        if (Validation is not null || Test is not null)
+        if (isNew && (Validation is not null || Test is not null))
         {
             folder.Metric(new
             {
@@ -112,9 +179,9 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             });
         }
 
-        if (Finished && plan.EarlyStopping is { RestoreBest: true } && _best.Version > 0)
+        if (Finished && plan.RestoresBest && _best is { } best)
         {
-            (KeptVersion, Validation, Test, Units) = _best;
+            (KeptVersion, Validation, Test, Units) = (best.Version, best.Validation, best.Test, best.Units);
         }
         else
         {
@@ -122,7 +189,11 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
         }
 
         folder.FlushMetrics();
+        folder.Remember(new ProgressMemory(0, [.. _recoveries], _last, _best));
     }
+
+    /// <summary>The run ends at this version, before its time; later steps, if any were told, do not count.</summary>
+    public void StoppedAt(long version) => (Step, KeptVersion) = (version, version);
 
     /// <summary>The last evaluation in one line.</summary>
     public string EvaluationText(long version)
@@ -167,15 +238,15 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
         if (_beganAt is null)
         {
             _beganAt = now;
-            _recent.Enqueue((now, 0, version));
+            _recent.Enqueue((now, 0, 0));
         }
 
-        _goingOnFrom = version;
+        (_goingOnFrom, _repeated) = (version, version < Step ? Step - version : null);
     }
 
     public double RowsPerSecond(TimeSpan now) => PerSecond(now, _rows, static entry => entry.Rows);
 
-    public double StepsPerSecond(TimeSpan now) => PerSecond(now, Step, static entry => entry.Step);
+    public double StepsPerSecond(TimeSpan now) => PerSecond(now, _stepsHere, static entry => entry.Step);
 
     private double PerSecond(TimeSpan now, long count, Func<(TimeSpan At, long Rows, long Step), long> before)
     {
@@ -207,9 +278,12 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
         Units,
         // From the first assignment to the last step: without the start of the processes.
         RowsPerSecond = _beganAt is { } began && _lastAt > began ? Math.Round(_rows / (_lastAt - began).TotalSeconds) : 0,
-        Seconds = Math.Round((now - StartedAt).TotalSeconds, 3),
+        Seconds = Math.Round(Seconds(now), 3),
         Recoveries,
     };
+
+    /// <summary>Seconds of training so far, earlier sittings included.</summary>
+    public double Seconds(TimeSpan now) => _secondsBefore + (now - StartedAt).TotalSeconds;
 
     public double? Mean(SetSums? sums) => sums is null ? null : sums.Loss / sums.Rows;
 

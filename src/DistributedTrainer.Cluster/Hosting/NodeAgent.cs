@@ -22,10 +22,14 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private readonly Action<string> _log;
     private readonly Dictionary<int, IActorRef> _partitions = [];
     private readonly Dictionary<WorkerId, IActorRef> _workers = [];
-    private RunId _run;
+    private Nodes.Prepare? _prepared;
     private IProtocolMessage? _answer;
     private TrainingPlan? _plan;
     private DataPlaneServer? _dataPlane;
+
+    // The newest generation that was heard of here, and the one that loaded the state which training goes on from.
+    private Generation _newest;
+    private Generation _loaded;
 
     public NodeAgent(NodeOptions options, NodeId node, IActorRef coordinator, Action<string> log, Action<string> shutdown)
     {
@@ -35,15 +39,28 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _log = log;
 
         Receive<RegisterDue>(_ => _coordinator.Tell(new Nodes.Register(
-            _node, [.. options.Roles], options.Host, Environment.ProcessId, [], options.Roles.Contains("worker") ? options.Workers : 0)));
+            _node, [.. options.Roles], options.Host, Environment.ProcessId, options.Roles.Contains("worker") ? options.Workers : 0, _prepared?.Run)));
         Receive<Nodes.Registered>(_ => Timers.StartPeriodicTimer(RegisterDue.Instance, RegisterDue.Instance, RegisterInterval * 8));
         Receive<Nodes.Prepare>(prepare => Prepare(prepare));
-        Receive<PlanReady>(ready => ready.Prepare.Run == _run, ready => Ready(ready));
-        Receive<Partitions.Host>(host => host.Run == _run && _plan is not null, host => Host(host));
-        Receive<Partitions.Fence>(
-            fence => fence.Run == _run && _partitions.ContainsKey(fence.Partition.Value), fence => _partitions[fence.Partition.Value].Forward(fence));
-        Receive<Protocol.Workers.Assign>(assign => assign.Run == _run && _plan is not null, assign => WorkerFor(assign.Worker).Forward(assign));
-        Receive<Nodes.EndRun>(end => end.Run == _run, _ => Clear());
+        Receive<PlanReady>(ready => IsCurrent(ready.Prepare.Run), ready => Ready(ready));
+        Receive<Nodes.Recall>(recall => IsCurrent(recall.Run), _ => _coordinator.Tell(new Nodes.Recalled(_prepared!, _node, _newest, _loaded, [.. _partitions.Keys])));
+        Receive<Partitions.Host>(host => IsReadyFor(host.Run), host => Host(host));
+        Receive<Partitions.Fence>(fence => IsReadyFor(fence.Run), fence =>
+        {
+            Note(fence.Generation);
+            Forward(fence.Partition, fence);
+        });
+        Receive<Partitions.TakeSnapshot>(take => IsReadyFor(take.Run), take => Forward(take.Partition, take));
+        Receive<Partitions.SnapshotDone>(done => IsReadyFor(done.Run), done => Forward(done.Partition, done));
+        Receive<Partitions.AskCheckpoint>(ask => IsReadyFor(ask.Run), ask => Forward(PartitionId.Lead, ask));
+        Receive<Partitions.StepsKept>(kept => IsReadyFor(kept.Run), kept => Forward(PartitionId.Lead, kept));
+        Receive<Protocol.Workers.Assign>(assign => IsReadyFor(assign.Run), assign =>
+        {
+            Note(assign.Generation);
+            _loaded = new Generation(Math.Max(_loaded.Value, assign.Loaded.Value));
+            WorkerFor(assign.Worker).Forward(assign);
+        });
+        Receive<Nodes.EndRun>(end => IsCurrent(end.Run), _ => Clear());
         Receive<Nodes.Shutdown>(stop =>
         {
             Clear();
@@ -60,9 +77,23 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
     protected override void PostStop() => Clear();
 
+    private bool IsCurrent(RunId run) => _prepared?.Run == run;
+
+    private bool IsReadyFor(RunId run) => IsCurrent(run) && _plan is not null;
+
+    private void Note(Generation generation) => _newest = new Generation(Math.Max(_newest.Value, generation.Value));
+
+    private void Forward(PartitionId partition, object message)
+    {
+        if (_partitions.TryGetValue(partition.Value, out var actor))
+        {
+            actor.Forward(message);
+        }
+    }
+
     private void Prepare(Nodes.Prepare prepare)
     {
-        if (prepare.Run == _run)
+        if (IsCurrent(prepare.Run))
         {
             // Asked again: the answer, if there is one yet, may have been lost.
             if (_answer is not null)
@@ -74,7 +105,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         }
 
         Clear();
-        _run = prepare.Run;
+        _prepared = prepare;
 
         // Reading data takes a while: on another thread, and back by message.
         Task.Run(() =>
@@ -97,7 +128,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     {
         if (ready.Plan is not { } plan)
         {
-            return new Nodes.PrepareFailed(_run, _node, ready.Problem);
+            return new Nodes.PrepareFailed(ready.Prepare.Run, _node, ready.Problem);
         }
 
         try
@@ -106,43 +137,65 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         }
         catch (Exception problem) when (problem is IOException or ArgumentException)
         {
-            return new Nodes.PrepareFailed(_run, _node, problem.Message);
+            return new Nodes.PrepareFailed(ready.Prepare.Run, _node, problem.Message);
         }
 
         _plan = plan;
-        return new Nodes.Prepared(_run, _node, plan.InputsSha256, _dataPlane?.Addresses ?? []);
+        return new Nodes.Prepared(ready.Prepare.Run, _node, plan.InputsSha256, _dataPlane?.Addresses ?? []);
     }
 
     private void Host(Partitions.Host host)
     {
-        if (_partitions.Count == 0)
+        if (host.Generation.Value < _newest.Value)
         {
-            var (plan, run, coordinator, lead) = (_plan!, _run, _coordinator, new PartitionEvents(lead: true));
-            var hasLead = host.Partitions.Contains(PartitionId.Lead.Value);
-            var statistics = hasLead ? new StatisticsBoard(plan) : null;
-            var served = new Dictionary<int, Partition>();
-            foreach (var id in host.Partitions)
-            {
-                var events = id == PartitionId.Lead.Value ? lead : new PartitionEvents(lead: false);
-                var partition = new Partition(plan, plan.Ranges[id], host.Generation.Value, id == PartitionId.Lead.Value ? statistics : null, events);
-                events.Actor = Context.ActorOf(PartitionActor.Props(run, partition, events.Steps, coordinator), $"partition-{id}-{run.Value}");
-                _partitions.Add(id, events.Actor);
-                served.Add(id, partition);
-            }
-
-            _dataPlane!.Serve(new ServedRun
-            {
-                Partitions = served,
-                Statistics = statistics,
-                Evaluations = hasLead ? new EvaluationBoard(plan, lead.Evaluated) : null,
-                LinkLost = (worker, reason) => coordinator.Tell(new Partitions.LinkLost(run, new WorkerId(worker), reason), ActorRefs.NoSender),
-            });
+            return;
         }
 
+        Note(host.Generation);
+        if (host.Generation.Value > _loaded.Value || _partitions.Count == 0)
+        {
+            // Whatever was here before belongs to another course of the run.
+            StopPartitions();
+            _loaded = host.Generation;
+            Serve(host);
+        }
+
+        _coordinator.Tell(new Partitions.Hosted(host.Run, _node, host.Generation));
         foreach (var (id, partition) in _partitions)
         {
-            partition.Tell(new Partitions.Fence(_run, new PartitionId(id), host.Generation));
+            partition.Tell(new Partitions.Fence(host.Run, new PartitionId(id), host.Generation));
         }
+    }
+
+    private void Serve(Partitions.Host host)
+    {
+        var (plan, run, coordinator) = (_plan!, host.Run, _coordinator);
+        var lead = new PartitionEvents(lead: true);
+        var hasLead = host.Partitions.Contains(PartitionId.Lead.Value);
+        var statistics = hasLead ? new StatisticsBoard(plan) : null;
+        lead.Evaluations = hasLead ? new EvaluationBoard(plan, lead.Evaluated, host.Judgement) : null;
+        var start = new StartingPoint(host.From.Value, Verdict.Unpack(host.Verdict));
+        var served = new Dictionary<int, Partition>();
+        foreach (var id in host.Partitions)
+        {
+            var isLead = id == PartitionId.Lead.Value;
+            var events = isLead ? lead : new PartitionEvents(lead: false);
+            var checkpoints = isLead ? new CheckpointSchedule(plan.Experiment.Checkpoint, plan.TotalSteps, TimeProvider.System) : null;
+            var partition = new Partition(plan, plan.Ranges[id], host.Generation.Value, isLead ? statistics : null, events, start, checkpoints);
+            events.Actor = Context.ActorOf(
+                PartitionActor.Props(run, partition, events.Steps, coordinator, isLead ? lead.Evaluations!.JudgementBefore : null),
+                $"partition-{id}-{run.Value}-{host.Generation}");
+            _partitions.Add(id, events.Actor);
+            served.Add(id, partition);
+        }
+
+        _dataPlane!.Serve(new ServedRun
+        {
+            Partitions = served,
+            Statistics = statistics,
+            Evaluations = lead.Evaluations,
+            LinkLost = (worker, reason) => coordinator.Tell(new Partitions.LinkLost(run, new WorkerId(worker), reason), ActorRefs.NoSender),
+        });
     }
 
     private IActorRef WorkerFor(WorkerId worker)
@@ -150,7 +203,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         if (!_workers.TryGetValue(worker, out var actor))
         {
             actor = Context.ActorOf(
-                WorkerActor.Props(_run, worker, _options.Host, _plan!, _coordinator), $"worker-{worker.Value.Replace('/', '-')}-{_run.Value}");
+                WorkerActor.Props(_prepared!.Run, worker, _options.Host, _plan!, _coordinator), $"worker-{worker.Value.Replace('/', '-')}-{_prepared.Run.Value}");
             _workers.Add(worker, actor);
         }
 
@@ -159,15 +212,25 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
     private void Clear()
     {
-        foreach (var child in _workers.Values.Concat(_partitions.Values))
+        foreach (var child in _workers.Values)
         {
             Context.Stop(child);
         }
 
         _workers.Clear();
-        _partitions.Clear();
+        StopPartitions();
         _dataPlane?.Dispose();
-        (_dataPlane, _plan, _run, _answer) = (null, null, default, null);
+        (_dataPlane, _plan, _prepared, _answer, _newest, _loaded) = (null, null, null, null, default, default);
+    }
+
+    private void StopPartitions()
+    {
+        foreach (var child in _partitions.Values)
+        {
+            Context.Stop(child);
+        }
+
+        _partitions.Clear();
     }
 
     private sealed record PlanReady(Nodes.Prepare Prepare, TrainingPlan? Plan, string Problem) : INoSerializationVerificationNeeded;

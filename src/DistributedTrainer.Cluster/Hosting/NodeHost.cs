@@ -90,7 +90,7 @@ public sealed class NodeHost : IAsyncDisposable
     public async IAsyncEnumerable<IProtocolMessage> Submit(Submissions.Submit submit, [EnumeratorCancellation] CancellationToken cancel)
     {
         var heard = Channel.CreateUnbounded<IProtocolMessage>();
-        var listener = _system.ActorOf(Props.Create(() => new Listener(heard.Writer)));
+        var listener = _system.ActorOf(Props.Create(() => new Listener(heard.Writer, _coordinator)));
         _coordinator.Tell(submit, listener);
         try
         {
@@ -170,8 +170,25 @@ public sealed class NodeHost : IAsyncDisposable
     }
 
     /// <summary>Passes on what it is told.</summary>
-    private sealed class Listener : ReceiveActor
+    private sealed class Listener : ReceiveActor, IWithTimers
     {
-        public Listener(ChannelWriter<IProtocolMessage> heard) => Receive<IProtocolMessage>(message => heard.TryWrite(message));
+        private static readonly TimeSpan WatchInterval = TimeSpan.FromSeconds(1);
+
+        public Listener(ChannelWriter<IProtocolMessage> heard, ICanTell coordinator)
+        {
+            Receive<Submissions.Watch>(watch => coordinator.Tell(watch, Self));
+            Receive<IProtocolMessage>(message =>
+            {
+                if (message is Submissions.Accepted accepted)
+                {
+                    // A coordinator that begins anew knows nobody who watches.
+                    Timers.StartPeriodicTimer(accepted.Run, new Submissions.Watch(accepted.Run), WatchInterval);
+                }
+
+                heard.TryWrite(message);
+            });
+        }
+
+        public ITimerScheduler Timers { get; set; } = null!;
     }
 }

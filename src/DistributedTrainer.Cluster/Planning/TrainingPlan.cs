@@ -72,6 +72,9 @@ internal sealed class TrainingPlan
 
     public EarlyStoppingOptions? EarlyStopping => Experiment.Training.EarlyStopping;
 
+    /// <summary>Whether the best version is kept, to go back to it at the end.</summary>
+    public bool RestoresBest => EarlyStopping is { RestoreBest: true };
+
     /// <summary>SHA-256 of everything that was read from files: shows whether two nodes read the same.</summary>
     public string InputsSha256 => _start is null ? Data.Dataset.Sha256 : $"{Data.Dataset.Sha256}+{_start.Sha256}";
 
@@ -195,6 +198,9 @@ internal sealed class TrainingPlan
 
         return rows;
     }
+
+    /// <summary>Rows of a step.</summary>
+    public int RowsIn(long step) => RowsUnder(step, _tree.Root);
 
     /// <summary>Whether version v is evaluated: after each epoch where there are validation rows, and at the end.</summary>
     public bool EvaluatesAt(long version) =>

@@ -40,22 +40,49 @@ internal sealed class EvaluationSums(int units)
 internal sealed record EvaluationOutcome(long Version, EvaluationSums Sums, LayerUnits[] Units, long BestVersion, bool Last);
 
 /// <summary>Gathers the evaluation of one parameter version over all shards, judges it, and lets the workers go on.</summary>
-internal sealed class EvaluationBoard(TrainingPlan plan, Action<EvaluationOutcome> evaluated)
+internal sealed class EvaluationBoard
 {
     /// <summary>In the flags of a verdict: training ends with this version.</summary>
     public const byte StopFlag = 1;
 
-    private readonly EvaluationJudge _judge = new(plan);
+    private readonly TrainingPlan _plan;
+    private readonly Action<EvaluationOutcome> _evaluated;
+    private readonly EvaluationJudge _judge;
     private readonly object _gate = new();
-    private readonly TreeGather<EvaluationSums> _gather = new(new FixedTree(plan.Shards), Add, static _ => { });
+    private readonly TreeGather<EvaluationSums> _gather;
     private readonly List<IChannel> _waiting = [];
+    private Judgement _before;
     private long _version = -1;
     private bool _done;
 
+    /// <param name="plan">The run.</param>
+    /// <param name="evaluated">Told of each outcome.</param>
+    /// <param name="judgement">What was judged before; null: nothing.</param>
+    public EvaluationBoard(TrainingPlan plan, Action<EvaluationOutcome> evaluated, Judgement? judgement = null)
+    {
+        (_plan, _evaluated, _judge) = (plan, evaluated, new EvaluationJudge(plan));
+        _gather = new TreeGather<EvaluationSums>(new FixedTree(plan.Shards), Add, static _ => { });
+        if (judgement is not null)
+        {
+            _judge.Memory = judgement;
+        }
+
+        _before = _judge.Memory;
+    }
+
+    /// <summary>What was judged of the versions before this one, which is the last that may have been evaluated.</summary>
+    public Judgement JudgementBefore(long version)
+    {
+        lock (_gate)
+        {
+            return _version == version ? _before : _judge.Memory;
+        }
+    }
+
     /// <summary>A place for a shard's evaluation; null where the frame holds none of this run.</summary>
     public EvaluationSums? Reserve(in FrameHeader frame) =>
-        frame.PayloadBytes == EvaluationSums.BytesFor(plan.Model.Units) && frame.Level == 0 && frame.Index >= 0 && frame.Index < plan.Shards
-            ? new EvaluationSums(plan.Model.Units)
+        frame.PayloadBytes == EvaluationSums.BytesFor(_plan.Model.Units) && frame.Level == 0 && frame.Index >= 0 && frame.Index < _plan.Shards
+            ? new EvaluationSums(_plan.Model.Units)
             : null;
 
     /// <summary>
@@ -83,6 +110,7 @@ internal sealed class EvaluationBoard(TrainingPlan plan, Action<EvaluationOutcom
             {
                 _version = frame.Step;
                 _done = false;
+                _before = _judge.Memory;
                 _waiting.Clear();
                 _gather.Reset(static _ => true);
             }
@@ -114,7 +142,7 @@ internal sealed class EvaluationBoard(TrainingPlan plan, Action<EvaluationOutcom
             _waiting.Clear();
             if (first)
             {
-                evaluated(new EvaluationOutcome(_version, total, UnitsOf(total), _judge.Verdict.BestVersion, _judge.Stops || _version == plan.TotalSteps));
+                _evaluated(new EvaluationOutcome(_version, total, UnitsOf(total), _judge.Verdict.BestVersion, _judge.Stops || _version == _plan.TotalSteps));
             }
         }
     }
@@ -124,8 +152,8 @@ internal sealed class EvaluationBoard(TrainingPlan plan, Action<EvaluationOutcom
 
     private LayerUnits[] UnitsOf(EvaluationSums total)
     {
-        var seen = plan.Data.Validation.Rows > 0 ? total.Validation.Rows : total.Test.Rows;
-        return seen == 0 ? [] : [.. plan.Model.Activations.Select(slot => new LayerUnits(
+        var seen = _plan.Data.Validation.Rows > 0 ? total.Validation.Rows : total.Test.Rows;
+        return seen == 0 ? [] : [.. _plan.Model.Activations.Select(slot => new LayerUnits(
             slot.Layer, ExperimentNames.Of(slot.Function), slot.Units, slot.DeadIn(total.Units), slot.SaturatedIn(total.Units)))];
     }
 

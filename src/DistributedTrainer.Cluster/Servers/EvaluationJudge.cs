@@ -1,6 +1,7 @@
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Engine.Optimizers.Schedules;
 using DistributedTrainer.Experiments;
+using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cluster.Servers;
 
@@ -34,6 +35,17 @@ internal sealed class EvaluationJudge(TrainingPlan plan)
     /// <summary>Whether the metric has not become better for as many evaluations as the patience allows.</summary>
     public bool Stops => plan.EarlyStopping is { } stopping && _notBetter >= stopping.Patience;
 
+    /// <summary>All that it remembers, to be stored; setting it goes on from there.</summary>
+    public Judgement Memory
+    {
+        get => new(Finite(_plateau.Best), _plateau.BadEvaluations, _plateau.CooldownLeft, _plateau.Reductions, Finite(_best), _bestVersion, _notBetter);
+        set
+        {
+            _plateau = new PlateauState(value.PlateauBest ?? double.PositiveInfinity, value.PlateauBad, value.PlateauCooldown, value.Reductions);
+            (_best, _bestVersion, _notBetter) = (value.Best ?? double.PositiveInfinity, value.BestVersion, value.NotBetter);
+        }
+    }
+
     /// <summary>Takes the next evaluation.</summary>
     public void Judge(long version, EvaluationSums sums)
     {
@@ -56,4 +68,7 @@ internal sealed class EvaluationJudge(TrainingPlan plan)
             _notBetter++;
         }
     }
+
+    // Infinity: there was none. It has no place in JSON.
+    private static double? Finite(double best) => double.IsPositiveInfinity(best) ? null : best;
 }

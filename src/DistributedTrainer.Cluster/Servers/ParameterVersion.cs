@@ -20,12 +20,15 @@ internal sealed class ParameterVersion(int length, Spares<ParameterVersion> spar
     /// <summary>What was known of the evaluations when it was made.</summary>
     public Verdict Verdict { get; private set; }
 
+    /// <summary>What it asks of the step after it.</summary>
+    public CheckpointAsk Asks { get; set; }
+
     public ReadOnlySpan<byte> Bytes => MemoryMarshal.AsBytes(Values.Span[..length]);
 
     /// <summary>Starts a new life with one user.</summary>
     public ParameterVersion Open(long step, Verdict verdict)
     {
-        (Step, Verdict) = (step, verdict);
+        (Step, Verdict, Asks) = (step, verdict, CheckpointAsk.None);
         Volatile.Write(ref _users, 1);
         return this;
     }

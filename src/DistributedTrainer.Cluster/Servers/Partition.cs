@@ -13,6 +13,12 @@ internal interface IPartitionEvents
     void StepApplied(long step, double lossSum, int rows, float learningRate);
 
     void Failed(long step, string reason);
+
+    /// <summary>This version was put aside.</summary>
+    void SnapshotTaken(long version);
+
+    /// <summary>All of the state that the partition begins with has come.</summary>
+    void Restored();
 }
 
 /// <summary>
@@ -20,7 +26,7 @@ internal interface IPartitionEvents
 /// publishes the next version and keeps the previous one, which a worker may need that recomputes a lost leaf.
 /// Safe for any number of threads; a push never waits for an actor's mailbox.
 /// </summary>
-internal sealed class Partition : IDisposable
+internal sealed partial class Partition : IDisposable
 {
     private readonly object _gate = new();
     private readonly TrainingPlan _plan;
@@ -46,8 +52,19 @@ internal sealed class Partition : IDisposable
     private bool _failed;
     private bool _disposed;
 
-    // statistics is the board of the lead partition, null in the others.
-    public Partition(TrainingPlan plan, PartitionRange range, long generation, StatisticsBoard? statistics, IPartitionEvents events)
+    // What the pushes of the step that is being gathered ask for.
+    private CheckpointAsk _asked;
+
+    /// <param name="plan">The run.</param>
+    /// <param name="range">What it owns.</param>
+    /// <param name="generation">The only one that may push.</param>
+    /// <param name="statistics">The board of the lead partition, null in the others.</param>
+    /// <param name="events">Who is told.</param>
+    /// <param name="start">Where it begins.</param>
+    /// <param name="checkpoints">When checkpoints are made, in the lead partition; null in the others.</param>
+    public Partition(
+        TrainingPlan plan, PartitionRange range, long generation, StatisticsBoard? statistics, IPartitionEvents events,
+        StartingPoint start = default, CheckpointSchedule? checkpoints = null)
     {
         _plan = plan;
         _range = range;
@@ -60,7 +77,15 @@ internal sealed class Partition : IDisposable
         _update = new UpdatePass(plan, range, _state);
         _versionLength = range.Length + (statistics is null ? 0 : plan.Model.Buffers.Length);
         _versions = new Spares<ParameterVersion>(spares => new ParameterVersion(_versionLength, spares));
-        _current = NewVersion(0);
+        _copies = new Spares<ParameterVersion>(spares => new ParameterVersion(range.Length, spares));
+        (_verdict, _checkpoints) = (start.Verdict, checkpoints);
+        _current = NewVersion(start.Version);
+        ResetGather();
+        if (start.Version > 0)
+        {
+            _missing = BeginRestoring();
+            return;
+        }
 
         var parameters = new AlignedBuffer(plan.Model.Layout.Length);
         var runningStatistics = new float[plan.Model.Buffers.Length];
@@ -70,8 +95,6 @@ internal sealed class Partition : IDisposable
         {
             runningStatistics.CopyTo(_current.Values.Span[range.Length..]);
         }
-
-        ResetGather();
     }
 
     public PartitionRange Range => _range;
@@ -100,13 +123,14 @@ internal sealed class Partition : IDisposable
         }
     }
 
-    /// <summary>From now on only this generation may push. Returns the current version.</summary>
-    public long Fence(long generation)
+    /// <summary>From now on only this generation may push, if it is not an old one. Returns the one that may, and the current version.</summary>
+    public (long Generation, long Version) Fence(long generation)
     {
         lock (_gate)
         {
             _generation = Math.Max(_generation, generation);
-            return _current.Step;
+            _held = false;
+            return (_generation, _current.Step);
         }
     }
 
@@ -117,7 +141,7 @@ internal sealed class Partition : IDisposable
         lock (_gate)
         {
             refusal = Judge(push, node);
-            return refusal is not null || push.Step < _current.Step || _failed || _leaves.Has(node) ? null : _buffers.Rent();
+            return refusal is not null || push.Step < _current.Step || _failed || _held || _leaves.Has(node) ? null : _buffers.Rent();
         }
     }
 
@@ -146,13 +170,14 @@ internal sealed class Partition : IDisposable
         lock (_gate)
         {
             // The world may have moved on while the payload was under way.
-            if (push.Step != _current.Step || push.Generation != _generation || _failed)
+            if (push.Step != _current.Step || push.Generation != _generation || _failed || _held)
             {
                 _buffers.Return(buffer);
                 return;
             }
 
             _verdict = Verdict.Unpack(push.Count);
+            _asked |= PushFlags.AskIn(push.Flags);
             _leaves.Offer(node, buffer);
             if (_leaves.TryTakeHalves(out var left, out var right))
             {
@@ -185,7 +210,7 @@ internal sealed class Partition : IDisposable
                 return false;
             }
 
-            if (version > _current.Step)
+            if (version > _current.Step || IsRestoring)
             {
                 // A worker asks again under each assignment: once is enough for the same connection.
                 if (!_waiting.Contains((channel, version)))
@@ -231,7 +256,9 @@ internal sealed class Partition : IDisposable
             _current.Release();
             _previous?.Release();
             _best?.Release();
+            _snapshot?.Dispose();
             _versions.Dispose();
+            _copies.Dispose();
         }
     }
 
@@ -242,7 +269,7 @@ internal sealed class Partition : IDisposable
             return $"generation {push.Generation} is not the current one, {_generation}";
         }
 
-        if (push.Step > _current.Step)
+        if (push.Step > _current.Step || IsRestoring)
         {
             return $"step {push.Step} is ahead of version {_current.Step}";
         }
@@ -271,7 +298,7 @@ internal sealed class Partition : IDisposable
             return;
         }
 
-        if (_verdict.BestVersion == step && step > 0 && _plan.EarlyStopping is { RestoreBest: true })
+        if (_verdict.BestVersion == step && step > 0 && _plan.RestoresBest)
         {
             _best?.Release();
             _best = _current.Share();
@@ -289,6 +316,15 @@ internal sealed class Partition : IDisposable
         _previous?.Release();
         (_previous, _current) = (_current, next);
         ResetGather();
+        AnswerWaiting();
+        _events.StepApplied(step, loss, rows, _plan.LearningRate(step, _verdict.Reductions));
+
+        // The workers compute meanwhile.
+        PutAside();
+    }
+
+    private void AnswerWaiting()
+    {
         foreach (var (channel, version) in _waiting)
         {
             if (version == _current.Step)
@@ -298,7 +334,6 @@ internal sealed class Partition : IDisposable
         }
 
         _waiting.RemoveAll(entry => entry.Version <= _current.Step);
-        _events.StepApplied(step, loss, rows, _plan.LearningRate(step, _verdict.Reductions));
     }
 
     private void Send(IChannel channel, ParameterVersion version)
@@ -311,6 +346,7 @@ internal sealed class Partition : IDisposable
             Step = version.Step,
             Partition = _range.Id,
             Count = version.Verdict.Packed,
+            Flags = (byte)version.Asks,
             PayloadBytes = _versionLength * sizeof(float),
         };
         channel.Post(header, version.Share());
@@ -322,5 +358,10 @@ internal sealed class Partition : IDisposable
         _leaves.Reset(shard => step < _plan.TotalSteps && _plan.Schedule.LeafRows(step, shard) > 0);
     }
 
-    private ParameterVersion NewVersion(long step) => _versions.Rent().Open(step, _verdict);
+    private ParameterVersion NewVersion(long step)
+    {
+        var version = _versions.Rent().Open(step, _verdict);
+        version.Asks = _checkpoints?.Next(step + 1) ?? CheckpointAsk.None;
+        return version;
+    }
 }

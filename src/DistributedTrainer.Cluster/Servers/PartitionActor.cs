@@ -16,17 +16,42 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
     private readonly Partition _partition;
     private readonly StepLog _steps;
     private readonly ICanTell _coordinator;
+    private readonly PartitionId _id;
 
-    public PartitionActor(RunId run, Partition partition, StepLog steps, ICanTell coordinator)
+    // The generation that was asked for last; null: none yet.
+    private Generation? _fence;
+
+    public PartitionActor(RunId run, Partition partition, StepLog steps, ICanTell coordinator, Func<long, Judgement>? judgementBefore)
     {
         _run = run;
         _partition = partition;
         _steps = steps;
         _coordinator = coordinator;
-        var id = new PartitionId(partition.Range.Id);
+        _id = new PartitionId(partition.Range.Id);
 
         Receive<Partitions.Fence>(fence =>
-            _coordinator.Tell(new Partitions.Fenced(_run, id, fence.Generation, new StepId(partition.Fence(fence.Generation.Value))), Self));
+        {
+            _fence = fence.Generation;
+            AnswerFence();
+        });
+        Receive<Whole>(_ => AnswerFence());
+        Receive<Partitions.StepsKept>(kept => _steps.Forget(kept.Step.Value));
+        Receive<Partitions.AskCheckpoint>(ask => partition.AskCheckpoint(ask.Last));
+        Receive<Partitions.TakeSnapshot>(take =>
+        {
+            if (partition.TakeSnapshot(take.Version.Value))
+            {
+                Report();
+                TellSnapshot(take.Version.Value, judgementBefore?.Invoke(take.Version.Value));
+            }
+        });
+        Receive<Aside>(aside =>
+        {
+            // The coordinator's progress is that of the version, when it hears of it.
+            Report(before: aside.Version);
+            TellSnapshot(aside.Version, aside.Judgement);
+        });
+        Receive<Partitions.SnapshotDone>(done => partition.ForgetSnapshot(done.Version.Value));
         Receive<ReportFull>(_ => Report(least: StepLog.Limit));
         Receive<ReportDue>(_ => Report());
         Receive<Evaluation>(evaluation =>
@@ -48,10 +73,30 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
 
     protected override void PostStop() => _partition.Dispose();
 
-    public static Props Props(RunId run, Partition partition, StepLog steps, ICanTell coordinator) =>
-        Akka.Actor.Props.Create(() => new PartitionActor(run, partition, steps, coordinator));
+    // The judgements come from the board of the lead partition; null in the others.
+    public static Props Props(RunId run, Partition partition, StepLog steps, ICanTell coordinator, Func<long, Judgement>? judgementBefore = null) =>
+        Akka.Actor.Props.Create(() => new PartitionActor(run, partition, steps, coordinator, judgementBefore));
 
     protected override void PreStart() => Timers.StartPeriodicTimer(ReportDue.Instance, ReportDue.Instance, ReportInterval);
+
+    /// <summary>Fenced is who refuses older generations and has all of its state: then steps can follow.</summary>
+    private void AnswerFence()
+    {
+        if (_fence is { } asked && _partition.IsWhole)
+        {
+            var (generation, version) = _partition.Fence(asked.Value);
+            _steps.TellAgain();
+            _coordinator.Tell(new Partitions.Fenced(_run, _id, new Generation(generation), new StepId(version)), Self);
+        }
+    }
+
+    private void TellSnapshot(long version, Judgement? judgement)
+    {
+        if (_partition.SnapshotVerdict(version) is { } verdict)
+        {
+            _coordinator.Tell(new Partitions.SnapshotTaken(_run, _id, new StepId(version), verdict.Packed, judgement), Self);
+        }
+    }
 
     private void Report(int least = 1, long before = long.MaxValue)
     {
@@ -66,6 +111,13 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
     internal sealed record StepFailed(long Step, string Reason) : INoSerializationVerificationNeeded;
 
     internal sealed record Evaluation(EvaluationOutcome Outcome) : INoSerializationVerificationNeeded;
+
+    internal sealed record Aside(long Version, Judgement? Judgement) : INoSerializationVerificationNeeded;
+
+    internal sealed class Whole : INoSerializationVerificationNeeded
+    {
+        public static readonly Whole Instance = new();
+    }
 
     internal sealed class ReportFull : INoSerializationVerificationNeeded
     {
@@ -108,6 +160,13 @@ internal sealed class PartitionEvents(bool lead) : IPartitionEvents
             Actor.Tell(new PartitionActor.StepFailed(step, reason));
         }
     }
+
+    /// <summary>The board whose judgements belong to a snapshot, in the lead partition.</summary>
+    public EvaluationBoard? Evaluations { get; set; }
+
+    public void SnapshotTaken(long version) => Actor.Tell(new PartitionActor.Aside(version, Evaluations?.JudgementBefore(version)));
+
+    public void Restored() => Actor.Tell(PartitionActor.Whole.Instance);
 
     public void Evaluated(EvaluationOutcome outcome) => Actor.Tell(new PartitionActor.Evaluation(outcome));
 

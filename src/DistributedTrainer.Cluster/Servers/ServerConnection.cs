@@ -24,6 +24,15 @@ internal static class PushFlags
 {
     /// <summary>The sender has pushed all it has of the step, and waits for the next version: a frame less for each partition.</summary>
     public const byte WantsNext = 1;
+
+    // What the version asks for that the push was computed with, from this bit on.
+    private const int AskShift = 4;
+
+    /// <summary>The flags that carry what the version asks for.</summary>
+    public static byte Carry(CheckpointAsk ask) => (byte)((byte)ask << AskShift);
+
+    /// <summary>What the version asks for.</summary>
+    public static CheckpointAsk AskIn(byte flags) => (CheckpointAsk)(flags >> AskShift);
 }
 
 /// <summary>The server's end of one worker's connection: finds the place for each payload, and hands it on when it is whole.</summary>
@@ -83,7 +92,15 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
 
                     refusal = $"the evaluation of version {header.Step}, shard {header.Index}, with {header.PayloadBytes} bytes does not fit version {partition.Version}";
                     break;
-                case FrameKind.Pull:
+                case FrameKind.Restore:
+                    var vector = partition.ReserveRestore(header, out refusal);
+                    if (refusal is null)
+                    {
+                        return vector;
+                    }
+
+                    break;
+                case FrameKind.Pull or FrameKind.PullSnapshot:
                     // No payload: it is answered when it is complete.
                     return [];
                 default:
@@ -145,6 +162,12 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
             case FrameKind.Evaluation when _evaluation is { } evaluation:
                 _evaluation = null;
                 run.Evaluations!.Complete(channel, header, evaluation);
+                break;
+            case FrameKind.Restore:
+                partition.CompleteRestore(header);
+                break;
+            case FrameKind.PullSnapshot when partition.SendSnapshot(channel, header) is { } missing:
+                Refuse(channel, header, missing, stale: false);
                 break;
             case FrameKind.Pull:
                 Pull(channel, header, partition, header.Step);

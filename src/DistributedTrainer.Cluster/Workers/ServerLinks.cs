@@ -50,7 +50,7 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
         var asks = inbox.Want(step + 1);
         for (var i = 0; i < nodes.Count; i++)
         {
-            var flags = asks && i == nodes.Count - 1 ? PushFlags.WantsNext : (byte)0;
+            var flags = (byte)(PushFlags.Carry(inbox.Ask) | (asks && i == nodes.Count - 1 ? PushFlags.WantsNext : 0));
             var (node, gradient) = nodes[i];
             foreach (var range in _ranges)
             {
@@ -183,14 +183,10 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
 
     private Link Open(Route route)
     {
-        var sameHost = route.Host == host;
-        var addresses = TransportSelector.Choose(transport, route.Addresses, sameHost && route.ProcessId == Environment.ProcessId, sameHost);
         var link = new Link(this, inbox, route.Node.Value);
-        var bytes = Encoding.UTF8.GetBytes(name);
         try
         {
-            link.Channel = Connect(addresses, link);
-            link.Channel.Send(new FrameHeader { Kind = FrameKind.Request, Run = plan.Token, PayloadBytes = bytes.Length }, bytes);
+            link.Channel = RouteChannel.Open(route, transport, host, plan.Token, name, link);
             return link;
         }
         catch (ChannelClosedException lost)
@@ -198,24 +194,6 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
             inbox.Break(link.Server, lost.Message);
             throw;
         }
-    }
-
-    private IChannel Connect(IReadOnlyList<string> addresses, Link link)
-    {
-        var problems = new List<string>();
-        foreach (var address in addresses)
-        {
-            try
-            {
-                return Transports.For(address).Connect(address, link, new ChannelOptions { RunToken = plan.Token });
-            }
-            catch (ChannelClosedException unreachable)
-            {
-                problems.Add(unreachable.Message);
-            }
-        }
-
-        throw new ChannelClosedException(string.Join("; ", problems));
     }
 
     /// <summary>The worker's end of one connection.</summary>
@@ -254,7 +232,7 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
 
         private bool Borrow(in FrameHeader header, IPayloadLease lease)
         {
-            if (!inbox.Borrow(header.Partition, header.Step, header.Count, lease))
+            if (!inbox.Borrow(header, lease))
             {
                 return false;
             }
@@ -272,13 +250,13 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
             switch (header.Kind)
             {
                 case FrameKind.Parameters:
-                    inbox.Arrived(header.Partition, header.Step, header.Count);
+                    inbox.Arrived(header);
                     break;
                 case FrameKind.StatisticsTotal:
                     inbox.TotalArrived(header.Count, (header.Flags & StatisticsFlags.Backward) != 0, header.Step, header.Rows);
                     break;
                 case FrameKind.Verdict:
-                    inbox.VerdictArrived(header.Step, header.Count, (header.Flags & EvaluationBoard.StopFlag) != 0);
+                    inbox.VerdictArrived(header.Generation, header.Step, header.Count, (header.Flags & EvaluationBoard.StopFlag) != 0);
                     break;
                 case FrameKind.Refused when header.Count == ServerConnection.StaleGeneration:
                     // The new assignment is under way, and everything is pushed again under it.

@@ -41,6 +41,9 @@ internal sealed class StepLoop : IDisposable
     private Assign? _current;
     private bool _stopped;
     private long _version = -1;
+
+    // The generation that loaded the state which training goes on from.
+    private long _loaded;
     private long _rowsComputed;
 
     public StepLoop(TrainingPlan plan, string name, string host, IStepLoopEvents events)
@@ -157,6 +160,14 @@ internal sealed class StepLoop : IDisposable
     /// <summary>Returns when the assignment changed, a link broke, or there is nothing more to do.</summary>
     private void FollowAssignment(Assign assignment)
     {
+        if (assignment.Loaded.Value > _loaded)
+        {
+            // What was computed after it belongs to a course that was given up.
+            _loaded = assignment.Loaded.Value;
+            _inbox.GoBack(_loaded, assignment.From.Value);
+            Volatile.Write(ref _version, -1);
+        }
+
         _links.Connect(assignment.Routes);
         var generation = assignment.Generation.Value;
         if (assignment.Shards.Length == 0)

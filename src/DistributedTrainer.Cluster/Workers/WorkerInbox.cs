@@ -24,6 +24,10 @@ internal sealed class WorkerInbox
     private long _wanted = -1;
     private volatile int _missing;
     private Verdict _arrivedVerdict;
+    private CheckpointAsk _arrivedAsk;
+
+    // Verdicts of older generations are of a course of the run that was given up.
+    private long _loaded;
 
     public WorkerInbox(TrainingPlan plan)
     {
@@ -44,6 +48,9 @@ internal sealed class WorkerInbox
 
     /// <summary>What is known of the evaluations at the version that was copied last, or evaluated since.</summary>
     public Verdict Verdict { get; private set; }
+
+    /// <summary>What the version that was copied last asks of its step.</summary>
+    public CheckpointAsk Ask { get; private set; }
 
     /// <summary>Whether the last evaluation ended the training.</summary>
     public bool Stopped { get; private set; }
@@ -85,8 +92,9 @@ internal sealed class WorkerInbox
     }
 
     /// <summary>A partition's parameters where the server keeps them; false: not wanted, or not of the right length.</summary>
-    public bool Borrow(int partition, long version, long verdict, IPayloadLease lease)
+    public bool Borrow(in FrameHeader header, IPayloadLease lease)
     {
+        var (partition, version) = (header.Partition, header.Step);
         lock (Gate)
         {
             if (!IsWanted(partition, version) || lease.Bytes.Length != LengthOf(partition) * sizeof(float))
@@ -95,18 +103,21 @@ internal sealed class WorkerInbox
             }
 
             _leases[partition] = lease;
-            Arrived(partition, version, verdict);
+            Arrived(header);
             return true;
         }
     }
 
-    public void Arrived(int partition, long version, long verdict)
+    /// <summary>A partition's parameters are whole.</summary>
+    public void Arrived(in FrameHeader header)
     {
+        var (partition, version) = (header.Partition, header.Step);
         lock (Gate)
         {
             if (version == _wanted && !_arrived[partition])
             {
-                _arrivedVerdict = Verdict.Unpack(verdict);
+                _arrivedVerdict = Verdict.Unpack(header.Count);
+                _arrivedAsk = partition == 0 ? (CheckpointAsk)header.Flags : _arrivedAsk;
                 _arrived[partition] = true;
                 if (--_missing == 0)
                 {
@@ -121,7 +132,7 @@ internal sealed class WorkerInbox
     {
         lock (Gate)
         {
-            Verdict = _arrivedVerdict;
+            (Verdict, Ask) = (_arrivedVerdict, _arrivedAsk);
         }
 
         for (var p = 0; p < _staged.Length; p++)
@@ -170,16 +181,29 @@ internal sealed class WorkerInbox
         }
     }
 
-    public void VerdictArrived(long version, long verdict, bool stop)
+    public void VerdictArrived(long generation, long version, long verdict, bool stop)
     {
         lock (Gate)
         {
-            if (version > EvaluatedVersion)
+            if (version > EvaluatedVersion && generation >= _loaded)
             {
                 (EvaluatedVersion, Verdict, Stopped) = (version, Verdict.Unpack(verdict), stop);
             }
 
             Monitor.PulseAll(Gate);
+        }
+    }
+
+    /// <summary>Training goes back to a version: what is known of later ones is forgotten.</summary>
+    /// <param name="generation">The one that loaded its state.</param>
+    /// <param name="version">The version.</param>
+    public void GoBack(long generation, long version)
+    {
+        lock (Gate)
+        {
+            _loaded = generation;
+            (EvaluatedVersion, Stopped) = (version - 1, false);
+            Array.Fill(_totalSteps, -1);
         }
     }
 

@@ -30,6 +30,9 @@ public sealed record Experiment
     /// <summary>Who computes it. Nothing here changes the result.</summary>
     public ClusterOptions Cluster { get; init; } = new();
 
+    /// <summary>How often the state of a run is written. Nothing here changes the result.</summary>
+    public CheckpointOptions Checkpoint { get; init; } = new();
+
     /// <summary>What <c>dtrain tune</c> searches; null: nothing. Training does not read it.</summary>
     public TuneOptions? Tune { get; init; }
 }

@@ -55,6 +55,7 @@ internal static class Names
         ["optimizer"] = ["learning-rate", "weight-decay", "l1", "decay-biases", "clip-norm", "clip-value", "schedule"],
         ["training"] = ["epochs", "batch-size", "shards", "mode", "accumulate", "last-batch", "early-stopping"],
         ["cluster"] = ["workers", "servers", "partitions", "minimum-workers", "max-restarts", "transport"],
+        ["checkpoint"] = ["every-steps", "every-seconds", "keep"],
     };
 
     /// <summary>Kebab case: MinMax → min-max.</summary>

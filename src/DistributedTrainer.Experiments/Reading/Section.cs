@@ -43,7 +43,10 @@ internal sealed class Section
 
     /// <summary>The value of a key that only becomes known by being there.</summary>
     public YamlNode? FindForeign(string name) =>
-        _mapping?.Children.Keys.Any(key => key is YamlScalarNode scalar && scalar.Value == name) == true ? Find(name) : null;
+        Has(name) ? Find(name) : null;
+
+    /// <summary>Whether a key is there, be its value null.</summary>
+    public bool Has(string name) => _mapping?.Children.Keys.Any(key => key is YamlScalarNode scalar && scalar.Value == name) == true;
 
     /// <summary>Whether any key was asked for.</summary>
     public bool KnowsKeys => _known.Count > 0;

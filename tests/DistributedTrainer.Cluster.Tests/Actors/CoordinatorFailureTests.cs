@@ -75,11 +75,29 @@ public sealed class CoordinatorFailureTests : CoordinatorTest
     }
 
     [Fact]
-    public void A_server_that_dies_ends_the_run()
+    public void Another_server_takes_over_from_one_that_dies()
     {
-        var (server, _) = Training("w0", "w1");
+        var (server, workers) = Training("w0", "w1");
+        Coordinator.Tell(new Partitions.StepsApplied(Run, new StepId(0), [1, 1], [30, 30], [0.1, 0.1], [1, 2], 0));
         server.Probe.Ref.Tell(PoisonPill.Instance);
-        Assert.StartsWith("server node s0 died", Said<Ended>().Failure, StringComparison.Ordinal);
+        Said<Notice>(static notice => notice.Text.StartsWith("S0 died", StringComparison.Ordinal));
+
+        // Without a checkpoint training goes back to what follows from the seed.
+        var other = Register("s1", server: true);
+        Prepare(other);
+        var host = other.Probe.ExpectMsg<Partitions.Host>();
+        Assert.Equal((2L, 0L), (host.Generation.Value, host.From.Value));
+        Answer(other, new Partitions.Hosted(Run, new NodeId("s1"), host.Generation));
+        Fenced(2);
+        foreach (var worker in workers)
+        {
+            var assign = worker.Probe.ExpectMsg<Protocol.Workers.Assign>();
+            Assert.Equal((2L, 2L, 0L), (assign.Generation.Value, assign.Loaded.Value, assign.From.Value));
+            Assert.Equal("s1", Assert.Single(assign.Routes).Node.Value);
+        }
+
+        Coordinator.Tell(new Partitions.StepsApplied(Run, new StepId(0), [1], [30], [0.1], [1], 0));
+        Said<Notice>(static notice => notice.Text.StartsWith("Going on at step 0,", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -157,9 +175,10 @@ public sealed class CoordinatorFailureTests : CoordinatorTest
     [Fact]
     public void A_launcher_that_gives_up_ends_the_run_only_where_it_cannot_go_on()
     {
-        Training("w0", "w1");
+        var (server, _) = Training("w0", "w1");
         Coordinator.Tell(new GaveUp("worker", "exit code 1"));
-        Settle();
+        Coordinator.Tell(new GaveUp("server", "exit code 1"));
+        Coordinator.Tell(new ProcessDied(server.Process, "process 7 was killed by signal 9"));
         Coordinator.Tell(new GaveUp("server", "exit code 1"));
         Assert.Equal("a server process was not launched again: exit code 1", Said<Ended>().Failure);
     }

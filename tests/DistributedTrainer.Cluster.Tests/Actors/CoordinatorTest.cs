@@ -48,10 +48,10 @@ public abstract class CoordinatorTest : ActorTest
     }
 
     private protected void Register(Node node, bool server = false) =>
-        Coordinator.Tell(new Nodes.Register(new NodeId(node.Name), [server ? "server" : "worker"], "127.0.0.1", node.Process, [], node.Workers), node.Probe.Ref);
+        Coordinator.Tell(new Nodes.Register(new NodeId(node.Name), [server ? "server" : "worker"], "127.0.0.1", node.Process, node.Workers, null), node.Probe.Ref);
 
-    private protected void Submit(bool endCluster = false) =>
-        Coordinator.Tell(new Submit(Experiment.Yaml, "test.yaml", _folder.Path, RunDirectory, endCluster), Submitter.Ref);
+    private protected void Submit(bool endCluster = false, bool resume = false) =>
+        Coordinator.Tell(new Submit(Experiment.Yaml, "test.yaml", _folder.Path, RunDirectory, endCluster, resume), Submitter.Ref);
 
     private protected void Accepted() => Run = Said<Accepted>().Run;
 

@@ -62,7 +62,7 @@ public sealed class NodeAgentTests : ActorTest
 
         Registers(0);
         var experiment = _experiment with { Model = "from: start.safetensors" };
-        _agent.Tell(new Nodes.Prepare(new RunId("one"), 1, experiment.Yaml, folder.Path), _coordinator.Ref);
+        _agent.Tell(new Nodes.Prepare(new RunId("one"), 1, experiment.Yaml, folder.Path, "/runs/one", false), _coordinator.Ref);
         Assert.Equal(experiment.Plan(folder.Path).InputsSha256, _coordinator.ExpectMsg<Nodes.Prepared>().DataSha256);
     }
 
@@ -70,7 +70,7 @@ public sealed class NodeAgentTests : ActorTest
     public void It_says_why_it_cannot_prepare_a_run()
     {
         Registers(0);
-        _agent.Tell(new Nodes.Prepare(new RunId("one"), 1, "data: { source: missing.csv }\nmodel: { layers: [ linear: 3 ] }", ""), _coordinator.Ref);
+        _agent.Tell(new Nodes.Prepare(new RunId("one"), 1, "data: { source: missing.csv }\nmodel: { layers: [ linear: 3 ] }", "", "/runs/one", false), _coordinator.Ref);
         Assert.Contains("there is no file", _coordinator.ExpectMsg<Nodes.PrepareFailed>().Reason, StringComparison.Ordinal);
     }
 
@@ -78,7 +78,7 @@ public sealed class NodeAgentTests : ActorTest
     public void It_says_where_it_cannot_listen()
     {
         var agent = Sys.ActorOf(NodeAgent.Props(new NodeOptions { Roles = ["server"] }, new NodeId(new string('n', 200)), _coordinator.Ref, static _ => { }, _shutdowns.Add));
-        agent.Tell(new Nodes.Prepare(new RunId("one"), 1, _experiment.Yaml, ""), _coordinator.Ref);
+        agent.Tell(new Nodes.Prepare(new RunId("one"), 1, _experiment.Yaml, "", "/runs/one", false), _coordinator.Ref);
         Assert.Contains("too long for a socket", _coordinator.FishForMessage<Nodes.PrepareFailed>(static _ => true, Patience).Reason, StringComparison.Ordinal);
     }
 
@@ -91,13 +91,14 @@ public sealed class NodeAgentTests : ActorTest
         {
             Prepare(run.Value);
             var prepared = _coordinator.ExpectMsg<Nodes.Prepared>();
-            _agent.Tell(new Partitions.Host(run, new Generation(1), [0]), _coordinator.Ref);
+            _agent.Tell(new Partitions.Host(run, new Generation(1), [0], new StepId(0), 0, null), _coordinator.Ref);
+            _coordinator.ExpectMsg<Partitions.Hosted>();
             Assert.Equal(0, _coordinator.ExpectMsg<Partitions.Fenced>().Version.Value);
             var route = new Protocol.Workers.Route(PartitionId.Lead, prepared.Node, "127.0.0.1", Environment.ProcessId, prepared.DataAddresses);
             for (var i = 0; i < 2; i++)
             {
                 _agent.Tell(
-                    new Protocol.Workers.Assign(run, new WorkerId($"{prepared.Node}/{i}"), new Generation(1), new StepId(0), [2 * i, (2 * i) + 1], [route]), _coordinator.Ref);
+                    new Protocol.Workers.Assign(run, new WorkerId($"{prepared.Node}/{i}"), new Generation(1), new Generation(1), new StepId(0), [2 * i, (2 * i) + 1], [route]), _coordinator.Ref);
             }
 
             // Both epochs are evaluated; the steps of each are told before its evaluation.
@@ -129,11 +130,13 @@ public sealed class NodeAgentTests : ActorTest
         Prepare("one");
         _coordinator.ExpectMsg<Nodes.Prepared>();
         _agent.Tell(new Partitions.Fence(new RunId("one"), PartitionId.Lead, new Generation(1)), _coordinator.Ref);
-        _agent.Tell(new Partitions.Host(new RunId("one"), new Generation(2), [0]), _coordinator.Ref);
+        _agent.Tell(new Partitions.Host(new RunId("one"), new Generation(2), [0], new StepId(0), 0, null), _coordinator.Ref);
+        Assert.Equal(2, _coordinator.ExpectMsg<Partitions.Hosted>().Generation.Value);
         Assert.Equal(2, _coordinator.ExpectMsg<Partitions.Fenced>().Generation.Value);
         _agent.Tell(new Partitions.Fence(new RunId("one"), PartitionId.Lead, new Generation(3)), _coordinator.Ref);
         Assert.Equal(3, _coordinator.ExpectMsg<Partitions.Fenced>().Generation.Value);
-        _agent.Tell(new Partitions.Host(new RunId("one"), new Generation(4), [0]), _coordinator.Ref);
+        _agent.Tell(new Partitions.Host(new RunId("one"), new Generation(4), [0], new StepId(0), 0, null), _coordinator.Ref);
+        Assert.Equal(4, _coordinator.ExpectMsg<Partitions.Hosted>().Generation.Value);
         Assert.Equal(4, _coordinator.ExpectMsg<Partitions.Fenced>().Generation.Value);
     }
 
@@ -154,7 +157,7 @@ public sealed class NodeAgentTests : ActorTest
 
     private Nodes.Prepare Prepare(string run)
     {
-        var prepare = new Nodes.Prepare(new RunId(run), (ulong)run.GetHashCode(StringComparison.Ordinal), _experiment.Yaml, "");
+        var prepare = new Nodes.Prepare(new RunId(run), (ulong)run.GetHashCode(StringComparison.Ordinal), _experiment.Yaml, "", "/runs/one", false);
         _agent.Tell(prepare, _coordinator.Ref);
         return prepare;
     }

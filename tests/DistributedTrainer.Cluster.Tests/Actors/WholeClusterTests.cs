@@ -58,7 +58,7 @@ public sealed class WholeClusterTests : IDisposable
     private async Task Train(NodeHost host, int workers, string run)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(120));
-        var submission = new Submissions.Submit((Experiment with { Workers = workers }).Yaml, "test.yaml", "", Path.Combine(_folder.Path, run), EndCluster: false);
+        var submission = new Submissions.Submit((Experiment with { Workers = workers }).Yaml, "test.yaml", "", Path.Combine(_folder.Path, run), EndCluster: false, Resume: false);
         var heard = new List<IProtocolMessage>();
         await foreach (var message in host.Submit(submission, limit.Token))
         {

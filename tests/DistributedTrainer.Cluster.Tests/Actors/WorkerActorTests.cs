@@ -51,5 +51,5 @@ public sealed class WorkerActorTests : ActorTest
 
     private void Assign(long generation, string[] addresses) =>
         _worker.Tell(new Protocol.Workers.Assign(
-            Run, Worker, new Generation(generation), new StepId(0), [0, 1, 2, 3], [new Protocol.Workers.Route(PartitionId.Lead, new NodeId("s0"), "127.0.0.1", Environment.ProcessId, addresses)]));
+            Run, Worker, new Generation(generation), new Generation(1), new StepId(0), [0, 1, 2, 3], [new Protocol.Workers.Route(PartitionId.Lead, new NodeId("s0"), "127.0.0.1", Environment.ProcessId, addresses)]));
 }

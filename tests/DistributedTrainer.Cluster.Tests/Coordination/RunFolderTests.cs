@@ -16,7 +16,7 @@ public sealed class RunFolderTests : IDisposable
     [Fact]
     public void The_folder_begins_with_experiment_metrics_and_log()
     {
-        using (var folder = new RunFolder(Place, "name: test"))
+        using (var folder = RunFolder.Create(Place, "name: test"))
         {
             folder.Log("hello");
             folder.Metric(new { Step = 1, Loss = 0.5 });
@@ -30,13 +30,13 @@ public sealed class RunFolderTests : IDisposable
     [Fact]
     public void A_folder_with_a_result_is_refused_and_left_as_it_is()
     {
-        using (var folder = new RunFolder(Place, "name: first"))
+        using (var folder = RunFolder.Create(Place, "name: first"))
         {
             folder.Result(new { Steps = 1 });
         }
 
-        var problem = Assert.Throws<IOException>(() => new RunFolder(Place, "name: second"));
-        Assert.Contains("holds the result of another run. Choose another --run-dir.", problem.Message, StringComparison.Ordinal);
+        var problem = Assert.Throws<IOException>(() => RunFolder.Create(Place, "name: second"));
+        Assert.Contains("holds another run. Choose another --run-dir, or go on with that run: dtrain resume ", problem.Message, StringComparison.Ordinal);
         Assert.Equal("name: first", Read("experiment.yaml"));
     }
 
@@ -44,14 +44,14 @@ public sealed class RunFolderTests : IDisposable
     public void A_folder_that_cannot_be_made_is_an_error_with_its_path()
     {
         File.WriteAllText(Path.Combine(_temporary.Path, "deep"), "a file");
-        var problem = Assert.ThrowsAny<IOException>(() => new RunFolder(Place, "name: test"));
+        var problem = Assert.ThrowsAny<IOException>(() => RunFolder.Create(Place, "name: test"));
         Assert.Contains(_temporary.Path, problem.Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Rewritten_files_are_renamed_into_place()
     {
-        using var folder = new RunFolder(Place, "name: test");
+        using var folder = RunFolder.Create(Place, "name: test");
         folder.Nodes(new[] { new { Role = "worker" } });
 
         // A reader that has the old file open goes on reading the old one, whole.
@@ -65,7 +65,7 @@ public sealed class RunFolderTests : IDisposable
     [Fact]
     public void Nodes_are_not_rewritten_without_a_change()
     {
-        using var folder = new RunFolder(Place, "name: test");
+        using var folder = RunFolder.Create(Place, "name: test");
         folder.Nodes(new[] { new { Role = "worker" } });
         File.Delete(Path.Combine(Place, "nodes.json"));
         folder.Nodes(new[] { new { Role = "worker" } });
@@ -78,7 +78,7 @@ public sealed class RunFolderTests : IDisposable
         var plan = new TestExperiment { Layers = ["linear: 2", "batch-norm", "linear: 3"], Partitions = 2 }.Plan();
         var parameters = Enumerable.Range(0, plan.Model.Layout.Length).Select(static i => i * 0.5f).ToArray();
         var buffers = Enumerable.Range(0, plan.Model.Buffers.Length).Select(static i => i * 0.25f).ToArray();
-        using var folder = new RunFolder(Place, "name: test");
+        using var folder = RunFolder.Create(Place, "name: test");
         var hash = folder.Model(plan, parameters, buffers);
         var file = File.ReadAllBytes(Path.Combine(Place, "model.safetensors"));
         var (tensors, metadata) = SafeTensors.Read(file);

@@ -16,7 +16,7 @@ public sealed class RunProgressTests : IDisposable
 
     public RunProgressTests()
     {
-        _folder = new RunFolder(Path.Combine(_temporary.Path, "run"), "name: test");
+        _folder = RunFolder.Create(Path.Combine(_temporary.Path, "run"), "name: test");
         _progress = new RunProgress(_plan, _folder, At(0));
     }
 
@@ -114,7 +114,7 @@ public sealed class RunProgressTests : IDisposable
     [Fact]
     public void The_result_holds_the_units_of_the_version_that_is_kept()
     {
-        using var folder = new RunFolder(Path.Combine(_temporary.Path, "stopped"), "name: test");
+        using var folder = RunFolder.Create(Path.Combine(_temporary.Path, "stopped"), "name: test");
         var progress = new RunProgress(new TestExperiment { Split = "{ validation: 0.2 }", Training = "{ epochs: 9, batch-size: 40, shards: 4, early-stopping: { patience: 1 } }" }.Plan(), folder, At(0));
         progress.Evaluated(new Partitions.Evaluated(Run, new StepId(3), new SetSums(5, 8, 10), new SetSums(0, 0, 0), Units(2), new StepId(3), false));
         progress.Evaluated(new Partitions.Evaluated(Run, new StepId(6), new SetSums(6, 8, 10), new SetSums(0, 0, 0), Units(7), new StepId(3), true));

@@ -124,7 +124,7 @@ public sealed class SavedModelTests : IDisposable
         var (plan, path) = (experiment.Plan(), Path.Combine(_folder.Path, "run"));
         var (parameters, buffers) = (new float[plan.Model.Layout.Length], new float[plan.Model.Buffers.Length]);
         plan.Initialize(parameters, buffers);
-        using (var folder = new RunFolder(path, experiment.Yaml))
+        using (var folder = RunFolder.Create(path, experiment.Yaml))
         {
             folder.Model(plan, parameters, buffers);
         }

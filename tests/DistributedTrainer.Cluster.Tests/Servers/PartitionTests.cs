@@ -125,7 +125,7 @@ public sealed class PartitionTests
     public void A_stale_generation_is_refused_with_a_reason()
     {
         var bench = new PartitionBench(FiveShards.Plan());
-        Assert.Equal(0, bench.Partition.Fence(3));
+        Assert.Equal((3, 0), bench.Partition.Fence(3));
         Assert.Equal("generation 1 is not the current one, 3", bench.Push(0, TreeNode.OfLeaf(0)));
         bench.PushAll(0, generation: 3);
         Assert.Equal(1, bench.Partition.Version);

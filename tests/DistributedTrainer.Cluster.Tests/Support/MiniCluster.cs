@@ -88,7 +88,7 @@ internal sealed class MiniCluster : IDisposable
     {
         _shards = shards.ToDictionary(static entry => entry.Worker, static entry => entry.Shards);
         Generation++;
-        From = _partitions.Values.Min(partition => partition.Fence(Generation));
+        From = _partitions.Values.Min(partition => partition.Fence(Generation).Version);
         AssignAgain();
     }
 
@@ -97,7 +97,7 @@ internal sealed class MiniCluster : IDisposable
     {
         foreach (var (worker, own) in _shards)
         {
-            worker.Loop.Reassign(new Assign(new RunId("mini"), new WorkerId(worker.Name), new Generation(Generation), new StepId(From), own, worker.Routes));
+            worker.Loop.Reassign(new Assign(new RunId("mini"), new WorkerId(worker.Name), new Generation(Generation), new Generation(0), new StepId(From), own, worker.Routes));
             worker.Start();
         }
     }
@@ -236,5 +236,13 @@ internal sealed class MiniCluster : IDisposable
         }
 
         public void Failed(long step, string reason) => cluster._finished.TrySetException(new InvalidOperationException(reason));
+
+        public void SnapshotTaken(long version)
+        {
+        }
+
+        public void Restored()
+        {
+        }
     }
 }

@@ -15,6 +15,16 @@ internal sealed class RecordedEvents : IPartitionEvents
     public void StepApplied(long step, double lossSum, int rows, float learningRate) => Applied.Add((step, lossSum, rows));
 
     public void Failed(long step, string reason) => Failures.Add((step, reason));
+
+    /// <summary>Versions that were put aside.</summary>
+    public List<long> Snapshots { get; } = [];
+
+    /// <summary>How often all of a state had come.</summary>
+    public int Restores { get; private set; }
+
+    public void SnapshotTaken(long version) => Snapshots.Add(version);
+
+    public void Restored() => Restores++;
 }
 
 /// <summary>One partition on the bench, with gradients that are made up but the same for the same leaf and step.</summary>

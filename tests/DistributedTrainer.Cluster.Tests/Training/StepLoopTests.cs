@@ -94,7 +94,7 @@ public sealed class StepLoopTests
         cluster.Do(() =>
         {
             cluster.Assign((worker, [0, 1, 2, 3]));
-            worker.Loop.Reassign(new Protocol.Workers.Assign(new RunId("mini"), new WorkerId("w0"), new Generation(0), new StepId(0), [], worker.Routes));
+            worker.Loop.Reassign(new Protocol.Workers.Assign(new RunId("mini"), new WorkerId("w0"), new Generation(0), new Generation(0), new StepId(0), [], worker.Routes));
         });
         Assert.Equal(ReferenceTrainer.Train(plan).Bits, cluster.Run().Bits);
     }
@@ -116,7 +116,7 @@ public sealed class StepLoopTests
     }
 
     private static Protocol.Workers.Assign To(TrainingPlan plan, string address, int[] shards) =>
-        new(new RunId("run"), new WorkerId("w0"), new Generation(1), new StepId(0), shards,
+        new(new RunId("run"), new WorkerId("w0"), new Generation(1), new Generation(1), new StepId(0), shards,
             [.. plan.Ranges.Select(range => new Protocol.Workers.Route(new PartitionId(range.Id), new NodeId("s0"), "here", 0, [address]))]);
 
     private static void ReadAll(Socket socket, byte[] bytes)

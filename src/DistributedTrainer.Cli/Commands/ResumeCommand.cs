@@ -1,0 +1,40 @@
+using System.CommandLine;
+
+namespace DistributedTrainer.Cli.Commands;
+
+/// <summary><c>dtrain resume</c>: goes on with a run from its newest whole checkpoint, with any number of nodes.</summary>
+internal static class ResumeCommand
+{
+    public static Command Create()
+    {
+        var directory = new Argument<string>("RUN_DIR") { Description = "The run's folder." };
+        var inProcess = new Option<bool>("--in-process") { Description = "Everything as threads of this one process." };
+        var shared = new ExperimentArguments();
+        var command = new Command(
+            "resume",
+            "Goes on with a run from its newest whole checkpoint. The result is that of a run that was never interrupted, also with other numbers of workers, servers and partitions. Example: dtrain resume runs/digits-20260101-120000 --set cluster.workers=4")
+        {
+            directory, inProcess, shared.Set, shared.Json, shared.Plain,
+        };
+        command.SetAction(async (parsed, _) =>
+        {
+            var path = Path.GetFullPath(parsed.GetValue(directory)!);
+            var file = Path.Combine(path, "experiment.yaml");
+            if (!File.Exists(file))
+            {
+                Console.Error.WriteLine($"{path}: there is no run in it: experiment.yaml is missing. Name the folder that dtrain train has printed.");
+                return ExitCodes.UsageWrong;
+            }
+
+            if (ExperimentArguments.Load(file, parsed.GetValue(shared.Set)!) is not var (experiment, baseDirectory))
+            {
+                return ExitCodes.UsageWrong;
+            }
+
+            var json = parsed.GetValue(shared.Json);
+            var submission = ExperimentArguments.Submission(experiment, baseDirectory, path, endCluster: true, resume: true);
+            return await RunFollower.FollowLocally(submission, experiment.Cluster, parsed.GetValue(inProcess), parsed.GetValue(shared.Plain), json);
+        });
+        return command;
+    }
+}

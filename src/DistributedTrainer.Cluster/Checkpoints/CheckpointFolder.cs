@@ -1,0 +1,280 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text.Json;
+using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Engine.Models;
+using DistributedTrainer.Engine.Tensors;
+
+namespace DistributedTrainer.Cluster.Checkpoints;
+
+/// <summary>
+/// The checkpoints of a run, a folder each. Files are written and flushed first, the manifest last; a checkpoint whose
+/// manifest is missing or whose checksums do not fit is not loaded. One thread at a time.
+/// </summary>
+internal sealed class CheckpointFolder(string runDirectory, int keep)
+{
+    private const string ManifestName = "manifest.json";
+
+    private readonly string _path = Path.Combine(runDirectory, "checkpoints");
+
+    // Written or checked by this object: these need not be written again.
+    private readonly HashSet<long> _whole = [];
+
+    /// <summary>Steps of the checkpoints that have a manifest, the newest first.</summary>
+    public IReadOnlyList<long> Steps => [.. Folders().Where(folder => File.Exists(Path.Combine(folder.Path, ManifestName))).Select(static folder => folder.Step)];
+
+    /// <summary>The newest checkpoint that is whole; null: there is none.</summary>
+    /// <param name="warnings">Receives what is wrong with newer ones.</param>
+    public Checkpoint? Newest(ICollection<string> warnings)
+    {
+        foreach (var (step, path) in Folders())
+        {
+            try
+            {
+                var checkpoint = Read(path);
+                _whole.Add(step);
+                return checkpoint;
+            }
+            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or InvalidDataException or JsonException)
+            {
+                _whole.Remove(step);
+                warnings.Add($"{path} is not loaded: {problem.Message} The one before it is.");
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Reads one checkpoint.</summary>
+    /// <param name="path">Its folder.</param>
+    /// <exception cref="InvalidDataException">It is damaged; the message names the file.</exception>
+    /// <exception cref="IOException">A file cannot be read.</exception>
+    public static Checkpoint Read(string path)
+    {
+        var manifest = ReadManifest(path);
+        var checkpoint = new Checkpoint(manifest);
+        foreach (var file in manifest.Files)
+        {
+            ReadFile(path, file, checkpoint);
+        }
+
+        return checkpoint;
+    }
+
+    /// <summary>Reads what a checkpoint says of itself.</summary>
+    /// <inheritdoc cref="Read"/>
+    public static CheckpointManifest ReadManifest(string path)
+    {
+        var file = Path.Combine(path, ManifestName);
+        if (!File.Exists(file))
+        {
+            throw new InvalidDataException($"{ManifestName} is missing: it was never finished.");
+        }
+
+        CheckpointManifest manifest;
+        try
+        {
+            manifest = CheckpointManifest.FromJson(File.ReadAllText(file));
+        }
+        catch (Exception problem) when (problem is JsonException or NotSupportedException)
+        {
+            throw new InvalidDataException($"{ManifestName} is damaged: {problem.Message}", problem);
+        }
+
+        if (manifest.FormatVersion != CheckpointManifest.Format)
+        {
+            throw new InvalidDataException($"{ManifestName} has format {manifest.FormatVersion}; this program reads format {CheckpointManifest.Format}.");
+        }
+
+        return Covers(manifest) ? manifest : throw new InvalidDataException($"{ManifestName}: its files do not cover {manifest.Parameters} parameters.");
+    }
+
+    /// <summary>Writes a checkpoint, unless it is there. Older ones than are to be kept go.</summary>
+    /// <param name="checkpoint">What to write; the files of its manifest are filled in here.</param>
+    /// <param name="ranges">One file for each.</param>
+    /// <exception cref="IOException">It cannot be written; nothing of it stays.</exception>
+    public void Write(Checkpoint checkpoint, IReadOnlyList<PartitionRange> ranges)
+    {
+        var path = PathOf(checkpoint.Step);
+        if (!_whole.Contains(checkpoint.Step) || !Directory.Exists(path))
+        {
+            try
+            {
+                if (Directory.Exists(path))
+                {
+                    Directory.Delete(path, recursive: true);
+                }
+
+                Directory.CreateDirectory(path);
+                var files = ranges.Select(range => WriteFile(path, range, checkpoint)).ToArray();
+                var manifest = Path.Combine(path, ManifestName);
+                WriteText(manifest + ".tmp", (checkpoint.Manifest with { Files = files }).ToJson());
+                File.Move(manifest + ".tmp", manifest, overwrite: true);
+                _whole.Add(checkpoint.Step);
+            }
+            catch
+            {
+                Remove(path);
+                throw;
+            }
+        }
+
+        Prune();
+    }
+
+    /// <summary>Older ones than are to be kept, and those that were never finished, go.</summary>
+    private void Prune()
+    {
+        var kept = 0;
+        foreach (var (_, path) in Folders())
+        {
+            var whole = File.Exists(Path.Combine(path, ManifestName));
+            kept += whole ? 1 : 0;
+            if (kept > keep || (!whole && kept > 0))
+            {
+                Remove(path);
+            }
+        }
+    }
+
+    /// <summary>What cannot be removed now is removed next time; the manifest goes first, so that half of it is never taken for whole.</summary>
+    private void Remove(string path)
+    {
+        try
+        {
+            File.Delete(Path.Combine(path, ManifestName));
+            Directory.Delete(path, recursive: true);
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            // Whoever asked has a better reason to tell, or will ask again.
+        }
+    }
+
+    private static void ReadFile(string path, CheckpointFile file, Checkpoint into)
+    {
+        var bytes = File.ReadAllBytes(Path.Combine(path, file.File));
+        if (Convert.ToHexStringLower(SHA256.HashData(bytes)) != file.Sha256)
+        {
+            throw new InvalidDataException($"{file.File} is damaged: its SHA-256 is not that of {ManifestName}.");
+        }
+
+        var tensors = SafeTensors.Read(bytes).Tensors.ToDictionary(static tensor => tensor.Name, static tensor => tensor.Values);
+        Take("parameters", into.Parameters, file.Offset);
+        for (var k = 0; k < into.State.Length; k++)
+        {
+            Take($"state.{k}", into.State[k], file.Offset);
+        }
+
+        if (tensors.ContainsKey("best.parameters"))
+        {
+            into.Best ??= new FlatVersion(new float[into.Parameters.Length], new float[into.RunningStatistics.Length]);
+            Take("best.parameters", into.Best.Parameters, file.Offset);
+        }
+
+        if (file.Offset == 0 && into.RunningStatistics.Length > 0)
+        {
+            Take("running-statistics", into.RunningStatistics, 0);
+            if (into.Best is { } best)
+            {
+                Take("best.running-statistics", best.RunningStatistics, 0);
+            }
+        }
+
+        void Take(string name, float[] flat, int offset)
+        {
+            var length = name.EndsWith("statistics", StringComparison.Ordinal) ? flat.Length : file.Length;
+            if (!tensors.TryGetValue(name, out var values) || values.Length != length)
+            {
+                throw new InvalidDataException($"{file.File} lacks {name} with {length} numbers.");
+            }
+
+            values.Span.CopyTo(flat.AsSpan(offset));
+        }
+    }
+
+    private static CheckpointFile WriteFile(string path, PartitionRange range, Checkpoint checkpoint)
+    {
+        var name = $"partition-{range.Id}.safetensors";
+        var tensors = new List<NamedTensor> { Own("parameters", checkpoint.Parameters) };
+        tensors.AddRange(checkpoint.State.Select((state, k) => Own($"state.{k}", state)));
+        if (checkpoint.Best is { } best)
+        {
+            tensors.Add(Own("best.parameters", best.Parameters));
+        }
+
+        if (range.Id == 0 && checkpoint.RunningStatistics.Length > 0)
+        {
+            tensors.Add(All("running-statistics", checkpoint.RunningStatistics));
+            if (checkpoint.Best is not null)
+            {
+                tensors.Add(All("best.running-statistics", checkpoint.Best.RunningStatistics));
+            }
+        }
+
+        var bytes = tensors.Sum(static tensor => (long)tensor.Values.Length * sizeof(float));
+        if (bytes > Array.MaxLength - (1 << 20))
+        {
+            throw new IOException($"{name} would have {bytes} bytes, more than can be read back. Use more cluster.partitions.");
+        }
+
+        var metadata = new Dictionary<string, string> { ["dtrain.step"] = checkpoint.Step.ToString(CultureInfo.InvariantCulture), ["dtrain.offset"] = range.Offset.ToString(CultureInfo.InvariantCulture) };
+        using var file = File.Create(Path.Combine(path, name));
+        using var hash = SHA256.Create();
+        using (var stream = new CryptoStream(file, hash, CryptoStreamMode.Write, leaveOpen: true))
+        {
+            SafeTensors.Write(stream, tensors, metadata);
+        }
+
+        file.Flush(flushToDisk: true);
+        return new CheckpointFile(name, range.Offset, range.Length, Convert.ToHexStringLower(hash.Hash!));
+
+        NamedTensor Own(string tensor, float[] flat) => new(tensor, new Shape(range.Length), flat.AsMemory(range.Offset, range.Length));
+
+        static NamedTensor All(string tensor, float[] flat) => new(tensor, new Shape(flat.Length), flat);
+    }
+
+    private static void WriteText(string path, string text)
+    {
+        using var file = File.Create(path);
+        file.Write(System.Text.Encoding.UTF8.GetBytes(text));
+        file.Flush(flushToDisk: true);
+    }
+
+    private static bool Covers(CheckpointManifest manifest)
+    {
+        var at = 0L;
+        foreach (var file in manifest.Files)
+        {
+            if (file.Offset != at || file.Length < 0 || Path.GetFileName(file.File) != file.File)
+            {
+                return false;
+            }
+
+            at += file.Length;
+        }
+
+        return at == manifest.Parameters && manifest is { Parameters: > 0, RunningStatistics: >= 0, StateVectors: >= 0 and <= 8, Step: > 0 };
+    }
+
+    private string PathOf(long step) => Path.Combine(_path, $"step-{step:00000000}");
+
+    private List<(long Step, string Path)> Folders()
+    {
+        if (!Directory.Exists(_path))
+        {
+            return [];
+        }
+
+        var folders = new List<(long Step, string Path)>();
+        foreach (var path in Directory.EnumerateDirectories(_path, "step-*"))
+        {
+            if (long.TryParse(Path.GetFileName(path)["step-".Length..], NumberStyles.None, CultureInfo.InvariantCulture, out var step))
+            {
+                folders.Add((step, path));
+            }
+        }
+
+        return [.. folders.OrderByDescending(static folder => folder.Step)];
+    }
+}

@@ -1,0 +1,33 @@
+using DistributedTrainer.Cluster.Planning;
+
+namespace DistributedTrainer.Cluster.Checkpoints;
+
+/// <summary>Where a run that has ended, by whatever cause, can go on.</summary>
+internal static class ResumePoint
+{
+    /// <summary>The newest whole checkpoint of a run; null: none, training begins anew.</summary>
+    /// <param name="plan">How it is to go on.</param>
+    /// <param name="runDirectory">The run.</param>
+    /// <param name="warnings">Receives what is wrong with newer checkpoints.</param>
+    /// <param name="problems">Receives why this is not how it can go on.</param>
+    public static Checkpoint? Find(TrainingPlan plan, string runDirectory, ICollection<string> warnings, ICollection<string> problems)
+    {
+        var folder = new CheckpointFolder(runDirectory, plan.Experiment.Checkpoint.Keep);
+        if (folder.Newest(warnings) is not { } checkpoint)
+        {
+            return null;
+        }
+
+        var manifest = checkpoint.Manifest;
+        if (manifest.ExperimentSha256 != ExperimentIdentity.Sha256(plan.Experiment))
+        {
+            problems.Add($"{runDirectory}: the experiment is not that of the checkpoint of step {manifest.Step}. Only cluster.*, checkpoint.*, name, and where the data lies may be changed: all else would change the result. To train on from these weights with other settings, start a new run with model.from.");
+        }
+        else if (manifest.InputsSha256 != plan.InputsSha256)
+        {
+            problems.Add($"{runDirectory}: the data is not that of the checkpoint of step {manifest.Step}: its SHA-256 is {plan.InputsSha256}, and was {manifest.InputsSha256}. Give the same files.");
+        }
+
+        return checkpoint;
+    }
+}

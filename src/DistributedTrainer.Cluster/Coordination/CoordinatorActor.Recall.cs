@@ -1,0 +1,161 @@
+using Akka.Actor;
+using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Experiments;
+using DistributedTrainer.Protocol;
+
+namespace DistributedTrainer.Cluster.Coordination;
+
+/// <summary>
+/// A coordinator that begins anew, after a crash or on another node, finds a run that goes on without it: workers and
+/// partitions need nobody for their steps. It asks the nodes what the run is, reads its folder, and takes over with a new
+/// generation. Nothing is lost as long as all partitions are there.
+/// </summary>
+internal sealed partial class CoordinatorActor
+{
+    // All nodes register again within two seconds.
+    private static readonly TimeSpan RecallLimit = TimeSpan.FromSeconds(5);
+
+    private readonly Dictionary<NodeId, Nodes.Recalled> _recalled = [];
+    private TimeSpan? _recallingSince;
+
+    /// <summary>A node has a run that is not known here.</summary>
+    private void AskForRun(Nodes.Register registration)
+    {
+        if (registration.Run is not { } held || held == _run?.Id)
+        {
+            if (_recallingSince is not null && registration.Run is not null)
+            {
+                Sender.Tell(new Nodes.Recall(registration.Run.Value));
+            }
+
+            return;
+        }
+
+        if (_ended.Contains(held))
+        {
+            Sender.Tell(new Nodes.EndRun(held));
+        }
+        else if (_run is null)
+        {
+            Sender.Tell(new Nodes.Recall(held));
+        }
+    }
+
+    private void Recalled(Nodes.Recalled recalled)
+    {
+        var prepare = recalled.Preparation;
+        if (_run is not null && (_run.Id != prepare.Run || _recallingSince is null))
+        {
+            return;
+        }
+
+        if (File.Exists(Path.Combine(prepare.RunDirectory, "result.json")))
+        {
+            // It ended, and this node has missed it.
+            _ended.Add(prepare.Run);
+            Sender.Tell(new Nodes.EndRun(prepare.Run));
+            return;
+        }
+
+        _recalled[recalled.Node] = recalled;
+        if (_run is not null)
+        {
+            TakeOver();
+        }
+        else if (!_starting)
+        {
+            _starting = true;
+            Task.Run(() =>
+            {
+                var result = ExperimentReader.Read(prepare.ExperimentYaml, "experiment.yaml", []);
+                var problems = result.Problems.Select(static problem => problem.ToString()).ToList();
+                var plan = result.Experiment is null ? null : TrainingPlan.Create(result.Experiment, prepare.BaseDirectory, prepare.Token, problems);
+                return new Replanned(prepare, plan, string.Join(' ', problems));
+            }).PipeTo(Self, failure: cause => new Replanned(prepare, null, cause.Message));
+        }
+    }
+
+    private void OnReplanned(Replanned replanned)
+    {
+        _starting = false;
+        var prepare = replanned.Prepare;
+        if (replanned.Plan is not { } plan)
+        {
+            // Without the data the run cannot be led from here; the nodes go on, and another coordinator may do better.
+            Log($"run {prepare.Run} cannot be taken over: {replanned.Problem}");
+            return;
+        }
+
+        try
+        {
+            var metrics = Path.Combine(prepare.RunDirectory, "metrics.jsonl");
+            var unwatched = File.Exists(metrics) ? DateTime.UtcNow - File.GetLastWriteTimeUtc(metrics) : TimeSpan.Zero;
+            var yaml = ExperimentWriter.Write(ExperimentPaths.Absolute(plan.Experiment, prepare.BaseDirectory));
+            var folder = RunFolder.GoOn(prepare.RunDirectory, yaml, null, out var lines);
+            var progress = new RunProgress(plan, folder, Now);
+            progress.Resume(0, folder.Memory, lines);
+            _run = new ActiveRun(prepare, plan, folder, progress) { LastProgress = Now };
+            _toldKept = 0;
+            progress.Failed("the coordinator began anew", Now - unwatched);
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            Log($"run {prepare.Run} cannot be taken over: its folder cannot be written: {problem.Message}");
+            return;
+        }
+
+        _recallingSince = Now;
+        Notice($"The coordinator began anew at {_address}, and takes over from step {_run.Progress.Step}.");
+        foreach (var node in _roster.Nodes)
+        {
+            node.Reset();
+            node.Agent.Tell(prepare);
+        }
+
+        TakeOver();
+    }
+
+    /// <summary>Once the nodes of all partitions have answered; after a while without those that are missing.</summary>
+    private void TakeOver()
+    {
+        if (_run is not { Phase: RunPhase.Gathering } run || _recallingSince is not { } since)
+        {
+            return;
+        }
+
+        foreach (var node in _roster.Nodes)
+        {
+            if (_recalled.TryGetValue(node.Id, out var recalled))
+            {
+                node.Partitions = recalled.Partitions;
+                run.CatchUp(recalled.Newest, recalled.Loaded);
+            }
+        }
+
+        var complete = run.Plan.Ranges.All(range => ServerOf(range.Id) is { Ready: true });
+        var enough = _roster.UsableWorkers.Count >= run.Plan.Experiment.Cluster.MinimumWorkers;
+        if (!(complete && enough) && Now - since <= RecallLimit)
+        {
+            return;
+        }
+
+        EndRecall();
+        run.Phase = RunPhase.Paused;
+        if (complete)
+        {
+            BeginGeneration();
+        }
+        else
+        {
+            ServerLost("a server was lost together with the coordinator");
+        }
+    }
+
+    private void EndRecall()
+    {
+        _recallingSince = null;
+        _recalled.Clear();
+    }
+
+    private sealed record Replanned(Nodes.Prepare Prepare, TrainingPlan? Plan, string Problem) : INoSerializationVerificationNeeded;
+}

@@ -1,0 +1,45 @@
+using System.Text;
+using DistributedTrainer.Channels;
+using Route = DistributedTrainer.Protocol.Workers.Route;
+
+namespace DistributedTrainer.Cluster;
+
+/// <summary>The way to a server node.</summary>
+internal static class RouteChannel
+{
+    /// <summary>Connects, the fastest way first, and says who is there.</summary>
+    /// <param name="route">To which server.</param>
+    /// <param name="transport">Such as auto.</param>
+    /// <param name="host">Where this end is.</param>
+    /// <param name="token">Names the run.</param>
+    /// <param name="name">Who is there.</param>
+    /// <param name="handler">Receives frames.</param>
+    /// <exception cref="ChannelClosedException">The server cannot be reached.</exception>
+    public static IChannel Open(Route route, string transport, string host, ulong token, string name, IFrameHandler handler)
+    {
+        var sameHost = route.Host == host;
+        var addresses = TransportSelector.Choose(transport, route.Addresses, sameHost && route.ProcessId == Environment.ProcessId, sameHost);
+        var channel = Connect(addresses, token, handler);
+        var bytes = Encoding.UTF8.GetBytes(name);
+        channel.Send(new FrameHeader { Kind = FrameKind.Request, Run = token, PayloadBytes = bytes.Length }, bytes);
+        return channel;
+    }
+
+    private static IChannel Connect(IReadOnlyList<string> addresses, ulong token, IFrameHandler handler)
+    {
+        var problems = new List<string>();
+        foreach (var address in addresses)
+        {
+            try
+            {
+                return Transports.For(address).Connect(address, handler, new ChannelOptions { RunToken = token });
+            }
+            catch (ChannelClosedException unreachable)
+            {
+                problems.Add(unreachable.Message);
+            }
+        }
+
+        throw new ChannelClosedException(string.Join("; ", problems));
+    }
+}

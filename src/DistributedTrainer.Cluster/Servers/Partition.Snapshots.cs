@@ -1,0 +1,196 @@
+using System.Runtime.InteropServices;
+using DistributedTrainer.Channels;
+
+namespace DistributedTrainer.Cluster.Servers;
+
+/// <summary>Putting the state aside for a checkpoint, and beginning with the state of one.</summary>
+internal sealed partial class Partition
+{
+    private readonly CheckpointSchedule? _checkpoints;
+    private readonly Spares<ParameterVersion> _copies;
+    private Snapshot? _snapshot;
+
+    // Nothing is applied any more: what was put aside is the last.
+    private bool _held;
+
+    // Which vectors of the state have not come yet; null: it is whole.
+    private bool[]? _missing;
+
+    private bool IsRestoring => _missing is not null;
+
+    /// <summary>Whether the state that it begins with has all come.</summary>
+    public bool IsWhole
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return !IsRestoring;
+            }
+        }
+    }
+
+    /// <summary>Has a checkpoint made at the next occasion; in the lead partition.</summary>
+    public void AskCheckpoint(bool last)
+    {
+        lock (_gate)
+        {
+            _checkpoints?.Ask(last);
+        }
+    }
+
+    /// <summary>Puts the current version aside, if it is this one. Returns whether it is.</summary>
+    public bool TakeSnapshot(long version)
+    {
+        lock (_gate)
+        {
+            if (_disposed || IsRestoring || _current.Step != version)
+            {
+                return false;
+            }
+
+            if (_snapshot?.Version != version)
+            {
+                Replace(version);
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>What is put aside, as it is told; null: nothing of this version.</summary>
+    public Verdict? SnapshotVerdict(long version)
+    {
+        lock (_gate)
+        {
+            return _snapshot?.Version == version ? _snapshot.Verdict : null;
+        }
+    }
+
+    /// <summary>The snapshot is not needed any more, nor anything older.</summary>
+    public void ForgetSnapshot(long version)
+    {
+        lock (_gate)
+        {
+            _checkpoints?.Done(version);
+            if (_snapshot?.Version <= version)
+            {
+                _snapshot.Dispose();
+                _snapshot = null;
+            }
+        }
+    }
+
+    /// <summary>Sends one vector of what is put aside; returns a reason where there is no such thing.</summary>
+    public string? SendSnapshot(IChannel channel, in FrameHeader request)
+    {
+        lock (_gate)
+        {
+            if (_snapshot is not { } snapshot || snapshot.Version != request.Step)
+            {
+                return $"version {request.Step} of partition {_range.Id} is not put aside";
+            }
+
+            if (request.Count < 0 || request.Count >= snapshot.Vectors.Count)
+            {
+                return $"vector {request.Count} of partition {_range.Id} does not exist; there are {snapshot.Vectors.Count}";
+            }
+
+            var vector = snapshot.Vectors[(int)request.Count];
+            channel.Post(request with { Kind = FrameKind.Snapshot, PayloadBytes = vector.Bytes.Length }, vector.Share());
+            return null;
+        }
+    }
+
+    /// <summary>Where a vector of the state goes that the partition begins with; empty with a reason: nowhere.</summary>
+    public Span<byte> ReserveRestore(in FrameHeader frame, out string? refusal)
+    {
+        lock (_gate)
+        {
+            refusal = frame.Generation != _generation ? $"generation {frame.Generation} is not the current one, {_generation}"
+                : _missing is null || _disposed ? $"partition {_range.Id} is not being loaded"
+                : frame.Step != _current.Step || frame.Count < 0 || frame.Count >= _missing.Length || !_missing[frame.Count] ? $"vector {frame.Count} of version {frame.Step} is not expected"
+                : null;
+            var vector = refusal is null ? MemoryMarshal.AsBytes(VectorOf((int)frame.Count)) : [];
+            if (refusal is null && vector.Length != frame.PayloadBytes)
+            {
+                refusal = $"vector {frame.Count} of partition {_range.Id} has {vector.Length} bytes, not {frame.PayloadBytes}";
+            }
+
+            return refusal is null ? vector : [];
+        }
+    }
+
+    /// <summary>A vector has come; with the last one the partition can be trained on.</summary>
+    public void CompleteRestore(in FrameHeader frame)
+    {
+        lock (_gate)
+        {
+            if (_missing is null || _disposed)
+            {
+                return;
+            }
+
+            _missing[frame.Count] = false;
+            if (!_missing.Contains(true))
+            {
+                _missing = null;
+                AnswerWaiting();
+                _events.Restored();
+            }
+        }
+    }
+
+    /// <summary>Makes room for a state that comes from elsewhere.</summary>
+    private bool[] BeginRestoring()
+    {
+        if (HasBest(_verdict))
+        {
+            _best = _versions.Rent().Open(_verdict.BestVersion, default);
+        }
+
+        var missing = new bool[1 + _state.Length + (_best is null ? 0 : 1)];
+        Array.Fill(missing, true);
+        return missing;
+    }
+
+    private Span<float> VectorOf(int index) =>
+        index == 0 ? _current.Values.Span[.._versionLength]
+        : index <= _state.Length ? _state[index - 1].Span[.._range.Length]
+        : _best!.Values.Span[.._versionLength];
+
+    private bool HasBest(Verdict verdict) => verdict.BestVersion > 0 && _plan.RestoresBest;
+
+    /// <summary>After a step, where its pushes asked for it.</summary>
+    private void PutAside()
+    {
+        var asked = _asked;
+        _asked = CheckpointAsk.None;
+        if ((asked & CheckpointAsk.Snapshot) != 0)
+        {
+            _held = (asked & CheckpointAsk.Last) != 0;
+            Replace(_current.Step);
+            _events.SnapshotTaken(_current.Step);
+        }
+    }
+
+    private void Replace(long version)
+    {
+        // One at a time: whoever was fetching the one before finds that it is gone.
+        _snapshot?.Dispose();
+        var vectors = new List<ParameterVersion> { _current.Share() };
+        foreach (var state in _state)
+        {
+            var copy = _copies.Rent().Open(version, _verdict);
+            state.Span[.._range.Length].CopyTo(copy.Values.Span);
+            vectors.Add(copy);
+        }
+
+        if (HasBest(_verdict))
+        {
+            vectors.Add(_best!.Share());
+        }
+
+        _snapshot = new Snapshot(version, _verdict, [.. vectors]);
+    }
+}

@@ -1,0 +1,32 @@
+namespace DistributedTrainer.Cluster.Servers;
+
+/// <summary>
+/// The whole state of a partition at one version, put aside while training goes on: the parameters, the optimizer's state,
+/// and the best version where early stopping may go back to it. Not for two threads at once.
+/// </summary>
+internal sealed class Snapshot(long version, Verdict verdict, ParameterVersion[] vectors) : IDisposable
+{
+    public long Version => version;
+
+    /// <summary>What was known of the evaluations before this version.</summary>
+    public Verdict Verdict => verdict;
+
+    /// <summary>
+    /// The parameters (in the lead partition followed by the running statistics), then each vector of the optimizer's state,
+    /// then the best version, if there is one.
+    /// </summary>
+    public IReadOnlyList<ParameterVersion> Vectors => vectors;
+
+    public void Dispose()
+    {
+        foreach (var vector in vectors)
+        {
+            vector.Release();
+        }
+    }
+}
+
+/// <summary>Where a partition begins.</summary>
+/// <param name="Version">0: with what follows from the seed; above: with a state that is brought to it.</param>
+/// <param name="Verdict">What is known of the evaluations before it.</param>
+internal readonly record struct StartingPoint(long Version, Verdict Verdict);
