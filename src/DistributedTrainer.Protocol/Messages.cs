@@ -65,8 +65,11 @@ public static class Partitions
     public sealed record StepsApplied(
         RunId Run, StepId First, double[] LossSums, int[] Rows, double[] LearningRates, long[] Microseconds, long AllocatedBytes) : IProtocolMessage;
 
-    /// <summary>Coordinator → lead partition: the steps up to this one are written down, and need not be told again.</summary>
-    public sealed record StepsKept(RunId Run, StepId Step) : IProtocolMessage;
+    /// <summary>
+    /// Coordinator → lead partition: the steps up to this one, and the evaluations up to this version, are written down and
+    /// need not be told again; −1: none.
+    /// </summary>
+    public sealed record StepsKept(RunId Run, StepId Step, StepId Evaluation) : IProtocolMessage;
 
     /// <summary>Coordinator → lead partition: have a checkpoint made at the next step; where it is the last, no step follows it.</summary>
     public sealed record AskCheckpoint(RunId Run, bool Last) : IProtocolMessage;

@@ -32,7 +32,7 @@ internal static class Samples
         new Partitions.Fence(Run, Partition, Generation),
         new Partitions.Fenced(Run, Partition, Generation, new StepId(99)),
         new Partitions.StepsApplied(Run, new StepId(98), [12.5, 0.1], [128, 64], [0.01, 0.001], [1_700_000_000_000_000, 1_700_000_000_000_312], 1_000_000),
-        new Partitions.StepsKept(Run, new StepId(99)),
+        new Partitions.StepsKept(Run, new StepId(99), new StepId(80)),
         new Partitions.AskCheckpoint(Run, true),
         new Partitions.TakeSnapshot(Run, Partition, new StepId(100)),
         new Partitions.SnapshotTaken(Run, Partition, new StepId(100), 5_242_880, Judgement),

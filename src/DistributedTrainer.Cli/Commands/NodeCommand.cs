@@ -15,7 +15,7 @@ internal static class NodeCommand
     public static Command Create()
     {
         var roles = new Option<string>("--roles") { Description = "Any of coordinator, server, worker, with commas between them.", Required = true, HelpName = "a,b" };
-        var join = new Option<string?>("--join") { Description = "A node of the cluster to join. Without: a new cluster begins here.", HelpName = "HOST:PORT" };
+        var join = new Option<string?>("--join") { Description = "Nodes of the cluster to join, with commas between them. Without, or with its own address among them when no other answers: a new cluster begins here.", HelpName = "HOST:PORT,…" };
         var address = new Option<string>("--host") { Description = "The address that other nodes reach this one under.", DefaultValueFactory = static _ => "127.0.0.1" };
         var port = new Option<int>("--port") { Description = "Port of the control plane. 0: the system chooses." };
         var workers = new Option<int>("--workers") { Description = "Workers of this node, with the worker role.", DefaultValueFactory = static _ => 1 };

@@ -10,12 +10,24 @@ internal sealed partial class CoordinatorActor
     private const int FetchAttempts = 5;
     private const string FetchAgain = "fetch again";
 
-    private long _toldKept;
+    private (long Step, long Evaluation) _toldKept = (0, -1);
     private string? _toldProblem;
 
     private void Applied(Partitions.StepsApplied applied)
     {
         var run = _run!;
+        if (applied.First.Value > run.Progress.Step)
+        {
+            // What comes before it was told to another coordinator, or got lost: all of it is told again.
+            return;
+        }
+
+        if (applied.First.Value < run.Progress.Step)
+        {
+            // Told again: so what is known was not heard.
+            _toldKept = (0, -1);
+        }
+
         var recoveries = run.Progress.Recoveries.Count;
         run.LastProgress = Now;
         run.Progress.StepsApplied(applied, Now);
@@ -33,7 +45,13 @@ internal sealed partial class CoordinatorActor
 
     private void Evaluated(Partitions.Evaluated evaluated)
     {
-        _run!.LastProgress = Now;
+        if (evaluated.Version.Value > _run!.Progress.Step)
+        {
+            // As above.
+            return;
+        }
+
+        _run.LastProgress = Now;
         _run.Progress.Evaluated(evaluated);
         Log(_run.Progress.EvaluationText(evaluated.Version.Value));
         if (_run.Progress.Finished && _run.Phase != RunPhase.Finishing)
@@ -243,13 +261,14 @@ internal sealed partial class CoordinatorActor
             progress.Mean(progress.Validation), progress.Accuracy(progress.Validation), progress.RowsPerSecond(Now), progress.StepsPerSecond(Now), (Now - progress.StartedAt).TotalSeconds, nodes));
     }
 
-    /// <summary>Steps that are in metrics.jsonl need not be told again, should another coordinator ask for them.</summary>
+    /// <summary>What is in metrics.jsonl need not be told again, should another coordinator ask for it.</summary>
     private void TellKept(ActiveRun run)
     {
-        if (run.Folder.Problem is null && run.Progress.Step > _toldKept)
+        var known = run.Progress.Known;
+        if (run.Folder.Problem is null && known != _toldKept)
         {
-            _toldKept = run.Progress.Step;
-            ServerOf(PartitionId.Lead.Value)?.Agent.Tell(new Partitions.StepsKept(run.Id, new StepId(run.Progress.Step - 1)));
+            _toldKept = known;
+            ServerOf(PartitionId.Lead.Value)?.Agent.Tell(new Partitions.StepsKept(run.Id, new StepId(known.Step - 1), new StepId(known.Evaluation)));
         }
     }
 

@@ -95,7 +95,7 @@ internal sealed partial class CoordinatorActor
             var progress = new RunProgress(plan, folder, Now);
             progress.Resume(0, folder.Memory, lines);
             _run = new ActiveRun(prepare, plan, folder, progress) { LastProgress = Now };
-            _toldKept = 0;
+            _toldKept = (0, -1);
             progress.Failed("the coordinator began anew", Now - unwatched);
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)

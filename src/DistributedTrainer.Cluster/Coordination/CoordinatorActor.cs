@@ -179,7 +179,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         }
 
         _early.Clear();
-        _toldKept = _run.Progress.Step;
+        _toldKept = _run.Progress.Known;
         Log($"run {_run.Id}: {plan.Data.Training.Rows} training, {plan.Data.Validation.Rows} validation and {plan.Data.Test.Rows} test rows of {plan.Data.Dataset.Name}, {plan.Model.Layout.Length} parameters, {plan.TotalSteps} steps");
         _watcher = planned.Submitter;
         _watcher.Tell(new Accepted(_run.Id, _run.Folder.FullPath));

@@ -48,6 +48,9 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
 
     public long Step { get; private set; }
 
+    /// <summary>The last step and the last evaluated version that the metrics hold; −1: none.</summary>
+    public (long Step, long Evaluation) Known => (_known, _knownEvaluation);
+
     public long Epoch => Math.Min(Step / plan.Schedule.StepsPerEpoch, Epochs);
 
     public long Epochs => (plan.TotalSteps + plan.Schedule.StepsPerEpoch - 1) / plan.Schedule.StepsPerEpoch;

@@ -59,16 +59,17 @@ public sealed class NodeHost : IAsyncDisposable
         }
 
         cancel.ThrowIfCancellationRequested();
-        var seed = options.Join is null ? null : AddressOf(options.Join);
+        var seeds = options.Join?.Split(',').Select(AddressOf).ToList() ?? [];
         var system = CreateSystem(options);
         var cluster = Akka.Cluster.Cluster.Get(system);
-        if (seed is null)
+        if (seeds.Count == 0)
         {
             cluster.Join(cluster.SelfAddress);
         }
         else
         {
-            cluster.JoinSeedNodes([seed]);
+            // Whoever names itself may found the cluster, if none of the others answers: itself first, as Akka.NET asks.
+            cluster.JoinSeedNodes(seeds.OrderByDescending(seed => seed.Equals(cluster.SelfAddress)));
         }
 
         return Task.FromResult(new NodeHost(system, options, log ?? (static _ => { })));

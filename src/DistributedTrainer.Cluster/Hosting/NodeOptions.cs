@@ -12,7 +12,11 @@ public sealed record NodeOptions
     /// <summary>Port of the control plane; 0: chosen by the system.</summary>
     public int Port { get; init; }
 
-    /// <summary>host:port of a node of the cluster to join; null: found a new cluster (needs the coordinator role).</summary>
+    /// <summary>
+    /// host:port of one or more nodes of the cluster to join, with commas between them; null: found a new cluster (needs the
+    /// coordinator role). With its own address among them the node founds a cluster where none of the others answers: so a
+    /// coordinator that is started again finds the cluster that it left.
+    /// </summary>
     public string? Join { get; init; }
 
     /// <summary>Worker actors of this node, where it has the worker role.</summary>

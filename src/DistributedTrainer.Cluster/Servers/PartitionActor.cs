@@ -12,6 +12,9 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
 {
     private static readonly TimeSpan ReportInterval = TimeSpan.FromMilliseconds(100);
 
+    // After so many without an answer all is told again: a message may be lost, or the coordinator have begun anew.
+    private const int PatienceInReports = 20;
+
     private readonly RunId _run;
     private readonly Partition _partition;
     private readonly StepLog _steps;
@@ -20,6 +23,7 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
 
     // The generation that was asked for last; null: none yet.
     private Generation? _fence;
+    private int _unheard;
 
     public PartitionActor(RunId run, Partition partition, StepLog steps, ICanTell coordinator, Func<long, Judgement>? judgementBefore)
     {
@@ -35,7 +39,11 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
             AnswerFence();
         });
         Receive<Whole>(_ => AnswerFence());
-        Receive<Partitions.StepsKept>(kept => _steps.Forget(kept.Step.Value));
+        Receive<Partitions.StepsKept>(kept =>
+        {
+            _steps.Forget(kept.Step.Value, kept.Evaluation.Value);
+            _unheard = 0;
+        });
         Receive<Partitions.AskCheckpoint>(ask => partition.AskCheckpoint(ask.Last));
         Receive<Partitions.TakeSnapshot>(take =>
         {
@@ -53,14 +61,23 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
         });
         Receive<Partitions.SnapshotDone>(done => partition.ForgetSnapshot(done.Version.Value));
         Receive<ReportFull>(_ => Report(least: StepLog.Limit));
-        Receive<ReportDue>(_ => Report());
+        Receive<ReportDue>(_ =>
+        {
+            _unheard = _steps.IsWaiting ? _unheard + 1 : 0;
+            if (_unheard > PatienceInReports)
+            {
+                _unheard = 0;
+                _steps.TellAgain();
+            }
+
+            Report();
+        });
         Receive<Evaluation>(evaluation =>
         {
-            // Steps before the evaluation are told before it, and those after it afterwards: training goes on meanwhile.
             var outcome = evaluation.Outcome;
-            Report(before: outcome.Version);
-            _coordinator.Tell(
-                new Partitions.Evaluated(_run, new StepId(outcome.Version), outcome.Sums.Validation, outcome.Sums.Test, outcome.Units, new StepId(outcome.BestVersion), outcome.Last), Self);
+            _steps.Add(new Partitions.Evaluated(
+                _run, new StepId(outcome.Version), outcome.Sums.Validation, outcome.Sums.Test, outcome.Units, new StepId(outcome.BestVersion), outcome.Last));
+            Report();
         });
         Receive<StepFailed>(failed =>
         {
@@ -100,11 +117,13 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
 
     private void Report(int least = 1, long before = long.MaxValue)
     {
-        while (_steps.Take(least, before) is { } batch)
+        while (_steps.Take(least, before) is var (steps, evaluated))
         {
-            _coordinator.Tell(
-                new Partitions.StepsApplied(
-                    _run, new StepId(batch.First), batch.LossSums, batch.Rows, batch.LearningRates, batch.Microseconds, GC.GetTotalAllocatedBytes()), Self);
+            IProtocolMessage message = steps is null
+                ? evaluated!
+                : new Partitions.StepsApplied(
+                    _run, new StepId(steps.First), steps.LossSums, steps.Rows, steps.LearningRates, steps.Microseconds, GC.GetTotalAllocatedBytes());
+            _coordinator.Tell(message, Self);
         }
     }
 

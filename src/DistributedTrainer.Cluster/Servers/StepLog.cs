@@ -1,11 +1,13 @@
+using DistributedTrainer.Protocol;
+
 namespace DistributedTrainer.Cluster.Servers;
 
 /// <summary>Steps that follow one another.</summary>
 internal sealed record StepBatch(long First, double[] LossSums, int[] Rows, double[] LearningRates, long[] Microseconds);
 
 /// <summary>
-/// Steps that were applied and are not known to be written down. The data plane's threads write, the actor takes; what was
-/// taken stays until it is forgotten, so that a coordinator that begins anew can be told again.
+/// Steps that were applied, and evaluations between them, that are not known to be written down. The data plane's threads
+/// write, the actor takes; what was taken stays until it is forgotten, so that it can be told again.
 /// </summary>
 internal sealed class StepLog
 {
@@ -13,9 +15,23 @@ internal sealed class StepLog
     public const int Limit = 1000;
 
     private readonly List<(long Step, double LossSum, int Rows, float LearningRate, long Microseconds)> _steps = [];
+    private readonly List<Partitions.Evaluated> _evaluations = [];
 
     // How many of them were taken.
-    private int _told;
+    private int _toldSteps;
+    private int _toldEvaluations;
+
+    /// <summary>Whether something was taken and is not known to be written down.</summary>
+    public bool IsWaiting
+    {
+        get
+        {
+            lock (_steps)
+            {
+                return _toldSteps + _toldEvaluations > 0;
+            }
+        }
+    }
 
     /// <summary>Adds the next step. Returns how many are waiting to be told.</summary>
     public int Add(long step, double lossSum, int rows, float learningRate, long microseconds)
@@ -23,48 +39,63 @@ internal sealed class StepLog
         lock (_steps)
         {
             _steps.Add((step, lossSum, rows, learningRate, microseconds));
-            return _steps.Count - _told;
+            return _steps.Count - _toldSteps;
         }
     }
 
-    /// <summary>Takes the oldest steps that were not told, at most <see cref="Limit"/>.</summary>
-    /// <param name="least">Null where fewer are waiting.</param>
-    /// <param name="before">Only steps before this one.</param>
-    public StepBatch? Take(int least = 1, long before = long.MaxValue)
+    /// <summary>Adds an evaluation: steps before its version are told before it, and the others after it.</summary>
+    public void Add(Partitions.Evaluated evaluated)
     {
         lock (_steps)
         {
-            if (_steps.Count - _told < least || _steps[_told].Step >= before)
+            _evaluations.Add(evaluated);
+        }
+    }
+
+    /// <summary>
+    /// Takes what comes next and was not told: an evaluation, or the oldest steps, at most <see cref="Limit"/>. Null: nothing.
+    /// </summary>
+    /// <param name="least">Steps are taken where at least so many are waiting.</param>
+    /// <param name="before">Only steps before this one.</param>
+    public (StepBatch? Steps, Partitions.Evaluated? Evaluated)? Take(int least = 1, long before = long.MaxValue)
+    {
+        lock (_steps)
+        {
+            var evaluated = _toldEvaluations < _evaluations.Count ? _evaluations[_toldEvaluations] : null;
+            var until = Math.Min(before, evaluated?.Version.Value ?? long.MaxValue);
+            if (_toldSteps < _steps.Count && _steps[_toldSteps].Step < until)
+            {
+                return _steps.Count - _toldSteps < least && evaluated is null ? null : (TakeSteps(until), null);
+            }
+
+            if (evaluated is null || evaluated.Version.Value >= before)
             {
                 return null;
             }
 
-            // They follow one another.
-            var first = _steps[_told].Step;
-            var count = (int)Math.Min(Math.Min(_steps.Count - _told, Limit), before - first);
-            var batch = new StepBatch(first, new double[count], new int[count], new double[count], new long[count]);
-            for (var i = 0; i < count; i++)
-            {
-                (_, batch.LossSums[i], batch.Rows[i], batch.LearningRates[i], batch.Microseconds[i]) = _steps[_told++];
-            }
-
-            return batch;
+            _toldEvaluations++;
+            return (null, evaluated);
         }
     }
 
-    /// <summary>The steps up to this one are written down.</summary>
-    public void Forget(long step)
+    /// <summary>The steps up to this one, and the evaluations up to this version, are written down.</summary>
+    public void Forget(long step, long version)
     {
         lock (_steps)
         {
             var known = 0;
-            while (known < _told && _steps[known].Step <= step)
+            while (known < _toldSteps && _steps[known].Step <= step)
             {
                 known++;
             }
 
             _steps.RemoveRange(0, known);
-            _told -= known;
+            _toldSteps -= known;
+            while (_toldEvaluations > 0 && _evaluations[0].Version.Value <= version)
+            {
+                _evaluations.RemoveAt(0);
+                _toldEvaluations--;
+            }
         }
     }
 
@@ -73,7 +104,21 @@ internal sealed class StepLog
     {
         lock (_steps)
         {
-            _told = 0;
+            (_toldSteps, _toldEvaluations) = (0, 0);
         }
+    }
+
+    private StepBatch TakeSteps(long until)
+    {
+        // They follow one another.
+        var first = _steps[_toldSteps].Step;
+        var count = (int)Math.Min(Math.Min(_steps.Count - _toldSteps, Limit), until - first);
+        var batch = new StepBatch(first, new double[count], new int[count], new double[count], new long[count]);
+        for (var i = 0; i < count; i++)
+        {
+            (_, batch.LossSums[i], batch.Rows[i], batch.LearningRates[i], batch.Microseconds[i]) = _steps[_toldSteps++];
+        }
+
+        return batch;
     }
 }
