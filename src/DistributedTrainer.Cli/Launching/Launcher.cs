@@ -11,6 +11,12 @@ internal sealed class Launcher(
 {
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(200);
 
+    // Later each time, but never longer than this.
+    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(5);
+
+    // Who has lived for so long was launched well: the next delay is the first again.
+    private static readonly TimeSpan GoodLife = TimeSpan.FromSeconds(10);
+
     // Time that the processes have to end by themselves.
     private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(3);
 
@@ -23,7 +29,7 @@ internal sealed class Launcher(
     private bool _ended;
 
     /// <summary>Starts one node of this role that joins the cluster.</summary>
-    public void Start(string role, string join) => Start(role, join, restarts: 0);
+    public void Start(string role, string join) => Start(role, join, restarts: 0, inARow: 0);
 
     public void Dispose()
     {
@@ -49,7 +55,7 @@ internal sealed class Launcher(
         }
     }
 
-    private void Start(string role, string join, int restarts)
+    private void Start(string role, string join, int restarts, int inARow)
     {
         lock (_gate)
         {
@@ -58,15 +64,15 @@ internal sealed class Launcher(
                 return;
             }
 
-            var said = new Queue<string>();
+            var (said, since) = (new Queue<string>(), time.GetTimestamp());
             _running.Add(processes.Start(
                 ["node", "--roles", role, "--join", join, "--launched"],
                 line => Said(role, line, said),
-                (child, code) => Exited(role, join, restarts, child, code, said)));
+                (child, code) => Exited(role, join, restarts, time.GetElapsedTime(since) >= GoodLife ? 0 : inARow, child, code, said)));
         }
     }
 
-    private void Exited(string role, string join, int restarts, IChild child, int code, Queue<string> said)
+    private void Exited(string role, string join, int restarts, int inARow, IChild child, int code, Queue<string> said)
     {
         string[] last;
         lock (said)
@@ -97,8 +103,8 @@ internal sealed class Launcher(
                 return;
             }
 
-            var delay = FirstDelay * Math.Pow(2, restarts);
-            _timers.Add(time.CreateTimer(_ => Start(role, join, restarts + 1), null, delay, Timeout.InfiniteTimeSpan));
+            var delay = FirstDelay * Math.Pow(2, Math.Min(inARow, 16));
+            _timers.Add(time.CreateTimer(_ => Start(role, join, restarts + 1, inARow + 1), null, delay < LongestDelay ? delay : LongestDelay, Timeout.InfiniteTimeSpan));
         }
     }
 

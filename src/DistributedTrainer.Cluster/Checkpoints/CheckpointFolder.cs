@@ -107,10 +107,12 @@ internal sealed class CheckpointFolder(string runDirectory, int keep)
 
                 Directory.CreateDirectory(path);
                 var files = ranges.Select(range => WriteFile(path, range, checkpoint)).ToArray();
+                CrashPoint.Reach("coordinator.before-manifest", checkpoint.Step);
                 var manifest = Path.Combine(path, ManifestName);
                 WriteText(manifest + ".tmp", (checkpoint.Manifest with { Files = files }).ToJson());
                 File.Move(manifest + ".tmp", manifest, overwrite: true);
                 _whole.Add(checkpoint.Step);
+                CrashPoint.Reach("coordinator.manifest", checkpoint.Step);
             }
             catch
             {

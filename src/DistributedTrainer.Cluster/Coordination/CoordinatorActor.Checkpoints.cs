@@ -197,6 +197,7 @@ internal sealed partial class CoordinatorActor
 
         Task.Run(() =>
         {
+            CrashPoint.Reach("coordinator.fetching", checkpoint.Step);
             CheckpointTransfer.Fetch(plan, host, routes, checkpoint);
             try
             {

@@ -49,6 +49,7 @@ internal sealed partial class CoordinatorActor
         run.NextGeneration();
         run.LastProgress = Now;
         SendFences();
+        CrashPoint.Reach("coordinator.fencing", run.Generation.Value);
     }
 
     private void SendFences()
@@ -90,7 +91,12 @@ internal sealed partial class CoordinatorActor
         run.Transfer?.Dispose();
         (run.Transfer, run.BroughtAt, run.LoadingFailures) = (null, null, 0);
         var minimum = run.Plan.Experiment.Cluster.MinimumWorkers;
-        if (run.StoppingSince is { } since && (run.IsEven || _roster.UsableWorkers.Count < minimum || Now - since > StopPatience))
+        if (run.IsEven && run.Progress.IsFinishedAt(run.CommonVersion.Value))
+        {
+            // The coordinator before this one saw the end, but did not come to write it down.
+            EndAt(run.CommonVersion.Value);
+        }
+        else if (run.StoppingSince is { } since && (run.IsEven || _roster.UsableWorkers.Count < minimum || Now - since > StopPatience))
         {
             FinishFenced();
         }
@@ -104,6 +110,7 @@ internal sealed partial class CoordinatorActor
             run.Progress.GoingOnFrom(run.CommonVersion.Value, Now);
             run.Shards.Rebalance(_roster.UsableWorkers);
             run.Phase = RunPhase.Training;
+            CrashPoint.Reach("coordinator.assigning", run.Generation.Value);
             Log($"generation {run.Generation} goes on from version {run.CommonVersion}: {string.Join(", ", _roster.UsableWorkers.Select(worker => $"{worker} has shards [{string.Join(' ', run.Shards.ShardsOf(worker))}]"))}");
             SendAssignments();
             if (run.Stopping)

@@ -172,6 +172,7 @@ internal sealed partial class CoordinatorActor
 
         try
         {
+            CrashPoint.Reach("coordinator.result", fetched.Version);
             var hash = run.Folder.Model(run.Plan, fetched.Parameters.Parameters, fetched.Parameters.Buffers);
             var result = run.Folder.Result(run.Progress.Result(hash, Now));
             End(fetched.Stopped, result);

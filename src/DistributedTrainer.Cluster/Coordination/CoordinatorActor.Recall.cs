@@ -139,6 +139,7 @@ internal sealed partial class CoordinatorActor
             return;
         }
 
+        CrashPoint.Reach("coordinator.recall", run.Progress.Step);
         EndRecall();
         run.Phase = RunPhase.Paused;
         if (complete)

@@ -18,7 +18,8 @@ internal sealed record EvaluatedVersion(long Version, SetSums? Validation, SetSu
 /// <param name="Recoveries">So far.</param>
 /// <param name="Last">The last evaluation; null: none yet.</param>
 /// <param name="Best">The best one; null: none yet.</param>
-internal sealed record ProgressMemory(double Seconds, Recovery[] Recoveries, EvaluatedVersion? Last, EvaluatedVersion? Best);
+/// <param name="Finished">Whether training ended with the last one.</param>
+internal sealed record ProgressMemory(double Seconds, Recovery[] Recoveries, EvaluatedVersion? Last, EvaluatedVersion? Best, bool Finished);
 
 /// <summary>What is known of a run's course, and what of it goes into the run folder. Time is given, never asked for.</summary>
 internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan startedAt)
@@ -75,7 +76,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
     public TimeSpan StartedAt { get; } = startedAt;
 
     /// <summary>What goes into a checkpoint of the version that was told last.</summary>
-    public ProgressMemory Memory(TimeSpan now) => new(Seconds(now), [.. _recoveries], _last, _best);
+    public ProgressMemory Memory(TimeSpan now) => new(Seconds(now), [.. _recoveries], _last, _best, Finished);
 
     /// <summary>Goes on after an earlier sitting: what it has written down, and what its checkpoint holds.</summary>
     /// <param name="step">Steps that were applied.</param>
@@ -102,6 +103,8 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             (_last, _best, _secondsBefore) = (memory.Last, memory.Best, memory.Seconds);
             (Validation, Test, Units) = (_last?.Validation, _last?.Test, _last?.Units);
             _recoveries.AddRange(memory.Recoveries);
+            Finished = memory.Finished;
+            Keep();
         }
     }
 
@@ -182,17 +185,24 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             });
         }
 
+        Keep();
+        folder.FlushMetrics();
+        folder.Remember(new ProgressMemory(0, [.. _recoveries], _last, _best, Finished));
+    }
+
+    /// <summary>Whether training ended with this version.</summary>
+    public bool IsFinishedAt(long version) => Finished && _last?.Version == version;
+
+    private void Keep()
+    {
         if (Finished && plan.RestoresBest && _best is { } best)
         {
             (KeptVersion, Validation, Test, Units) = (best.Version, best.Validation, best.Test, best.Units);
         }
         else
         {
-            KeptVersion = version;
+            KeptVersion = _last?.Version ?? 0;
         }
-
-        folder.FlushMetrics();
-        folder.Remember(new ProgressMemory(0, [.. _recoveries], _last, _best));
     }
 
     /// <summary>The run ends at this version, before its time; later steps, if any were told, do not count.</summary>

@@ -170,7 +170,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private void Serve(Partitions.Host host)
     {
         var (plan, run, coordinator) = (_plan!, host.Run, _coordinator);
-        var lead = new PartitionEvents(lead: true);
+        var lead = new PartitionEvents(run, lead: true);
         var hasLead = host.Partitions.Contains(PartitionId.Lead.Value);
         var statistics = hasLead ? new StatisticsBoard(plan) : null;
         lead.Evaluations = hasLead ? new EvaluationBoard(plan, lead.Evaluated, host.Judgement) : null;
@@ -179,7 +179,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         foreach (var id in host.Partitions)
         {
             var isLead = id == PartitionId.Lead.Value;
-            var events = isLead ? lead : new PartitionEvents(lead: false);
+            var events = isLead ? lead : new PartitionEvents(run, lead: false);
             var checkpoints = isLead ? new CheckpointSchedule(plan.Experiment.Checkpoint, plan.TotalSteps, TimeProvider.System) : null;
             var partition = new Partition(plan, plan.Ranges[id], host.Generation.Value, isLead ? statistics : null, events, start, checkpoints);
             events.Actor = Context.ActorOf(

@@ -99,6 +99,7 @@ internal sealed class EvaluationBoard
 
     public void Complete(IChannel channel, in FrameHeader frame, EvaluationSums sums)
     {
+        CrashPoint.Reach("server.evaluation", frame.Step);
         lock (_gate)
         {
             if (frame.Step < _version)
@@ -126,11 +127,13 @@ internal sealed class EvaluationBoard
                 return;
             }
 
-            var first = !_done;
-            if (first)
+            if (!_done)
             {
                 _done = true;
                 _judge.Judge(_version, total);
+
+                // Before anybody can take a step that follows it.
+                _evaluated(new EvaluationOutcome(_version, total, UnitsOf(total), _judge.Verdict.BestVersion, _judge.Stops || _version == _plan.TotalSteps));
             }
 
             var verdict = VerdictOn(frame);
@@ -140,10 +143,6 @@ internal sealed class EvaluationBoard
             }
 
             _waiting.Clear();
-            if (first)
-            {
-                _evaluated(new EvaluationOutcome(_version, total, UnitsOf(total), _judge.Verdict.BestVersion, _judge.Stops || _version == _plan.TotalSteps));
-            }
         }
     }
 

@@ -131,6 +131,7 @@ internal sealed partial class Partition
                 return;
             }
 
+            CrashPoint.Reach("server.loading", frame.Step);
             _missing[frame.Count] = false;
             if (!_missing.Contains(true))
             {
@@ -170,6 +171,7 @@ internal sealed partial class Partition
         {
             _held = (asked & CheckpointAsk.Last) != 0;
             Replace(_current.Step);
+            CrashPoint.Reach("server.snapshot", _current.Step);
             _events.SnapshotTaken(_current.Step);
         }
     }

@@ -286,6 +286,7 @@ internal sealed partial class Partition : IDisposable
     private void Apply(LeafBuffer left, LeafBuffer? right)
     {
         var step = _current.Step;
+        CrashPoint.Reach("server.before-apply", step);
         var (loss, rows) = (left.LossSum + (right?.LossSum ?? 0), left.Rows + (right?.Rows ?? 0));
         var problem = double.IsFinite(loss)
             ? _statistics?.Missing(step)
@@ -313,11 +314,14 @@ internal sealed partial class Partition : IDisposable
             _statistics.UpdateRunning(step, statistics);
         }
 
+        CrashPoint.Reach("server.before-publish", step);
         _previous?.Release();
         (_previous, _current) = (_current, next);
         ResetGather();
-        AnswerWaiting();
+
+        // Told before anybody can evaluate what came of it.
         _events.StepApplied(step, loss, rows, _plan.LearningRate(step, _verdict.Reductions));
+        AnswerWaiting();
 
         // The workers compute meanwhile.
         PutAside();

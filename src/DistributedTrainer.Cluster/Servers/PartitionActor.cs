@@ -72,13 +72,7 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
 
             Report();
         });
-        Receive<Evaluation>(evaluation =>
-        {
-            var outcome = evaluation.Outcome;
-            _steps.Add(new Partitions.Evaluated(
-                _run, new StepId(outcome.Version), outcome.Sums.Validation, outcome.Sums.Test, outcome.Units, new StepId(outcome.BestVersion), outcome.Last));
-            Report();
-        });
+        Receive<Evaluated>(_ => Report());
         Receive<StepFailed>(failed =>
         {
             Report(before: failed.Step);
@@ -101,6 +95,7 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
     {
         if (_fence is { } asked && _partition.IsWhole)
         {
+            CrashPoint.Reach("server.fence", asked.Value);
             var (generation, version) = _partition.Fence(asked.Value);
             _steps.TellAgain();
             _coordinator.Tell(new Partitions.Fenced(_run, _id, new Generation(generation), new StepId(version)), Self);
@@ -129,7 +124,10 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
 
     internal sealed record StepFailed(long Step, string Reason) : INoSerializationVerificationNeeded;
 
-    internal sealed record Evaluation(EvaluationOutcome Outcome) : INoSerializationVerificationNeeded;
+    internal sealed class Evaluated : INoSerializationVerificationNeeded
+    {
+        public static readonly Evaluated Instance = new();
+    }
 
     internal sealed record Aside(long Version, Judgement? Judgement) : INoSerializationVerificationNeeded;
 
@@ -150,7 +148,7 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
 }
 
 /// <summary>Takes events from the data plane's threads to the partition's actor.</summary>
-internal sealed class PartitionEvents(bool lead) : IPartitionEvents
+internal sealed class PartitionEvents(RunId run, bool lead) : IPartitionEvents
 {
     // The wall's clock once, and from then on one that nobody sets: the times of steps only grow.
     private static readonly (DateTime Wall, long Timestamp) Start = (DateTime.UtcNow, Stopwatch.GetTimestamp());
@@ -187,7 +185,13 @@ internal sealed class PartitionEvents(bool lead) : IPartitionEvents
 
     public void Restored() => Actor.Tell(PartitionActor.Whole.Instance);
 
-    public void Evaluated(EvaluationOutcome outcome) => Actor.Tell(new PartitionActor.Evaluation(outcome));
+    public void Evaluated(EvaluationOutcome outcome)
+    {
+        // Into the log at once, where it has its place between the steps.
+        Steps.Add(new Partitions.Evaluated(
+            run, new StepId(outcome.Version), outcome.Sums.Validation, outcome.Sums.Test, outcome.Units, new StepId(outcome.BestVersion), outcome.Last));
+        Actor.Tell(PartitionActor.Evaluated.Instance);
+    }
 
     private static long Microseconds() => (long)(Start.Wall + Stopwatch.GetElapsedTime(Start.Timestamp) - DateTime.UnixEpoch).TotalMicroseconds;
 }

@@ -51,6 +51,7 @@ internal sealed class StatisticsBoard
     /// <summary>Takes what was reserved; answers everybody who waits once all leaves are there.</summary>
     public void Complete(IChannel channel, in FrameHeader frame, ColumnSums sums)
     {
+        CrashPoint.Reach("server.statistics", frame.Step);
         lock (_gate)
         {
             var entry = EntryOf(frame.Step, (int)frame.Count, (frame.Flags & StatisticsFlags.Backward) != 0);

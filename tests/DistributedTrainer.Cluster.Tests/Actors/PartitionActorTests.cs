@@ -10,7 +10,7 @@ public sealed class PartitionActorTests : ActorTest
 {
     private static readonly RunId Run = new("run");
     private readonly TestProbe _coordinator;
-    private readonly PartitionEvents _events = new(lead: true);
+    private readonly PartitionEvents _events = new(Run, lead: true);
 
     public PartitionActorTests()
     {
@@ -95,7 +95,7 @@ public sealed class PartitionActorTests : ActorTest
     [Fact]
     public void Only_the_lead_partition_tells_what_all_partitions_see()
     {
-        var other = new PartitionEvents(lead: false) { Actor = _events.Actor };
+        var other = new PartitionEvents(Run, lead: false) { Actor = _events.Actor };
         other.StepApplied(0, 1, 30, 0.5f);
         other.Failed(1, "not finite");
         Settle();
