@@ -62,7 +62,7 @@ internal sealed class ShardPlacement(WorkerId?[] before, IReadOnlyList<WorkerId>
 
         if (tried is not null && lent < 0)
         {
-            _owners[ShardsOf(Most)[^1]] = tried;
+            _owners[ShardsOf(workers.MaxBy(worker => ShardsOf(worker).Length * _times[worker]))[^1]] = tried;
         }
 
         return _owners;
@@ -107,31 +107,40 @@ internal sealed class ShardPlacement(WorkerId?[] before, IReadOnlyList<WorkerId>
 
     private void Balance()
     {
-        var alike = AllAlike;
-        var (kept, makespan) = (_owners.ToArray(), Load(Most));
-        var (settled, least) = (kept, makespan);
+        var (alike, before) = (AllAlike, Load(Most));
+        var (moves, least, needed) = (new List<(WorkerId From, WorkerId To)>(), before, 0);
         for (var (most, next) = (Most, Next); Load(most) > LoadWithOneMore(next); (most, next) = (Most, Next))
         {
+            moves.Add((most, next));
             _counts[most]--;
-            Give(ToMove(most, next), next);
+            _counts[next]++;
 
             // What moves after the last gain would move for nothing.
             if (alike || Load(Most) < least)
             {
-                (settled, least) = (_owners.ToArray(), Load(Most));
+                (least, needed) = (Load(Most), moves.Count);
             }
         }
 
-        (alike || makespan > WorthAMove * least ? settled : kept).CopyTo(_owners, 0);
+        Move(alike || before > WorthAMove * least ? moves[..needed] : []);
     }
 
-    /// <summary>The shard that lies beside those of the other one, or else the last.</summary>
-    private int ToMove(WorkerId from, WorkerId to)
+    /// <summary>First what lies beside the shards of whoever takes it. Nobody takes and gives, so that the order is free.</summary>
+    private void Move(List<(WorkerId From, WorkerId To)> moves)
     {
-        var shards = ShardsOf(from);
-        var beside = Array.FindLastIndex(shards, shard => OwnerOf(shard - 1) == to || OwnerOf(shard + 1) == to);
-        return beside < 0 ? shards[^1] : shards[beside];
+        while (moves.Count > 0)
+        {
+            var at = Math.Max(0, moves.FindIndex(move => Beside(move.From, move.To) >= 0));
+            var (from, to) = moves[at];
+            var shard = Beside(from, to);
+            _owners[shard >= 0 ? shard : ShardsOf(from)[^1]] = to;
+            moves.RemoveAt(at);
+        }
     }
+
+    /// <summary>The last shard of one worker that lies beside those of another; −1: none does.</summary>
+    private int Beside(WorkerId from, WorkerId to) =>
+        Array.FindLast([-1, .. ShardsOf(from)], shard => shard < 0 || OwnerOf(shard - 1) == to || OwnerOf(shard + 1) == to);
 
     private WorkerId? OwnerOf(int shard) => shard >= 0 && shard < _owners.Length ? _owners[shard] : null;
 

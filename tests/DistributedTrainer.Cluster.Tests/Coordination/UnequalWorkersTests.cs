@@ -50,6 +50,15 @@ public sealed class UnequalWorkersTests
     }
 
     [Fact]
+    public void What_moves_lies_beside_what_its_new_owner_has_where_that_is_possible()
+    {
+        var assignment = new ShardAssignment(16);
+        assignment.Rebalance(Workers(4));
+        assignment.Rebalance(Workers(4), Pace((0, 20)));
+        Assert.Equal([[], [2, 3, 4, 5, 6, 7], [1, 8, 9, 10, 11], [0, 12, 13, 14, 15]], Workers(4).Select(assignment.ShardsOf));
+    }
+
+    [Fact]
     public void A_worker_that_is_fast_again_gets_back_what_it_had()
     {
         var assignment = new ShardAssignment(8);
