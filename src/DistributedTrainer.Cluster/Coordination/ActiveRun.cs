@@ -47,6 +47,8 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
 
     public ShardAssignment Shards { get; } = new(plan.Shards);
 
+    public PaceWatch Pace { get; } = new();
+
     public RunPhase Phase { get; set; } = RunPhase.Gathering;
 
     public Generation Generation { get; private set; }

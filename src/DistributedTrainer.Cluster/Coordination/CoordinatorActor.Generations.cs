@@ -108,7 +108,7 @@ internal sealed partial class CoordinatorActor
         else
         {
             run.Progress.GoingOnFrom(run.CommonVersion.Value, Now);
-            run.Shards.Rebalance(_roster.UsableWorkers);
+            PlaceShards();
             run.Phase = RunPhase.Training;
             CrashPoint.Reach("coordinator.assigning", run.Generation.Value);
             Log($"generation {run.Generation} goes on from version {run.CommonVersion}: {string.Join(", ", _roster.UsableWorkers.Select(worker => $"{worker} has shards [{string.Join(' ', run.Shards.ShardsOf(worker))}]"))}");
@@ -186,6 +186,7 @@ internal sealed partial class CoordinatorActor
         }
 
         worker.Heard(status, Now);
+        _run!.Pace.Heard(status.Worker, status.Costs, Now);
         if (!worker.Usable && Now - worker.CutOffAt >= Silence && _run!.Phase is RunPhase.Fencing or RunPhase.Training or RunPhase.Paused)
         {
             (worker.Usable, worker.ReconnectedAt) = (true, Now);

@@ -31,6 +31,7 @@ internal sealed partial class CoordinatorActor
         var recoveries = run.Progress.Recoveries.Count;
         run.LastProgress = Now;
         run.Progress.StepsApplied(applied, Now);
+        run.Pace.Applied(applied.First.Value + applied.Rows.Length, Now);
         if (ServerOf(PartitionId.Lead.Value) is { } server)
         {
             server.Costs = new StepCosts(run.Progress.Step, 0, 0, 0, 0, applied.AllocatedBytes, 0);
@@ -53,6 +54,7 @@ internal sealed partial class CoordinatorActor
 
         _run.LastProgress = Now;
         _run.Progress.Evaluated(evaluated);
+        _run.Pace.Evaluated(evaluated.Version.Value, Now);
         Log(_run.Progress.EvaluationText(evaluated.Version.Value));
         if (_run.Progress.Finished && _run.Phase != RunPhase.Finishing)
         {
@@ -236,6 +238,7 @@ internal sealed partial class CoordinatorActor
         }
 
         WatchCheckpoints();
+        WatchPace();
         if (_run is not null)
         {
             Publish(run);

@@ -3,57 +3,47 @@ using DistributedTrainer.Protocol;
 namespace DistributedTrainer.Cluster.Coordination;
 
 /// <summary>
-/// Which worker computes which shards. Shards stay where they are as far as balance allows; no worker has two more
-/// than another. The placement changes no bit of the result, only how long it takes.
+/// Which worker computes which shards: such that the slowest is done as early as possible, while shards stay where they
+/// are as far as that allows. Among equally fast workers, none has two more than another. The placement changes no bit of
+/// the result, only how long it takes.
 /// </summary>
 internal sealed class ShardAssignment(int shards)
 {
-    private readonly WorkerId?[] _owners = new WorkerId?[shards];
+    private static readonly Dictionary<WorkerId, double> Alike = [];
+
+    private WorkerId?[] _owners = new WorkerId?[shards];
 
     /// <summary>Shards of a worker, ascending.</summary>
     public int[] ShardsOf(WorkerId worker) => [.. Enumerable.Range(0, shards).Where(shard => _owners[shard] == worker)];
 
+    /// <summary>Spreads the shards over these workers, which are all equally fast. Returns whether anything moved.</summary>
+    public bool Rebalance(IReadOnlyList<WorkerId> workers) => Rebalance(workers, Alike);
+
     /// <summary>Spreads the shards over these workers. Returns whether anything moved.</summary>
-    public bool Rebalance(IReadOnlyList<WorkerId> workers)
+    /// <param name="workers">Who may compute.</param>
+    /// <param name="pace">Time for a shard, relative to the others: 4 is four times as long, infinity is never. Who is not named has 1.</param>
+    /// <param name="tried">Gets one shard whatever its pace, so that it can be measured.</param>
+    public bool Rebalance(IReadOnlyList<WorkerId> workers, IReadOnlyDictionary<WorkerId, double> pace, WorkerId? tried = null)
     {
-        var before = _owners.ToArray();
-        if (workers.Count == 0)
-        {
-            Array.Clear(_owners);
-            return !before.SequenceEqual(_owners);
-        }
-
-        if (!_owners.Any(owner => owner is not null && workers.Contains(owner.Value)))
-        {
-            // Neighbouring shards to one worker: their gradients can be summed before they are sent.
-            for (var shard = 0; shard < shards; shard++)
-            {
-                _owners[shard] = workers[(int)((long)shard * workers.Count / shards)];
-            }
-
-            return true;
-        }
-
-        var counts = workers.ToDictionary(static worker => worker, worker => ShardsOf(worker).Length);
-        WorkerId Least() => workers.MinBy(worker => counts[worker]);
-        for (var shard = 0; shard < shards; shard++)
-        {
-            if (_owners[shard] is not { } owner || !counts.ContainsKey(owner))
-            {
-                var heir = Least();
-                _owners[shard] = heir;
-                counts[heir]++;
-            }
-        }
-
-        for (var most = workers.MaxBy(worker => counts[worker]); counts[most] > counts[Least()] + 1; most = workers.MaxBy(worker => counts[worker]))
-        {
-            var least = Least();
-            _owners[ShardsOf(most)[^1]] = least;
-            counts[most]--;
-            counts[least]++;
-        }
-
+        var before = _owners;
+        _owners = Place(workers, pace, tried);
         return !before.SequenceEqual(_owners);
+    }
+
+    /// <summary>Whether rebalancing would move anything.</summary>
+    public bool WouldMove(IReadOnlyList<WorkerId> workers, IReadOnlyDictionary<WorkerId, double> pace, WorkerId? tried = null) =>
+        !_owners.SequenceEqual(Place(workers, pace, tried));
+
+    private WorkerId?[] Place(IReadOnlyList<WorkerId> workers, IReadOnlyDictionary<WorkerId, double> pace, WorkerId? tried)
+    {
+        double TimeOf(WorkerId worker) => pace.GetValueOrDefault(worker, 1);
+        var able = workers.Where(worker => worker != tried && double.IsFinite(TimeOf(worker))).ToArray();
+        if (able.Length == 0)
+        {
+            // Nobody is fast enough: then they are all alike.
+            return new ShardPlacement(_owners, workers, static _ => 1).Place(null);
+        }
+
+        return new ShardPlacement(_owners, able, TimeOf).Place(tried is { } one && workers.Contains(one) ? one : null);
     }
 }

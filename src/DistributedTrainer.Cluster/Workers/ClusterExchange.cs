@@ -105,7 +105,8 @@ internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, Serv
                     throw new ExchangeAbandonedException();
                 }
 
-                Monitor.Wait(inbox.Gate);
+                Monitor.Wait(inbox.Gate, StepClock.Slice);
+                clock.Looked();
             }
 
             clock.Waited();

@@ -1,51 +1,109 @@
-using System.Diagnostics;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cluster.Workers;
 
 /// <summary>
 /// What a worker's steps cost: the time of the step thread, in laps that follow one another, and the managed memory that
-/// it allocates. The step thread alone writes; any thread may read.
+/// it allocates. The step thread alone writes; any thread may read. Only whole steps count, so that what is read at any
+/// time belongs together.
 /// </summary>
-internal sealed class StepClock
+internal sealed class StepClock(TimeProvider time)
 {
-    private long _last = Stopwatch.GetTimestamp();
-    private long _computing;
-    private long _pushing;
-    private long _waiting;
-    private long _copying;
+    /// <summary>Who waits looks around at least this often.</summary>
+    public static readonly TimeSpan Slice = TimeSpan.FromMilliseconds(20);
+
+    // A look that comes this late (in ticks) was not kept from coming by a timer's inaccuracy.
+    private readonly long _late = time.TimestampFrequency * 30 / 1000;
+
+    private readonly Lock _whole = new();
+    private Laps _step;
+    private Laps _sum;
+    private long _last = time.GetTimestamp();
+    private long _looked;
+    private long _stopped;
     private long _steps;
     private long _allocated;
 
-    /// <summary>The time up to here belongs to no step.</summary>
-    public void Begin() => _last = Stopwatch.GetTimestamp();
+    /// <summary>The time since the last whole step belongs to none.</summary>
+    public void Begin()
+    {
+        (_step, _stopped) = (default, 0);
+        _last = time.GetTimestamp();
+    }
 
-    public void Computed() => Lap(ref _computing);
+    public void Computed() => _step.Computing += Lap();
 
-    public void Pushed() => Lap(ref _pushing);
+    public void Pushed() => _step.Pushing += Lap();
 
-    public void Waited() => Lap(ref _waiting);
+    /// <summary>
+    /// While waiting, each <see cref="Slice"/> at least. Where a look comes late, this process was stopped or found no core:
+    /// then it is not the one that waits, but may be the one that others wait for.
+    /// </summary>
+    public void Looked()
+    {
+        var now = time.GetTimestamp();
+        var gap = now - Math.Max(_looked, _last);
+        _stopped += gap > _late ? gap : 0;
+        _looked = now;
+    }
+
+    public void Waited()
+    {
+        Looked();
+        _step.Computing += _stopped;
+        _step.Waiting -= _stopped;
+        _stopped = 0;
+        _step.Waiting += Lap();
+    }
 
     /// <summary>The next version was taken over: the step is done.</summary>
     public void Stepped()
     {
-        Lap(ref _copying);
-        Volatile.Write(ref _allocated, GC.GetAllocatedBytesForCurrentThread());
-        Volatile.Write(ref _steps, _steps + 1);
+        _step.Copying += Lap();
+        lock (_whole)
+        {
+            _sum.Add(_step);
+            _steps++;
+            _allocated = GC.GetAllocatedBytesForCurrentThread();
+        }
+
+        _step = default;
     }
 
     /// <summary>Since the beginning.</summary>
     /// <param name="dataBytes">Bytes on the data plane.</param>
-    public StepCosts Costs(long dataBytes) => new(
-        Volatile.Read(ref _steps), Microseconds(ref _computing), Microseconds(ref _pushing), Microseconds(ref _waiting), Microseconds(ref _copying),
-        Volatile.Read(ref _allocated), dataBytes);
-
-    private void Lap(ref long sum)
+    public StepCosts Costs(long dataBytes)
     {
-        var now = Stopwatch.GetTimestamp();
-        Volatile.Write(ref sum, sum + now - _last);
-        _last = now;
+        lock (_whole)
+        {
+            return new StepCosts(
+                _steps, Microseconds(_sum.Computing), Microseconds(_sum.Pushing), Microseconds(_sum.Waiting), Microseconds(_sum.Copying), _allocated, dataBytes);
+        }
     }
 
-    private static long Microseconds(ref long sum) => (long)Stopwatch.GetElapsedTime(0, Volatile.Read(ref sum)).TotalMicroseconds;
+    private long Lap()
+    {
+        var before = _last;
+        _last = time.GetTimestamp();
+        return _last - before;
+    }
+
+    private long Microseconds(long ticks) => (long)time.GetElapsedTime(0, ticks).TotalMicroseconds;
+
+    /// <summary>In ticks of the time provider.</summary>
+    private struct Laps
+    {
+        public long Computing;
+        public long Pushing;
+        public long Waiting;
+        public long Copying;
+
+        public void Add(in Laps other)
+        {
+            Computing += other.Computing;
+            Pushing += other.Pushing;
+            Waiting += other.Waiting;
+            Copying += other.Copying;
+        }
+    }
 }

@@ -31,7 +31,7 @@ internal sealed class StepLoop : IDisposable
     private readonly ServerLinks _links;
     private readonly ClusterExchange _exchange;
     private readonly LeafComputer _computer;
-    private readonly StepClock _clock = new();
+    private readonly StepClock _clock = new(TimeProvider.System);
     private readonly Thread _thread;
 
     // Made once, since a warm step allocates nothing.
@@ -248,6 +248,7 @@ internal sealed class StepLoop : IDisposable
         while (!arrived() && !Changed && _inbox.Broken is null && Stopwatch.GetElapsedTime(start) < Alert)
         {
             Thread.Yield();
+            _clock.Looked();
         }
 
         lock (_inbox.Gate)
@@ -259,7 +260,8 @@ internal sealed class StepLoop : IDisposable
                     return false;
                 }
 
-                Monitor.Wait(_inbox.Gate);
+                Monitor.Wait(_inbox.Gate, StepClock.Slice);
+                _clock.Looked();
             }
 
             return !Changed;
