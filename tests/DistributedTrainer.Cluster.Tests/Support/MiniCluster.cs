@@ -48,6 +48,9 @@ internal sealed class MiniCluster : IDisposable
 
     public long Generation { get; private set; }
 
+    /// <summary>How long workers hear nothing before they repeat.</summary>
+    public ResendTimes Times { get; init; } = ResendTimes.Default;
+
     /// <summary>Called on the coordinating thread after each step.</summary>
     public Action<long> StepApplied { get; set; } = static _ => { };
 
@@ -64,7 +67,7 @@ internal sealed class MiniCluster : IDisposable
     public Worker Add(string name, Func<Route[], Route[]>? routes = null, TrainingPlan? plan = null)
     {
         var worker = new Worker(name, (routes ?? (static all => all))(_routes));
-        worker.Loop = new StepLoop(plan ?? Plan, name, "here", new WorkerEvents(this, worker));
+        worker.Loop = new StepLoop(plan ?? Plan, name, "here", new WorkerEvents(this, worker), Times);
         _workers.Add(worker);
         return worker;
     }
