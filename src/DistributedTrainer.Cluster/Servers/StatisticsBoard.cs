@@ -122,7 +122,8 @@ internal sealed class StatisticsBoard
             foreach (var slot in _plan.Model.BatchNorms)
             {
                 var entry = EntryOf(step, slot.Index, backward: false);
-                if (entry.Step < step || (entry.Step == step && !entry.Gather.Has(node)))
+                // What is no node of the tree is refused elsewhere.
+                if (entry.Step < step || (entry.Step == step && entry.Gather.Tree.Contains(node) && !entry.Gather.Has(node)))
                 {
                     return false;
                 }
