@@ -17,8 +17,8 @@ internal sealed class SocketListener : IChannelListener
     private readonly SocketAddress _address;
     private readonly Func<IChannel, IFrameHandler> _accept;
     private readonly ChannelOptions _options;
-    private readonly PeerLog _rejected;
-    private readonly PeerLog _degraded;
+    private readonly QuietLog _rejected;
+    private readonly QuietLog _degraded;
     private readonly HashSet<Socket> _pending = [];
     private readonly ManualResetEvent _stopped = new(false);
     private readonly Thread _thread;
@@ -29,8 +29,8 @@ internal sealed class SocketListener : IChannelListener
     {
         _accept = accept;
         _options = options;
-        _rejected = new PeerLog(options.Reject, options.QuietPeriod, options.Clock);
-        _degraded = new PeerLog(options.Degrade, options.QuietPeriod, options.Clock);
+        _rejected = new QuietLog(options.Reject, options.QuietPeriod, options.Clock);
+        _degraded = new QuietLog(options.Degrade, options.QuietPeriod, options.Clock);
         _socket = Bind(address);
         _address = _socket.LocalEndPoint is IPEndPoint ip ? address with { Port = ip.Port } : address;
         _thread = ChannelThread.Create($"channel listener {_address}", Accept);

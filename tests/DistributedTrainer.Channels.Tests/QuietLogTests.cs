@@ -1,17 +1,15 @@
-using DistributedTrainer.Channels.Internal;
-
 namespace DistributedTrainer.Channels.Tests;
 
-public sealed class PeerLogTests
+public sealed class QuietLogTests
 {
     private readonly List<string> _told = [];
     private readonly Clock _clock = new();
-    private readonly PeerLog _log;
+    private readonly QuietLog _log;
 
-    public PeerLogTests() => _log = new PeerLog(_told.Add, TimeSpan.FromSeconds(60), _clock);
+    public QuietLogTests() => _log = new QuietLog(_told.Add, TimeSpan.FromSeconds(60), _clock);
 
     [Fact]
-    public void Of_an_address_the_first_in_a_period_is_told_and_the_others_are_counted()
+    public void Of_a_source_the_first_in_a_period_is_told_and_the_others_are_counted()
     {
         for (var i = 0; i < 100_000; i++) _log.Add("a", $"a:{i}: garbage");
         _log.Add("b", "b:1: garbage");
@@ -41,21 +39,21 @@ public sealed class PeerLogTests
     }
 
     [Fact]
-    public void Any_number_of_addresses_takes_bounded_room()
+    public void Any_number_of_sources_takes_bounded_room()
     {
-        for (var i = 0; i < PeerLog.MaximumAddresses + 1000; i++) _log.Add($"a{i}", $"a{i}: garbage");
-        Assert.Equal(PeerLog.MaximumAddresses + 1, _told.Count);
+        for (var i = 0; i < QuietLog.MaximumSources + 1000; i++) _log.Add($"a{i}", $"a{i}: garbage");
+        Assert.Equal(QuietLog.MaximumSources + 1, _told.Count);
         _clock.Seconds = 60;
         _log.Add("later", "later: garbage");
         Assert.Equal("later: garbage", _told[^1]);
         _log.Close();
-        Assert.Equal("other addresses: 999 more like this", _told[^1]);
+        Assert.Equal("others: 999 more like this", _told[^1]);
     }
 
     [Fact]
     public void Without_a_period_each_is_told()
     {
-        var log = new PeerLog(_told.Add, TimeSpan.Zero, _clock);
+        var log = new QuietLog(_told.Add, TimeSpan.Zero, _clock);
         log.Add("a", "1");
         log.Add("a", "2");
         log.Close();
