@@ -79,7 +79,7 @@ public sealed class ForeignRingTests : IDisposable
         var payload = Bytes.Random(_random.Next(600), _random.Next());
         var header = new FrameHeader
         {
-            Kind = (FrameKind)_random.Next((int)FrameKind.Push, (int)FrameKind.Reply + 1),
+            Kind = (FrameKind)_random.Next((int)FrameKind.Push, (int)FrameKind.Restore + 1),
             Flags = (byte)_random.Next(256),
             Run = (ulong)_random.NextInt64(),
             Step = _random.NextInt64(),

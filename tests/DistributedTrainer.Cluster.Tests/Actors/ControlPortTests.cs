@@ -37,7 +37,7 @@ public sealed class ControlPortTests : IDisposable
         await worker.JoinedAsync(TimeSpan.FromSeconds(60));
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(120));
         Submissions.Ended? ended = null;
-        await foreach (var message in coordinator.Submit(new Submissions.Submit(Experiment.Yaml, "test.yaml", "", Path.Combine(_folder.Path, "run"), EndCluster: false), limit.Token))
+        await foreach (var message in coordinator.Submit(new Submissions.Submit(Experiment.Yaml, "test.yaml", "", Path.Combine(_folder.Path, "run"), EndCluster: false, Resume: false), limit.Token))
         {
             ended = message as Submissions.Ended;
         }

@@ -92,6 +92,11 @@ public sealed class ForeignFramesTests
         { FrameKind.Request, "run", 0, "the frame belongs to another run" },
         { FrameKind.Request, "step", 2, "version 2 is ahead of version 0" },
         { FrameKind.Request, "bytes", 8, "a frame of kind Request is not for a server" },
+        { FrameKind.Restore, "bytes", 332, "partition 0 is not being loaded" },
+        { FrameKind.Restore, "bytes", 0, "partition 0 is not being loaded" },
+        { FrameKind.Restore, "generation", 0, "generation 0 is not the current one, 1" },
+        { FrameKind.PullSnapshot, "step", 0, "version 0 of partition 0 is not put aside" },
+        { FrameKind.PullSnapshot, "bytes", 8, "a frame of kind PullSnapshot is not for a server" },
         { FrameKind.Parameters, "bytes", 8, "a frame of kind Parameters is not for a server" },
         { FrameKind.StatisticsTotal, "bytes", 8, "a frame of kind StatisticsTotal is not for a server" },
         { FrameKind.Verdict, "bytes", 0, "a frame of kind Verdict is not for a server" },
@@ -120,6 +125,30 @@ public sealed class ForeignFramesTests
         Assert.Equal(reason, _channel.Refusal);
         Assert.Equal(1, _channel.Posts);
         Assert.Equal(0, _bench.Partition.Version);
+    }
+
+    [Theory]
+    [InlineData(0, 0, "vector 0 of partition 0 has 396 bytes, not 0")]
+    [InlineData(-1, 396, "vector -1 of version 3 is not expected")]
+    [InlineData(3, 396, "vector 3 of version 3 is not expected")]
+    [InlineData(long.MaxValue, 0, "vector 9223372036854775807 of version 3 is not expected")]
+    public void A_vector_that_does_not_fit_leaves_a_partition_waiting_for_its_state(long vector, int bytes, string reason)
+    {
+        var partition = new Partition(_bench.Plan, _bench.Plan.Ranges[0], 1, _bench.Statistics, _bench.Events, new StartingPoint { Version = 3 });
+        var connection = new ServerConnection(() => new ServedRun { Partitions = new Dictionary<int, Partition> { [0] = partition }, LinkLost = static (_, _) => { } });
+        Send(new FrameHeader { Kind = FrameKind.Restore, Run = _bench.Plan.Token, Generation = 1, Step = 3, Count = vector, PayloadBytes = bytes }, null, connection);
+        Assert.Equal(reason, _channel.Refusal);
+        for (var each = 0; each < 3; each++)
+        {
+            // Nothing has come with these either.
+            Send(new FrameHeader { Kind = FrameKind.Restore, Run = _bench.Plan.Token, Generation = 1, Step = 3, Count = each }, null, connection);
+        }
+
+        Assert.False(partition.IsWhole);
+
+        // Whoever asks meanwhile waits: there is nothing to have yet, and nothing is lacking.
+        Send(new FrameHeader { Kind = FrameKind.Request, Run = _bench.Plan.Token, Generation = 1, Flags = RequestFlags.Question, Step = 3 }, null, connection);
+        Assert.Equal((FrameKind.Reply, 2L, 0), (_channel.Last.Kind, _channel.Last.Step, _channel.Last.PayloadBytes));
     }
 
     [Fact]
@@ -186,18 +215,19 @@ public sealed class ForeignFramesTests
     };
 
     /// <summary>As a channel would, by each of its ways. Returns whether a payload was taken.</summary>
-    private bool Send(FrameHeader header, Random? random)
+    private bool Send(FrameHeader header, Random? random, ServerConnection? to = null)
     {
+        var connection = to ?? _connection;
         if (random?.Next(4) == 0 && header.PayloadBytes is > 0 and < 1000)
         {
             using var lease = new FakeLease(new float[(header.PayloadBytes + 3) / 4]);
-            if (_connection.Offer(_channel, header, lease))
+            if (connection.Offer(_channel, header, lease))
             {
                 return true;
             }
         }
 
-        var place = _connection.Reserve(_channel, header);
+        var place = connection.Reserve(_channel, header);
         if (place.Length != header.PayloadBytes)
         {
             Assert.Equal(0, place.Length);
@@ -207,11 +237,11 @@ public sealed class ForeignFramesTests
         random?.NextBytes(place);
         if (place.Length > 0 && random?.Next(4) == 0)
         {
-            _connection.Abandoned(_channel, header);
+            connection.Abandoned(_channel, header);
         }
         else
         {
-            _connection.Complete(_channel, header);
+            connection.Complete(_channel, header);
         }
 
         return place.Length > 0;
@@ -226,6 +256,8 @@ public sealed class ForeignFramesTests
 
         public int Posts { get; private set; }
 
+        public FrameHeader Last { get; private set; }
+
         public string? Refusal { get; private set; }
 
         public void Send(in FrameHeader header, ReadOnlySpan<byte> payload) => throw new NotSupportedException();
@@ -233,6 +265,7 @@ public sealed class ForeignFramesTests
         public void Post(in FrameHeader header, IPayload payload)
         {
             Posts++;
+            Last = header;
             Refusal = header.Kind == FrameKind.Refused ? Encoding.UTF8.GetString(payload.Bytes) : Refusal;
             payload.Release();
         }

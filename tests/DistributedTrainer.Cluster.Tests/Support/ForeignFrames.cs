@@ -33,7 +33,7 @@ internal sealed class ForeignFrames(TrainingPlan plan, int seed)
     {
         var partition = _random.Next(plan.Ranges.Count);
         var leaf = TreeNode.OfLeaf(_random.Next(plan.Shards));
-        var header = new FrameHeader { Kind = (FrameKind)_random.Next((int)FrameKind.Push, (int)FrameKind.Reply + 1), Run = plan.Token, Generation = 1, Partition = partition };
+        var header = new FrameHeader { Kind = (FrameKind)_random.Next((int)FrameKind.Push, (int)FrameKind.Restore + 1), Run = plan.Token, Generation = 1, Partition = partition };
         switch (header.Kind)
         {
             case FrameKind.Push:
@@ -55,7 +55,7 @@ internal sealed class ForeignFrames(TrainingPlan plan, int seed)
     {
         switch (_random.Next(12))
         {
-            case 0: header.Kind = (FrameKind)_random.Next((int)FrameKind.Push, (int)FrameKind.Reply + 1); break;
+            case 0: header.Kind = (FrameKind)_random.Next((int)FrameKind.Push, (int)FrameKind.Restore + 1); break;
             case 1: header.Flags = (byte)_random.Next(256); break;
             case 2: header.Run = (ulong)Any(); break;
             case 3: header.Generation = Any(); break;

@@ -122,7 +122,7 @@ public sealed class WorkerInboxTests
     public void A_refusal_breaks_the_link_only_if_it_is_of_what_is_worked_on(FrameKind refused, long step, bool breaks)
     {
         _inbox.ExpectTotals(4);
-        _inbox.VerdictArrived(4, 0, stop: false);
+        _inbox.VerdictArrived(0, 4, 0, stop: false);
         _inbox.Want(5);
         Arrive(new FrameHeader { Kind = FrameKind.Refused, Flags = (byte)refused, Step = step }, "no"u8.ToArray());
         Assert.Equal(breaks ? $"the server refused {refused}: no" : null, _inbox.Broken);
