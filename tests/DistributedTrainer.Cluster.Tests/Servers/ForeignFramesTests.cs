@@ -211,7 +211,12 @@ public sealed class ForeignFramesTests
 
     private FrameHeader Moments(int shard) => new()
     {
-        Kind = FrameKind.Statistics, Run = _bench.Plan.Token, Generation = 1, Index = shard, Rows = _bench.Plan.RowsUnder(0, TreeNode.OfLeaf(shard)), PayloadBytes = 128,
+        Kind = FrameKind.Statistics,
+        Run = _bench.Plan.Token,
+        Generation = 1,
+        Index = shard,
+        Rows = _bench.Plan.RowsUnder(0, TreeNode.OfLeaf(shard)),
+        PayloadBytes = 128,
     };
 
     /// <summary>As a channel would, by each of its ways. Returns whether a payload was taken.</summary>

@@ -42,7 +42,11 @@ internal sealed class ForeignFrames(TrainingPlan plan, int seed)
                 var layer = _random.Next(plan.Model.BatchNorms.Count);
                 return header with
                 {
-                    Partition = 0, Index = leaf.Index, Rows = plan.RowsUnder(0, leaf), Count = layer, PayloadBytes = 2 * plan.Model.BatchNorms[layer].Channels * sizeof(double),
+                    Partition = 0,
+                    Index = leaf.Index,
+                    Rows = plan.RowsUnder(0, leaf),
+                    Count = layer,
+                    PayloadBytes = 2 * plan.Model.BatchNorms[layer].Channels * sizeof(double),
                 };
             case FrameKind.Evaluation:
                 return header with { Partition = 0, Index = leaf.Index, PayloadBytes = EvaluationSums.BytesFor(plan.Model.Units) };
