@@ -21,6 +21,15 @@ public sealed record ChannelOptions
     /// <summary>Told when a connection takes a slower way than the connecting side asks for, and why. May be called on any thread.</summary>
     public Action<string>? Degraded { get; init; }
 
+    /// <summary>
+    /// Of what a listener tells with <see cref="Rejected"/> and <see cref="Degraded"/> of one peer address (host, or path),
+    /// only the first in this time; the others are counted. Default: zero, each is told.
+    /// </summary>
+    public TimeSpan QuietPeriod { get; init; }
+
+    /// <summary>Tells the time to the quiet period.</summary>
+    internal TimeProvider Clock { get; init; } = TimeProvider.System;
+
     /// <summary>Throws with all impossible values at once.</summary>
     /// <exception cref="ArgumentException">A value is impossible.</exception>
     internal ChannelOptions Validated()
@@ -29,6 +38,7 @@ public sealed record ChannelOptions
         if (MaximumPayloadBytes < 0) problems.Add($"MaximumPayloadBytes is {MaximumPayloadBytes}, must be 0 or more");
         if (MaximumPostedFrames < 1) problems.Add($"MaximumPostedFrames is {MaximumPostedFrames}, must be 1 or more");
         if (HelloTimeout <= TimeSpan.Zero || HelloTimeout > TimeSpan.FromHours(1)) problems.Add($"HelloTimeout is {HelloTimeout}, must be above 0 and at most an hour");
+        if (QuietPeriod < TimeSpan.Zero) problems.Add($"QuietPeriod is {QuietPeriod}, must be 0 or more");
         return problems.Count == 0 ? this : throw new ArgumentException("channel options: " + string.Join("; ", problems));
     }
 

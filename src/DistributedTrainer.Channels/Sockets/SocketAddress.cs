@@ -51,12 +51,15 @@ internal sealed record SocketAddress(string? Path, string Host, int Port, bool S
     public static Socket CreateSocket(EndPoint end) =>
         new(end.AddressFamily, SocketType.Stream, end.AddressFamily == AddressFamily.Unix ? ProtocolType.Unspecified : ProtocolType.Tcp);
 
-    /// <summary>Small frames at once, and a host that vanished is noticed in the end.</summary>
+    /// <summary>Small frames at once, and a host that vanished is noticed within a minute, also by an end that has nothing to send.</summary>
     public static void Tune(Socket socket)
     {
         if (socket.AddressFamily == AddressFamily.Unix) return;
         socket.NoDelay = true;
         socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 30);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 5);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 5);
     }
 
     /// <summary>A TCP socket can end up connected to itself, when its own port is the one it was to reach.</summary>

@@ -17,6 +17,8 @@ internal sealed class SocketListener : IChannelListener
     private readonly SocketAddress _address;
     private readonly Func<IChannel, IFrameHandler> _accept;
     private readonly ChannelOptions _options;
+    private readonly QuietLog _rejected;
+    private readonly QuietLog _degraded;
     private readonly HashSet<Socket> _pending = [];
     private readonly ManualResetEvent _stopped = new(false);
     private readonly Thread _thread;
@@ -27,6 +29,8 @@ internal sealed class SocketListener : IChannelListener
     {
         _accept = accept;
         _options = options;
+        _rejected = new QuietLog(options.Reject, options.QuietPeriod, options.Clock);
+        _degraded = new QuietLog(options.Degrade, options.QuietPeriod, options.Clock);
         _socket = Bind(address);
         _address = _socket.LocalEndPoint is IPEndPoint ip ? address with { Port = ip.Port } : address;
         _thread = ChannelThread.Create($"channel listener {_address}", Accept);
@@ -57,6 +61,8 @@ internal sealed class SocketListener : IChannelListener
         }
 
         ChannelThread.Join(_thread);
+        _rejected.Close();
+        _degraded.Close();
     }
 
     private static Socket Bind(SocketAddress address)
@@ -113,7 +119,7 @@ internal sealed class SocketListener : IChannelListener
             {
                 socket?.Dispose();
                 if (Volatile.Read(ref _disposed) != 0) return;
-                _options.Reject($"{_address}: accept failed: {e.Message}");
+                _rejected.Add(Address, $"{_address}: accept failed: {e.Message}");
                 // Out of file descriptors or threads: not a reason to end, but to wait a little.
                 _stopped.WaitOne(100);
             }
@@ -126,7 +132,7 @@ internal sealed class SocketListener : IChannelListener
         if (ProblemOfAnother(socket) is { } problem)
         {
             socket.Dispose();
-            _options.Reject($"{peer}: {problem}");
+            _rejected.Add(HostOf(peer), $"{peer}: {problem}");
             return;
         }
 
@@ -158,7 +164,7 @@ internal sealed class SocketListener : IChannelListener
             segment?.Dispose();
             ShutDown(socket);
             socket.Dispose();
-            _options.Reject($"{peer}: {problem ?? ListenerClosed}");
+            _rejected.Add(HostOf(peer), $"{peer}: {problem ?? ListenerClosed}");
             return;
         }
 
@@ -173,7 +179,7 @@ internal sealed class SocketListener : IChannelListener
             // No memory or no thread for one more channel. Those that are open are worth more than this one.
             ShutDown(socket);
             socket.Dispose();
-            _options.Reject($"{peer}: the channel can't be opened: {e.Message}");
+            _rejected.Add(HostOf(peer), $"{peer}: the channel can't be opened: {e.Message}");
         }
     }
 
@@ -185,7 +191,7 @@ internal sealed class SocketListener : IChannelListener
         Hello.Send(socket, _options.RunToken, shares ? Hello.SharedMemory : (byte)0);
         if (!shares) return null;
         var problem = SharedHandshake.Accept(socket, _options, out segment, out var unmapped);
-        if (unmapped is not null) _options.Degrade($"{peer}: no shared memory, the socket carries all: {unmapped}");
+        if (unmapped is not null) _degraded.Add(HostOf(peer), $"{peer}: no shared memory, the socket carries all: {unmapped}");
         return problem;
     }
 
@@ -210,6 +216,9 @@ internal sealed class SocketListener : IChannelListener
             return Volatile.Read(ref _disposed) == 0;
         }
     }
+
+    /// <summary>A peer's address without what tells its connections apart.</summary>
+    private static string HostOf(string peer) => peer[..peer.LastIndexOfAny([':', '#'])];
 
     private static void ShutDown(Socket socket)
     {

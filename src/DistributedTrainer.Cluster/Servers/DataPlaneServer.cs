@@ -5,13 +5,16 @@ namespace DistributedTrainer.Cluster.Servers;
 /// <summary>A server node's open doors for one run: in-process, same host (shared memory and plain sockets through one door) and network.</summary>
 internal sealed class DataPlaneServer : IDisposable
 {
+    // A stranger that knocks again and again is told of once in this time.
+    private static readonly TimeSpan QuietPeriod = TimeSpan.FromMinutes(1);
+
     private readonly List<IChannelListener> _listeners = [];
     private readonly List<string> _addresses = [];
     private volatile ServedRun? _served;
 
     public DataPlaneServer(string host, string node, ulong token, Action<string> log)
     {
-        var options = new ChannelOptions { RunToken = token, Rejected = log, Degraded = log };
+        var options = new ChannelOptions { RunToken = token, Rejected = log, Degraded = log, QuietPeriod = QuietPeriod };
         Listen($"in-process://{node}-{token:x}", options);
         if (!OperatingSystem.IsWindows())
         {

@@ -146,6 +146,15 @@ internal sealed class EvaluationBoard
         }
     }
 
+    /// <summary>A closed channel waits for nothing.</summary>
+    public void Forget(IChannel channel)
+    {
+        lock (_gate)
+        {
+            _waiting.Remove(channel);
+        }
+    }
+
     /// <summary>The answer where nothing follows: the worker may go on.</summary>
     public static FrameHeader NoVerdict(in FrameHeader frame) => frame with { Kind = FrameKind.Verdict, Count = 0, Flags = 0, PayloadBytes = 0 };
 

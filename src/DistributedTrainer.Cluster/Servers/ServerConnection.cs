@@ -2,6 +2,8 @@ using System.Runtime.InteropServices;
 using System.Text;
 using DistributedTrainer.Channels;
 using DistributedTrainer.Engine.Autograd;
+using DistributedTrainer.Engine.Reduction;
+using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cluster.Servers;
 
@@ -35,6 +37,16 @@ internal static class PushFlags
     public static CheckpointAsk AskIn(byte flags) => (CheckpointAsk)(flags >> AskShift);
 }
 
+/// <summary>What the flags of a request say.</summary>
+internal static class RequestFlags
+{
+    /// <summary>
+    /// The sender waits for version Step, and wants to know how far the partition is. The answer has the same Count, the
+    /// version that is there, and a bit for each shard whose leaf of its step has not come. Without it: a worker's name.
+    /// </summary>
+    public const byte Question = 1;
+}
+
 /// <summary>The server's end of one worker's connection: finds the place for each payload, and hands it on when it is whole.</summary>
 internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
 {
@@ -49,7 +61,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
 
     public Span<byte> Reserve(IChannel channel, in FrameHeader header)
     {
-        if (header.Kind == FrameKind.Request && header.PayloadBytes <= _name.Length)
+        if (IsName(header) && header.PayloadBytes <= _name.Length)
         {
             return _name.AsSpan(0, header.PayloadBytes);
         }
@@ -61,8 +73,17 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
             stale = header.Generation < partition.Generation;
             switch (header.Kind)
             {
+                case var _ when header.Run != partition.Run:
+                    refusal = "the frame belongs to another run";
+                    break;
                 case FrameKind.Push:
                     _leaf = partition.Reserve(header, out refusal);
+                    if (_leaf is not null && IsEarly(run, header))
+                    {
+                        partition.Abandon(_leaf);
+                        _leaf = null;
+                    }
+
                     if (_leaf is not null)
                     {
                         return MemoryMarshal.AsBytes(_leaf.Own);
@@ -100,8 +121,8 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                     }
 
                     break;
-                case FrameKind.Pull or FrameKind.PullSnapshot:
-                    // No payload: it is answered when it is complete.
+                case FrameKind.Pull or FrameKind.PullSnapshot or FrameKind.Request when header.PayloadBytes == 0:
+                    // It is answered when it is complete.
                     return [];
                 default:
                     refusal = $"a frame of kind {header.Kind} is not for a server";
@@ -124,6 +145,12 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
             return false;
         }
 
+        if (header.Run != partition.Run || (header.Generation == partition.Generation && IsEarly(run, header)))
+        {
+            // Not taken where it lies: it is refused or dropped in Reserve.
+            return false;
+        }
+
         var stale = header.Generation < partition.Generation;
         if (partition.Accept(header, lease) is { } refusal)
         {
@@ -136,7 +163,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
 
     public void Complete(IChannel channel, in FrameHeader header)
     {
-        if (header.Kind == FrameKind.Request)
+        if (IsName(header))
         {
             _worker = Encoding.UTF8.GetString(_name.AsSpan(0, header.PayloadBytes));
             return;
@@ -144,7 +171,18 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
 
         if (served() is not { } run || !run.Partitions.TryGetValue(header.Partition, out var partition))
         {
-            Refuse(channel, header, "this node serves no such partition", stale: false);
+            // A frame without payload has been refused already.
+            if (header.PayloadBytes > 0)
+            {
+                Refuse(channel, header, "this node serves no such partition", stale: false);
+            }
+
+            return;
+        }
+
+        if (header.Run != partition.Run)
+        {
+            // Refused already, as above.
             return;
         }
 
@@ -163,7 +201,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                 _evaluation = null;
                 run.Evaluations!.Complete(channel, header, evaluation);
                 break;
-            case FrameKind.Restore:
+            case FrameKind.Restore when header.PayloadBytes > 0:
                 partition.CompleteRestore(header);
                 break;
             case FrameKind.PullSnapshot when partition.SendSnapshot(channel, header) is { } missing:
@@ -171,6 +209,12 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                 break;
             case FrameKind.Pull:
                 Pull(channel, header, partition, header.Step);
+                break;
+            case FrameKind.Request when header.Step > partition.Version + 1:
+                Refuse(channel, header, Ahead(header.Step, partition), stale: false);
+                break;
+            case FrameKind.Request:
+                partition.Ask(channel, header);
                 break;
         }
     }
@@ -197,28 +241,44 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
             partition.Forget(channel);
         }
 
+        run.Statistics?.Forget(channel);
+        run.Evaluations?.Forget(channel);
+
         if (_worker is not null)
         {
             run.LinkLost(_worker, reason);
         }
     }
 
-    /// <summary>Whoever pushes the last of a step asks for the version that comes of it.</summary>
+    private static bool IsName(in FrameHeader header) => header.Kind == FrameKind.Request && (header.Flags & RequestFlags.Question) == 0;
+
+    /// <summary>
+    /// A gradient whose moments have not come, which are sent before it: they were lost, or overtaken. It is not taken, so
+    /// that it is asked for again with them; no step may be applied without them.
+    /// </summary>
+    private static bool IsEarly(ServedRun run, in FrameHeader push) =>
+        push.Partition == PartitionId.Lead.Value && run.Statistics?.Covers(push.Step, new TreeNode(push.Level, push.Index)) == false;
+
+    /// <summary>Whoever pushes the last of a step asks for the version that comes of it. A late one has got it, or asks on its own.</summary>
     private static void Answer(IChannel channel, in FrameHeader push, Partition partition)
     {
-        if ((push.Flags & PushFlags.WantsNext) != 0)
+        if ((push.Flags & PushFlags.WantsNext) != 0 && push.Step <= partition.Version)
         {
-            Pull(channel, push, partition, push.Step + 1);
+            partition.Pull(channel, push.Step + 1);
         }
     }
 
     private static void Pull(IChannel channel, in FrameHeader header, Partition partition, long version)
     {
-        if (!partition.Pull(channel, version))
+        // Whoever has pushed a step waits for the next version: a further one would only be waited for for ever.
+        if (version > partition.Version + 1 || !partition.Pull(channel, version))
         {
-            Refuse(channel, header, $"version {version} is no longer kept", header.Generation < partition.Generation);
+            var reason = version > partition.Version ? Ahead(version, partition) : $"version {version} is no longer kept";
+            Refuse(channel, header, reason, header.Generation < partition.Generation);
         }
     }
+
+    private static string Ahead(long version, Partition partition) => $"version {version} is ahead of version {partition.Version}";
 
     private static void Refuse(IChannel channel, in FrameHeader header, string reason, bool stale)
     {

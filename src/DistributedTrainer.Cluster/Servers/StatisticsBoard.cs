@@ -27,7 +27,7 @@ internal sealed class StatisticsBoard
         }
     }
 
-    /// <summary>Where a statistics frame belongs; null with the reason where it fits nothing.</summary>
+    /// <summary>Where a statistics frame belongs; null with the reason where it fits nothing, without where it comes too late to matter.</summary>
     public ColumnSums? Reserve(in FrameHeader frame, long version, out string? refusal)
     {
         var layer = frame.Count;
@@ -41,11 +41,11 @@ internal sealed class StatisticsBoard
         var channels = slot.Channels;
         refusal = frame.PayloadBytes != 2 * channels * sizeof(double)
             ? $"statistics of {frame.PayloadBytes} bytes do not fit {channels} channels"
-            : frame.Step > version || frame.Step < version - 1 ? $"statistics of step {frame.Step} do not belong to version {version}"
+            : frame.Step > version || frame.Step < 0 ? $"statistics of step {frame.Step} do not belong to version {version}"
             : frame.Rows <= 0 || frame.Rows != _plan.RowsUnder(frame.Step, new TreeNode(frame.Level, frame.Index))
                 ? $"statistics of node {frame.Level}/{frame.Index} with {frame.Rows} rows do not fit step {frame.Step}"
             : null;
-        return refusal is null ? new ColumnSums(channels) { Rows = (long)frame.Rows * slot.Positions } : null;
+        return refusal is null && frame.Step >= version - 1 ? new ColumnSums(channels) { Rows = (long)frame.Rows * slot.Positions } : null;
     }
 
     /// <summary>Takes what was reserved; answers everybody who waits once all leaves are there.</summary>
@@ -95,6 +95,42 @@ internal sealed class StatisticsBoard
             }
 
             return null;
+        }
+    }
+
+    /// <summary>A closed channel waits for nothing.</summary>
+    public void Forget(IChannel channel)
+    {
+        lock (_gate)
+        {
+            foreach (var entry in _entries)
+            {
+                entry.Waiting.Remove(channel);
+            }
+        }
+    }
+
+    /// <summary>Whether each layer's moments of a node's leaves are here: a worker sends them before the node's gradient.</summary>
+    public bool Covers(long step, TreeNode node)
+    {
+        if (_entries.Length == 0)
+        {
+            return true;
+        }
+
+        lock (_gate)
+        {
+            foreach (var slot in _plan.Model.BatchNorms)
+            {
+                var entry = EntryOf(step, slot.Index, backward: false);
+                // What is no node of the tree is refused elsewhere.
+                if (entry.Step < step || (entry.Step == step && entry.Gather.Tree.Contains(node) && !entry.Gather.Has(node)))
+                {
+                    return false;
+                }
+            }
+
+            return true;
         }
     }
 

@@ -11,15 +11,30 @@ namespace DistributedTrainer.Cluster.Workers;
 /// here, combined as far as the fixed tree allows, and waits for the total. A new assignment breaks the wait off,
 /// since the missing leaves may now be this worker's own.
 /// </summary>
-internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, ServerLinks links, StepClock clock, Func<bool> abandoned) : IBatchStatisticsExchange
+internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, ServerLinks links, StepClock clock, RepeatTimer repeats, Func<bool> abandoned)
+    : IBatchStatisticsExchange
 {
     private readonly FixedTree _tree = new(plan.Shards);
-    private readonly SortedDictionary<int, TreeGather<ColumnSums>> _reports = [];
-    private long _step;
 
-    public long Generation { get; set; }
+    // The moments of the step's leaves, by layer: a server may ask for them again.
+    private readonly SortedDictionary<int, Gathered> _moments = [];
+    private readonly List<(TreeNode Node, ColumnSums Value)> _sent = [];
+    private long _generation;
+    private long _step = -1;
+    private bool _sendsAll;
 
-    /// <summary>The step that is computed; another one forgets what was reported of the last.</summary>
+    /// <summary>The assignment. Under a new one all that was sent of the step is sent again: another server may gather it.</summary>
+    public long Generation
+    {
+        get => _generation;
+        set
+        {
+            _sendsAll |= _generation != value;
+            _generation = value;
+        }
+    }
+
+    /// <summary>The step that is computed; another one forgets what was sent of the last. To be set after the generation.</summary>
     public long Step
     {
         get => _step;
@@ -28,61 +43,78 @@ internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, Serv
             if (_step != value)
             {
                 _step = value;
-                _reports.Clear();
+                _sendsAll = false;
+                _moments.Clear();
+                inbox.ExpectTotals(value);
             }
         }
     }
 
     public long Forward(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, Span<double> total)
     {
-        Send(slot, segments, leaves, flags: 0);
-        return Await(slot, backward: false, total);
+        Send(slot, Offer(slot, segments, leaves, answered: true), flags: 0);
+        return Await(slot, flags: 0, total);
     }
 
     public void Backward(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, Span<double> total)
     {
-        Send(slot, segments, leaves, StatisticsFlags.Backward);
-        Await(slot, backward: true, total);
-    }
-
-    public void Report(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves)
-    {
-        if (!_reports.TryGetValue(slot.Index, out var gather))
-        {
-            _reports.Add(slot.Index, gather = Gather(ColumnSums.CombineMoments));
-        }
-
+        var gather = Gather(ColumnSums.Add);
         ColumnSums.Offer(gather, slot, segments, leaves);
+        Send(slot, gather, StatisticsFlags.Backward);
+        Await(slot, StatisticsFlags.Backward, total);
     }
+
+    public void Report(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves) => Offer(slot, segments, leaves, answered: false);
 
     /// <summary>
     /// Sends what was reported of the step. To be called before its gradients are pushed, each time: nobody answers a
-    /// report, so that one may have been lost with a connection.
+    /// report, so that one may have been lost.
     /// </summary>
-    public void PushReports()
+    /// <param name="again">All moments, also those whose total has come: the server lacks a gradient of the step, and may lack its moments.</param>
+    public void PushReports(bool again = false)
     {
-        foreach (var (layer, gather) in _reports)
+        foreach (var (layer, gathered) in _moments)
         {
-            foreach (var (node, sums) in gather.Present())
+            if (gathered.Answered && !again && !_sendsAll)
+            {
+                continue;
+            }
+
+            foreach (var (node, sums) in gathered.Moments.Present())
             {
                 links.PushStatistics(Generation, Step, layer, flags: 0, node, sums);
             }
         }
+
+        _sendsAll = false;
     }
 
-    private void Send(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, byte flags)
+    private TreeGather<ColumnSums> Offer(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, bool answered)
     {
-        clock.Computed();
-        var gather = Gather(flags == 0 ? ColumnSums.CombineMoments : ColumnSums.Add);
-        ColumnSums.Offer(gather, slot, segments, leaves);
-        var present = gather.Present().ToList();
-        for (var i = 0; i < present.Count; i++)
+        if (!_moments.TryGetValue(slot.Index, out var gathered))
         {
-            var last = i == present.Count - 1 ? StatisticsFlags.WantsTotal : (byte)0;
-            links.PushStatistics(Generation, Step, slot.Index, (byte)(flags | last), present[i].Node, present[i].Value);
+            _moments.Add(slot.Index, gathered = new Gathered(Gather(ColumnSums.CombineMoments), answered));
         }
 
+        ColumnSums.Offer(gathered.Moments, slot, segments, leaves);
+        return gathered.Moments;
+    }
+
+    private void Send(BatchNormSlot slot, TreeGather<ColumnSums> gather, byte flags)
+    {
+        clock.Computed();
+        gather.Present(_sent);
+        Send(slot, flags);
         clock.Pushed();
+    }
+
+    private void Send(BatchNormSlot slot, byte flags)
+    {
+        for (var i = 0; i < _sent.Count; i++)
+        {
+            var last = i == _sent.Count - 1 ? StatisticsFlags.WantsTotal : (byte)0;
+            links.PushStatistics(Generation, Step, slot.Index, (byte)(flags | last), _sent[i].Node, _sent[i].Value);
+        }
     }
 
     private TreeGather<ColumnSums> Gather(Action<ColumnSums, ColumnSums> combine)
@@ -93,24 +125,50 @@ internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, Serv
         return gather;
     }
 
-    private long Await(BatchNormSlot slot, bool backward, Span<double> total)
+    private long Await(BatchNormSlot slot, byte flags, Span<double> total)
+    {
+        CrashPoint.Reach("worker.exchange", Step);
+        repeats.Begin();
+        long rows;
+        while (!TryAwait(slot.Index, flags, total, out rows))
+        {
+            // A few numbers for each channel: sending them again costs less than asking whether they have come.
+            Send(slot, flags);
+            links.AskLead(Generation, Step);
+            repeats.Repeated();
+        }
+
+        repeats.End();
+        clock.Waited();
+        return rows * slot.Positions;
+    }
+
+    /// <summary>False: it takes long.</summary>
+    private bool TryAwait(int layer, byte flags, Span<double> total, out long rows)
     {
         lock (inbox.Gate)
         {
-            long rows;
-            while (!inbox.TryTakeTotal(slot.Index, backward, Step, total, out rows))
+            while (!inbox.TryTakeTotal(layer, (flags & StatisticsFlags.Backward) != 0, Step, total, out rows))
             {
                 if (abandoned() || inbox.Broken is not null)
                 {
                     throw new ExchangeAbandonedException();
                 }
 
-                Monitor.Wait(inbox.Gate, StepClock.Slice);
+                if (repeats.Remaining is var remaining && remaining == TimeSpan.Zero)
+                {
+                    return false;
+                }
+
+                Monitor.Wait(inbox.Gate, remaining < StepClock.Slice ? remaining : StepClock.Slice);
                 clock.Looked();
             }
 
-            clock.Waited();
-            return rows * slot.Positions;
+            return true;
         }
     }
+
+    /// <param name="Moments">Of the leaves that were computed here.</param>
+    /// <param name="Answered">Whether their total is awaited: then they came.</param>
+    private sealed record Gathered(TreeGather<ColumnSums> Moments, bool Answered);
 }

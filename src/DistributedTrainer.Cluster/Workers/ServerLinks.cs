@@ -10,13 +10,14 @@ using Route = DistributedTrainer.Protocol.Workers.Route;
 namespace DistributedTrainer.Cluster.Workers;
 
 /// <summary>A worker's connections to the server nodes, one a node: pushes go out here, and what comes back fills the inbox.</summary>
-internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string name, string host, string transport) : IDisposable
+internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string name, string host, string transport, ResendTimes? times = null)
+    : IDisposable
 {
-    private readonly Dictionary<string, Link> _links = [];
+    private readonly Dictionary<string, ServerLink> _links = [];
 
     // An array, since walking through a list behind an interface allocates.
     private readonly PartitionRange[] _ranges = [.. plan.Ranges];
-    private readonly Link?[] _byPartition = new Link?[plan.Ranges.Count];
+    private readonly ServerLink?[] _byPartition = new ServerLink?[plan.Ranges.Count];
     private bool _disposed;
     private long _bytes;
 
@@ -46,25 +47,25 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
     /// </summary>
     public void Push(long generation, long step, IReadOnlyList<(TreeNode Node, NodeGradient Gradient)> nodes)
     {
+        foreach (var range in _ranges)
+        {
+            LinkTo(range.Id).BytesUnderWay = 0;
+        }
+
+        foreach (var range in _ranges)
+        {
+            LinkTo(range.Id).BytesUnderWay += range.Length * sizeof(float);
+        }
+
         // Before anything is sent: the answer may come at once.
         var asks = inbox.Want(step + 1);
         for (var i = 0; i < nodes.Count; i++)
         {
             var flags = (byte)(PushFlags.Carry(inbox.Ask) | (asks && i == nodes.Count - 1 ? PushFlags.WantsNext : 0));
-            var (node, gradient) = nodes[i];
             foreach (var range in _ranges)
             {
-                var header = Header(FrameKind.Push, generation, step, range.Id) with
-                {
-                    Level = node.Level,
-                    Index = node.Index,
-                    Rows = gradient.Rows,
-                    Sum = gradient.LossSum,
-                    Count = inbox.Verdict.Packed,
-                    Flags = flags,
-                };
-                LinkTo(range.Id).Channel.Post(header, gradient.Share(range.Id));
-                Count(range.Length * sizeof(float));
+                Push(generation, step, range, nodes[i].Node, nodes[i].Gradient, flags);
+                CrashPoint.Reach("worker.mid-push", step);
             }
         }
 
@@ -72,6 +73,23 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
         {
             SendPulls(generation, step + 1);
         }
+    }
+
+    private void Push(long generation, long step, PartitionRange range, TreeNode node, NodeGradient gradient, byte flags)
+    {
+        var header = Header(FrameKind.Push, generation, step, range.Id) with
+        {
+            Level = node.Level,
+            Index = node.Index,
+            Rows = gradient.Rows,
+            Sum = gradient.LossSum,
+            Count = inbox.Verdict.Packed,
+            Flags = flags,
+        };
+        var link = LinkTo(range.Id);
+        link.Channel.Post(header, gradient.Share(range.Id));
+        link.BytesUnderWay += range.Length * sizeof(float);
+        Count(range.Length * sizeof(float));
     }
 
     public void PushStatistics(long generation, long step, int layer, byte flags, TreeNode node, ColumnSums sums)
@@ -121,7 +139,7 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
         }
     }
 
-    private Link[] Take(Predicate<Link> which)
+    private ServerLink[] Take(Predicate<ServerLink> which)
     {
         lock (_links)
         {
@@ -135,7 +153,7 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
         }
     }
 
-    private Link? Find(string server)
+    private ServerLink? Find(string server)
     {
         lock (_links)
         {
@@ -143,7 +161,7 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
         }
     }
 
-    private Link Add(Link link)
+    private ServerLink Add(ServerLink link)
     {
         lock (_links)
         {
@@ -175,15 +193,15 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
 
     private void Count(int payloadBytes) => Interlocked.Add(ref _bytes, FrameFormat.HeaderBytes + payloadBytes);
 
-    private Link LinkTo(int partition) =>
+    private ServerLink LinkTo(int partition) =>
         _byPartition[partition] ?? throw new InvalidOperationException($"links: no route to partition {partition} was given.");
 
     private FrameHeader Header(FrameKind kind, long generation, long step, int partition) =>
         new() { Kind = kind, Run = plan.Token, Generation = generation, Step = step, Partition = partition };
 
-    private Link Open(Route route)
+    private ServerLink Open(Route route)
     {
-        var link = new Link(this, inbox, route.Node.Value);
+        var link = new ServerLink(route.Node.Value, inbox, Count, _times.Clock);
         try
         {
             link.Channel = RouteChannel.Open(route, transport, host, plan.Token, name, link);
@@ -193,90 +211,6 @@ internal sealed class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string n
         {
             inbox.Break(link.Server, lost.Message);
             throw;
-        }
-    }
-
-    /// <summary>The worker's end of one connection.</summary>
-    private sealed class Link(ServerLinks links, WorkerInbox inbox, string server) : IFrameHandler
-    {
-        private byte[] _refusal = [];
-        private volatile bool _retired;
-
-        public string Server => server;
-
-        public IChannel Channel { get; set; } = null!;
-
-        public void Retire()
-        {
-            _retired = true;
-            Channel.Dispose();
-        }
-
-        public Span<byte> Reserve(IChannel channel, in FrameHeader header)
-        {
-            switch (header.Kind)
-            {
-                case FrameKind.Parameters:
-                    var place = inbox.PlaceFor(header.Partition, header.Step);
-                    return place.Length * sizeof(float) == header.PayloadBytes ? MemoryMarshal.AsBytes(place) : [];
-                case FrameKind.StatisticsTotal:
-                    var total = inbox.PlaceForTotal(header.Count, (header.Flags & StatisticsFlags.Backward) != 0);
-                    return total?.Values.Length * sizeof(double) == header.PayloadBytes ? MemoryMarshal.AsBytes(total!.Values.AsSpan()) : [];
-                case FrameKind.Refused when header.PayloadBytes <= 4096:
-                    _refusal = new byte[header.PayloadBytes];
-                    return _refusal;
-                default:
-                    return [];
-            }
-        }
-
-        private bool Borrow(in FrameHeader header, IPayloadLease lease)
-        {
-            if (!inbox.Borrow(header, lease))
-            {
-                return false;
-            }
-
-            links.Count(header.PayloadBytes);
-            return true;
-        }
-
-        public bool Offer(IChannel channel, in FrameHeader header, IPayloadLease lease) =>
-            header.Kind == FrameKind.Parameters && Borrow(header, lease);
-
-        public void Complete(IChannel channel, in FrameHeader header)
-        {
-            links.Count(header.PayloadBytes);
-            switch (header.Kind)
-            {
-                case FrameKind.Parameters:
-                    inbox.Arrived(header);
-                    break;
-                case FrameKind.StatisticsTotal:
-                    inbox.TotalArrived(header.Count, (header.Flags & StatisticsFlags.Backward) != 0, header.Step, header.Rows);
-                    break;
-                case FrameKind.Verdict:
-                    inbox.VerdictArrived(header.Generation, header.Step, header.Count, (header.Flags & EvaluationBoard.StopFlag) != 0);
-                    break;
-                case FrameKind.Refused when header.Count == ServerConnection.StaleGeneration:
-                    // The new assignment is under way, and everything is pushed again under it.
-                    break;
-                case FrameKind.Refused:
-                    inbox.Break(server, $"the server refused {(FrameKind)header.Flags}: {Encoding.UTF8.GetString(_refusal)}");
-                    break;
-            }
-        }
-
-        public void Abandoned(IChannel channel, in FrameHeader header)
-        {
-        }
-
-        public void Closed(IChannel channel, string reason)
-        {
-            if (!_retired)
-            {
-                inbox.Break(server, reason);
-            }
         }
     }
 }

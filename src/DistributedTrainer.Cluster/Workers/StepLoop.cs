@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Engine.Autograd;
@@ -20,11 +19,8 @@ internal interface IStepLoopEvents
 /// It waits only for the servers, never for an actor. A new assignment breaks every wait off: what was computed of the
 /// step stays, only the missing leaves are computed, and all is pushed again under the new generation.
 /// </summary>
-internal sealed class StepLoop : IDisposable
+internal sealed partial class StepLoop : IDisposable
 {
-    // Longer than servers of small models take; the update of a large one takes milliseconds, and its wake-up matters less.
-    private static readonly TimeSpan Alert = TimeSpan.FromMicroseconds(300);
-
     private readonly TrainingPlan _plan;
     private readonly IStepLoopEvents _events;
     private readonly WorkerInbox _inbox;
@@ -37,6 +33,7 @@ internal sealed class StepLoop : IDisposable
     // Made once, since a warm step allocates nothing.
     private readonly Func<bool> _isEvaluated;
     private readonly Func<bool> _isWhole;
+    private readonly Action _pushReports;
     private Assign? _assignment;
     private Assign? _current;
     private bool _stopped;
@@ -46,15 +43,18 @@ internal sealed class StepLoop : IDisposable
     private long _loaded;
     private long _rowsComputed;
 
-    public StepLoop(TrainingPlan plan, string name, string host, IStepLoopEvents events)
+    public StepLoop(TrainingPlan plan, string name, string host, IStepLoopEvents events, ResendTimes? times = null)
     {
         _plan = plan;
         _events = events;
+        times ??= ResendTimes.Default;
+        (_versionRepeats, _verdictRepeats) = (new RepeatTimer(times), new RepeatTimer(times));
         _inbox = new WorkerInbox(plan);
-        _links = new ServerLinks(plan, _inbox, name, host, plan.Transport);
-        _exchange = new ClusterExchange(plan, _inbox, _links, _clock, () => Changed);
+        _links = new ServerLinks(plan, _inbox, name, host, plan.Transport, times);
+        _exchange = new ClusterExchange(plan, _inbox, _links, _clock, new RepeatTimer(times), () => Changed);
         _computer = new LeafComputer(plan);
         (_isEvaluated, _isWhole) = (() => _inbox.EvaluatedVersion >= _version, () => _inbox.IsWhole);
+        _pushReports = () => _exchange.PushReports(again: true);
         _thread = new Thread(Run) { IsBackground = true, Name = $"steps of {name}" };
     }
 
@@ -169,13 +169,14 @@ internal sealed class StepLoop : IDisposable
         }
 
         _links.Connect(assignment.Routes);
+        CrashPoint.Reach("worker.joining", assignment.Generation.Value);
         var generation = assignment.Generation.Value;
         if (assignment.Shards.Length == 0)
         {
             return;
         }
 
-        if (assignment.From.Value > _version && !MoveTo(assignment.From.Value, generation))
+        if (assignment.From.Value > _version && !MoveTo(assignment.From.Value, generation, pushed: false))
         {
             return;
         }
@@ -195,76 +196,21 @@ internal sealed class StepLoop : IDisposable
             _clock.Begin();
             _exchange.Generation = generation;
             _exchange.Step = _version;
+            CrashPoint.Reach("worker.compute", _version);
             Volatile.Write(ref _rowsComputed, _rowsComputed + _computer.Compute(assignment.Shards, _exchange));
             _clock.Computed();
             _exchange.PushReports();
             _links.Push(generation, _version, _computer.Nodes);
+            CrashPoint.Reach("worker.pushed", _version);
             _clock.Pushed();
             _computer.Prepare(assignment.Shards, _version + 1);
             _clock.Computed();
-            if (!MoveTo(_version + 1, generation))
+            if (!MoveTo(_version + 1, generation, pushed: true))
             {
                 return;
             }
 
             _clock.Stepped();
-        }
-    }
-
-    private bool Evaluate(Assign assignment)
-    {
-        if (_inbox.EvaluatedVersion < _version)
-        {
-            foreach (var shard in assignment.Shards)
-            {
-                _links.PushEvaluation(assignment.Generation.Value, _version, shard, _computer.Evaluate(shard, _plan.EvaluatesTestAt(_version)));
-            }
-        }
-
-        return Await(_isEvaluated);
-    }
-
-    private bool MoveTo(long version, long generation)
-    {
-        _links.Pull(generation, version);
-        if (!Await(_isWhole))
-        {
-            return false;
-        }
-
-        _clock.Waited();
-        _inbox.CopyTo(_computer.Parameters, _computer.Buffers);
-        Volatile.Write(ref _version, version);
-        _computer.BeginStep(version);
-        return true;
-    }
-
-    /// <summary>Waits for it; false: the assignment changed or a link broke before.</summary>
-    private bool Await(Func<bool> arrived)
-    {
-        // A core that has nothing to do falls asleep, and takes long to wake. So the thread stays for a while, but gives the
-        // core away, at each look, to any thread that can use it.
-        var start = Stopwatch.GetTimestamp();
-        while (!arrived() && !Changed && _inbox.Broken is null && Stopwatch.GetElapsedTime(start) < Alert)
-        {
-            Thread.Yield();
-            _clock.Looked();
-        }
-
-        lock (_inbox.Gate)
-        {
-            while (!arrived())
-            {
-                if (Changed || _inbox.Broken is not null)
-                {
-                    return false;
-                }
-
-                Monitor.Wait(_inbox.Gate, StepClock.Slice);
-                _clock.Looked();
-            }
-
-            return !Changed;
         }
     }
 }

@@ -11,7 +11,7 @@ namespace DistributedTrainer.Cluster.Workers;
 /// What has arrived for one worker: partitions of the wanted version, totals of batch-norm statistics, verdicts.
 /// Reader threads fill it; the step loop waits on <see cref="Gate"/>.
 /// </summary>
-internal sealed class WorkerInbox
+internal sealed partial class WorkerInbox
 {
     private readonly TrainingPlan _plan;
 
@@ -22,6 +22,9 @@ internal sealed class WorkerInbox
     private readonly ColumnSums[] _totals;
     private readonly long[] _totalSteps;
     private long _wanted = -1;
+
+    // The step whose totals are awaited.
+    private long _exchanged = -1;
     private volatile int _missing;
     private Verdict _arrivedVerdict;
     private CheckpointAsk _arrivedAsk;
@@ -39,6 +42,8 @@ internal sealed class WorkerInbox
         _totals = [.. plan.Model.BatchNorms.SelectMany(slot => new[] { new ColumnSums(slot.Channels), new ColumnSums(slot.Channels) })];
         _totalSteps = new long[_totals.Length];
         Array.Fill(_totalSteps, -1);
+        AnswerBytes = (plan.Shards + 7) / 8;
+        _answers = [.. plan.Ranges.Select(_ => new Answer(new byte[AnswerBytes]))];
     }
 
     public object Gate { get; } = new();
@@ -76,6 +81,7 @@ internal sealed class WorkerInbox
 
             _wanted = version;
             GiveBack();
+            ForgetAnswers();
             Array.Clear(_arrived);
             _missing = _arrived.Length;
             return true;
@@ -121,6 +127,7 @@ internal sealed class WorkerInbox
                 _arrived[partition] = true;
                 if (--_missing == 0)
                 {
+                    ForgetAnswers();
                     Monitor.PulseAll(Gate);
                 }
             }
@@ -149,18 +156,34 @@ internal sealed class WorkerInbox
         }
     }
 
-    /// <summary>Where a total of statistics goes; null: no such layer.</summary>
-    public ColumnSums? PlaceForTotal(long layer, bool backward) =>
-        layer >= 0 && 2 * layer < _totals.Length ? _totals[(2 * (int)layer) + (backward ? 1 : 0)] : null;
+    /// <summary>From now on totals of this step are awaited.</summary>
+    public void ExpectTotals(long step)
+    {
+        lock (Gate)
+        {
+            _exchanged = step;
+        }
+    }
+
+    /// <summary>Where a total of statistics goes; null: no such layer, not awaited, or here already and maybe being read.</summary>
+    public ColumnSums? PlaceForTotal(long layer, bool backward, long step)
+    {
+        lock (Gate)
+        {
+            return IsAwaited(layer, backward, step) ? _totals[TotalAt(layer, backward)] : null;
+        }
+    }
 
     public void TotalArrived(long layer, bool backward, long step, int rows)
     {
         lock (Gate)
         {
-            var at = (2 * (int)layer) + (backward ? 1 : 0);
-            _totals[at].Rows = rows;
-            _totalSteps[at] = step;
-            Monitor.PulseAll(Gate);
+            if (IsAwaited(layer, backward, step))
+            {
+                _totals[TotalAt(layer, backward)].Rows = rows;
+                _totalSteps[TotalAt(layer, backward)] = step;
+                Monitor.PulseAll(Gate);
+            }
         }
     }
 
@@ -169,7 +192,7 @@ internal sealed class WorkerInbox
     {
         lock (Gate)
         {
-            var at = (2 * layer) + (backward ? 1 : 0);
+            var at = TotalAt(layer, backward);
             rows = _totals[at].Rows;
             if (_totalSteps[at] != step)
             {
@@ -224,6 +247,7 @@ internal sealed class WorkerInbox
         {
             _wanted = -1;
             _missing = _arrived.Length;
+            ForgetAnswers();
             GiveBack();
         }
     }
@@ -235,12 +259,18 @@ internal sealed class WorkerInbox
         {
             (BrokenServer, Broken, _wanted) = (null, null, -1);
             _missing = _arrived.Length;
+            ForgetAnswers();
             GiveBack();
         }
     }
 
     // A copy may be under way to the staged memory of a partition, never two: one connection serves it.
     private bool IsWanted(int partition, long version) => partition >= 0 && partition < _staged.Length && version == _wanted && !_arrived[partition];
+
+    private bool IsAwaited(long layer, bool backward, long step) =>
+        step == _exchanged && layer >= 0 && layer < _totals.Length / 2 && _totalSteps[TotalAt(layer, backward)] != step;
+
+    private static int TotalAt(long layer, bool backward) => (2 * (int)layer) + (backward ? 1 : 0);
 
     private void GiveBack()
     {

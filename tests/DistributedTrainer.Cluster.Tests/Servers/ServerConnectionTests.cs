@@ -176,6 +176,7 @@ public sealed class ServerConnectionTests
     private void Send(FrameHeader header, byte[] payload)
     {
         header.PayloadBytes = payload.Length;
+        header.Run = _bench.Plan.Token;
         var place = _connection.Reserve(_channel, header);
         if (place.Length == payload.Length)
         {

@@ -48,6 +48,15 @@ internal sealed class MiniCluster : IDisposable
 
     public long Generation { get; private set; }
 
+    /// <summary>What the servers said.</summary>
+    public ConcurrentQueue<string> Log { get; } = new();
+
+    /// <summary>Where the servers listen.</summary>
+    public IEnumerable<string> Addresses => _servers.SelectMany(static server => server.Addresses);
+
+    /// <summary>How long workers hear nothing before they repeat.</summary>
+    public ResendTimes Times { get; init; } = ResendTimes.Default;
+
     /// <summary>Called on the coordinating thread after each step.</summary>
     public Action<long> StepApplied { get; set; } = static _ => { };
 
@@ -64,7 +73,7 @@ internal sealed class MiniCluster : IDisposable
     public Worker Add(string name, Func<Route[], Route[]>? routes = null, TrainingPlan? plan = null)
     {
         var worker = new Worker(name, (routes ?? (static all => all))(_routes));
-        worker.Loop = new StepLoop(plan ?? Plan, name, "here", new WorkerEvents(this, worker));
+        worker.Loop = new StepLoop(plan ?? Plan, name, "here", new WorkerEvents(this, worker), Times);
         _workers.Add(worker);
         return worker;
     }
@@ -141,7 +150,7 @@ internal sealed class MiniCluster : IDisposable
             _partitions.Add(id, partition);
         }
 
-        var server = new DataPlaneServer("127.0.0.1", name, Plan.Token, static _ => { });
+        var server = new DataPlaneServer("127.0.0.1", name, Plan.Token, Log.Enqueue);
         server.Serve(new ServedRun
         {
             Partitions = own,

@@ -48,6 +48,7 @@ internal sealed class PartitionBench
     public FrameHeader Header(long step, TreeNode node, long generation = 1, double loss = 1) => new()
     {
         Kind = FrameKind.Push,
+        Run = Plan.Token,
         Generation = generation,
         Step = step,
         Partition = Partition.Range.Id,

@@ -1,0 +1,55 @@
+using DistributedTrainer.Channels;
+
+namespace DistributedTrainer.Cluster.Servers;
+
+/// <summary>What a worker is told that has waited for long.</summary>
+internal sealed partial class Partition
+{
+    /// <summary>The run that it belongs to.</summary>
+    public ulong Run => _plan.Token;
+
+    /// <summary>
+    /// Answers at once: which version is there, and which leaves of its step have not come. The version that the worker
+    /// waits for follows when it is made, as after a pull; one that is there is pulled.
+    /// </summary>
+    public void Ask(IChannel channel, in FrameHeader question)
+    {
+        lock (_gate)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            if ((question.Step > _current.Step || IsRestoring) && !_waiting.Contains((channel, question.Step)))
+            {
+                _waiting.Add((channel, question.Step));
+            }
+
+            // Within the lock: an answer never overtakes the version that it speaks of.
+            var answer = new OwnBytes(Lacks());
+            channel.Post(question with { Kind = FrameKind.Reply, Step = IsRestoring ? _current.Step - 1 : _current.Step, PayloadBytes = answer.Bytes.Length }, answer);
+        }
+    }
+
+    /// <summary>A bit for each shard whose leaf is awaited; empty: nothing is.</summary>
+    private byte[] Lacks()
+    {
+        var step = _current.Step;
+        if (_failed || _held || IsRestoring || step == _plan.TotalSteps)
+        {
+            return [];
+        }
+
+        var lacks = new byte[(_plan.Shards + 7) / 8];
+        for (var shard = 0; shard < _plan.Shards; shard++)
+        {
+            if (_plan.Schedule.LeafRows(step, shard) > 0 && !_leaves.Has(Engine.Reduction.TreeNode.OfLeaf(shard)))
+            {
+                lacks[shard / 8] |= (byte)(1 << shard % 8);
+            }
+        }
+
+        return lacks;
+    }
+}

@@ -1,0 +1,138 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using DistributedTrainer.Channels;
+using DistributedTrainer.Cluster.Servers;
+
+namespace DistributedTrainer.Cluster.Workers;
+
+/// <summary>The worker's end of one connection to a server node.</summary>
+/// <param name="server">The node.</param>
+/// <param name="inbox">Where what arrives belongs.</param>
+/// <param name="received">Told how long each payload was.</param>
+/// <param name="clock">Tells the time.</param>
+internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> received, TimeProvider clock) : IFrameHandler
+{
+    // A line may be as slow as this; what takes longer is not under way any more.
+    private const double BytesPerSecond = 1e6;
+
+    private byte[] _refusal = [];
+    private byte[] _answer = [];
+    private volatile bool _retired;
+    private long _askedAt;
+
+    public string Server => server;
+
+    public IChannel Channel { get; set; } = null!;
+
+    /// <summary>Bytes that are under way at most while an answer is awaited: what was pushed of the step, and what comes back. The step thread's.</summary>
+    public long BytesUnderWay { get; set; }
+
+    public void Retire()
+    {
+        _retired = true;
+        Channel.Dispose();
+    }
+
+    /// <summary>A question goes out: any frame that comes from now on is a sign of life.</summary>
+    public void Asked()
+    {
+        if (Volatile.Read(ref _askedAt) == 0)
+        {
+            Volatile.Write(ref _askedAt, clock.GetTimestamp());
+        }
+    }
+
+    /// <summary>How long the server has said nothing since it was asked, if that is more than it may take; else null.</summary>
+    public TimeSpan? SilentFor(TimeSpan limit)
+    {
+        var asked = Volatile.Read(ref _askedAt);
+        if (asked == 0)
+        {
+            return null;
+        }
+
+        var silent = clock.GetElapsedTime(asked);
+        return silent > limit + TimeSpan.FromSeconds(BytesUnderWay / BytesPerSecond) ? silent : null;
+    }
+
+    public Span<byte> Reserve(IChannel channel, in FrameHeader header)
+    {
+        Heard();
+        switch (header.Kind)
+        {
+            case FrameKind.Parameters:
+                var place = inbox.PlaceFor(header.Partition, header.Step);
+                return place.Length * sizeof(float) == header.PayloadBytes ? MemoryMarshal.AsBytes(place) : [];
+            case FrameKind.StatisticsTotal:
+                var total = inbox.PlaceForTotal(header.Count, (header.Flags & StatisticsFlags.Backward) != 0, header.Step);
+                return total?.Values.Length * sizeof(double) == header.PayloadBytes ? MemoryMarshal.AsBytes(total!.Values.AsSpan()) : [];
+            case FrameKind.Reply when header.PayloadBytes <= inbox.AnswerBytes:
+                _answer = _answer.Length == header.PayloadBytes ? _answer : new byte[header.PayloadBytes];
+                return _answer;
+            case FrameKind.Refused when header.PayloadBytes <= 4096:
+                _refusal = new byte[header.PayloadBytes];
+                return _refusal;
+            default:
+                return [];
+        }
+    }
+
+    public bool Offer(IChannel channel, in FrameHeader header, IPayloadLease lease)
+    {
+        Heard();
+        if (header.Kind != FrameKind.Parameters || !inbox.Borrow(header, lease))
+        {
+            return false;
+        }
+
+        received(header.PayloadBytes);
+        return true;
+    }
+
+    public void Complete(IChannel channel, in FrameHeader header)
+    {
+        Heard();
+        received(header.PayloadBytes);
+        switch (header.Kind)
+        {
+            case FrameKind.Parameters:
+                inbox.Arrived(header);
+                break;
+            case FrameKind.StatisticsTotal:
+                inbox.TotalArrived(header.Count, (header.Flags & StatisticsFlags.Backward) != 0, header.Step, header.Rows);
+                break;
+            case FrameKind.Verdict:
+                inbox.VerdictArrived(header.Generation, header.Step, header.Count, (header.Flags & EvaluationBoard.StopFlag) != 0);
+                break;
+            case FrameKind.Reply:
+                inbox.AnswerArrived(header.Partition, header.Count, header.Step, _answer);
+                break;
+            case FrameKind.Refused when header.Count == ServerConnection.StaleGeneration:
+                // The new assignment is under way, and everything is pushed again under it.
+                break;
+            case FrameKind.Refused when inbox.Concerns((FrameKind)header.Flags, header.Partition, header.Step):
+                inbox.Break(server, $"the server refused {(FrameKind)header.Flags}: {Encoding.UTF8.GetString(_refusal)}");
+                break;
+        }
+    }
+
+    public void Abandoned(IChannel channel, in FrameHeader header)
+    {
+    }
+
+    public void Closed(IChannel channel, string reason)
+    {
+        if (!_retired)
+        {
+            inbox.Break(server, reason);
+        }
+    }
+
+    private void Heard()
+    {
+        if (Volatile.Read(ref _askedAt) != 0)
+        {
+            Volatile.Write(ref _askedAt, 0);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+using System.Diagnostics;
+using DistributedTrainer.Cluster.Servers;
+using Assign = DistributedTrainer.Protocol.Workers.Assign;
+
+namespace DistributedTrainer.Cluster.Workers;
+
+/// <summary>What the loop waits for: a verdict, a version. A wait that is longer than usual has what was sent repeated.</summary>
+internal sealed partial class StepLoop
+{
+    // Longer than servers of small models take; the update of a large one takes milliseconds, and its wake-up matters less.
+    private static readonly TimeSpan Alert = TimeSpan.FromMicroseconds(300);
+
+    private readonly RepeatTimer _versionRepeats;
+    private readonly RepeatTimer _verdictRepeats;
+    private readonly List<(int Shard, EvaluationSums Sums)> _evaluations = [];
+
+    private bool Evaluate(Assign assignment)
+    {
+        if (_inbox.EvaluatedVersion >= _version)
+        {
+            return !Changed;
+        }
+
+        _evaluations.Clear();
+        foreach (var shard in assignment.Shards)
+        {
+            _evaluations.Add((shard, _computer.Evaluate(shard, _plan.EvaluatesTestAt(_version))));
+        }
+
+        CrashPoint.Reach("worker.evaluating", _version);
+        var generation = assignment.Generation.Value;
+        PushEvaluations(generation);
+        BeginWait(_isEvaluated, _verdictRepeats);
+        while (Await(_isEvaluated, _verdictRepeats) is var outcome && outcome != WaitOutcome.Arrived)
+        {
+            if (outcome == WaitOutcome.BrokenOff)
+            {
+                return false;
+            }
+
+            // Some numbers for each shard: sending them again costs less than asking whether they have come.
+            PushEvaluations(generation);
+            _links.AskLead(generation, _version);
+            _verdictRepeats.Repeated();
+        }
+
+        return !Changed;
+    }
+
+    private void PushEvaluations(long generation)
+    {
+        foreach (var (shard, sums) in _evaluations)
+        {
+            _links.PushEvaluation(generation, _version, shard, sums);
+        }
+    }
+
+    /// <param name="version">The next version, or one further ahead that all partitions have.</param>
+    /// <param name="generation">The assignment.</param>
+    /// <param name="pushed">Whether the leaves of the step before it were pushed.</param>
+    private bool MoveTo(long version, long generation, bool pushed)
+    {
+        _links.Pull(generation, version);
+        BeginWait(_isWhole, _versionRepeats);
+        while (Await(_isWhole, _versionRepeats) is var outcome && outcome != WaitOutcome.Arrived)
+        {
+            switch (outcome)
+            {
+                case WaitOutcome.BrokenOff:
+                    return false;
+                case WaitOutcome.Answered when _links.SendLost(generation, version, pushed ? _computer.Nodes : [], _pushReports):
+                    _versionRepeats.Mended();
+                    break;
+                case WaitOutcome.Late:
+                    _links.Ask(generation, version);
+                    _versionRepeats.Repeated();
+                    break;
+            }
+        }
+
+        if (Changed)
+        {
+            return false;
+        }
+
+        _clock.Waited();
+        _inbox.CopyTo(_computer.Parameters, _computer.Buffers);
+        Volatile.Write(ref _version, version);
+        _computer.BeginStep(version);
+        return true;
+    }
+
+    /// <summary>Looks for a moment.</summary>
+    private void BeginWait(Func<bool> arrived, RepeatTimer repeats)
+    {
+        // A core that has nothing to do falls asleep, and takes long to wake. So the thread stays for a while, but gives the
+        // core away, at each look, to any thread that can use it.
+        var start = Stopwatch.GetTimestamp();
+        repeats.Begin();
+        while (!arrived() && !Changed && _inbox.Broken is null && Stopwatch.GetElapsedTime(start) < Alert)
+        {
+            Thread.Yield();
+            _clock.Looked();
+        }
+    }
+
+    /// <summary>Waits for it.</summary>
+    private WaitOutcome Await(Func<bool> arrived, RepeatTimer repeats)
+    {
+        lock (_inbox.Gate)
+        {
+            while (!arrived())
+            {
+                if (Changed || _inbox.Broken is not null)
+                {
+                    return WaitOutcome.BrokenOff;
+                }
+
+                if (_inbox.HasAnswers)
+                {
+                    return WaitOutcome.Answered;
+                }
+
+                if (repeats.Remaining is var remaining && remaining == TimeSpan.Zero)
+                {
+                    return WaitOutcome.Late;
+                }
+
+                Monitor.Wait(_inbox.Gate, remaining < StepClock.Slice ? remaining : StepClock.Slice);
+                _clock.Looked();
+            }
+        }
+
+        repeats.End();
+        return WaitOutcome.Arrived;
+    }
+
+    private enum WaitOutcome
+    {
+        Arrived,
+
+        /// <summary>The assignment changed, or a link broke.</summary>
+        BrokenOff,
+
+        /// <summary>A server has answered a question.</summary>
+        Answered,
+
+        /// <summary>It takes longer than usual.</summary>
+        Late,
+    }
+}
