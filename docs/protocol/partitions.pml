@@ -112,6 +112,26 @@ inline accept(p, leaf, wish, who) {
     fi
 }
 
+/* Fence(g): what was gathered for an older generation is pushed again for this one. */
+inline takeFence(p, g) {
+#ifndef BREAK_KEEP
+    if
+    :: part[p].generation < g ->
+        part[p].gathered = 0;
+        part[p].due = false;
+#ifdef BREAK_DUPLICATE
+        part[p].count = 0;
+#endif
+#ifdef BREAK_DETERMINISM
+        part[p].by[0] = 0; part[p].by[1] = 0
+#endif
+    :: else
+    fi;
+#endif
+    part[p].generation = g;
+    printf("partition %d is fenced in generation %d at version %d\n", p, part[p].generation, part[p].version)
+}
+
 inline dropState(p) {
     if
     :: LIVES(p) -> leaveFrames(p, part[p].version, part[p].asks)

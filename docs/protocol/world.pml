@@ -35,7 +35,7 @@ proctype Control(byte p) {
 end:
     do
     :: atomic { !done && fencing && !rollback && answer[p] == NOTHING && HEARD(FENCES(p)) && LIVES(p) && part[p].generation <= generation ->
-        part[p].generation = generation; answer[p] = part[p].version; printf("partition %d is fenced at version %d\n", p, answer[p]) }
+        takeFence(p, generation); answer[p] = part[p].version }
     :: atomic { !done && fencing && rollback && answer[p] == NOTHING && HEARD(FENCES(p)) && part[p].generation < generation ->
         goBack(p, generation, from); answer[p] = from }
     /* It was told before, but its answer is not known: it answers again, and does not go back again. */
@@ -99,7 +99,7 @@ end:
     :: atomic { !done && lateKind == host && part[lateTo].generation < lateGeneration && (LIVES(lateTo) || lateVersion != NOTHING) ->
         printf("late:\n");
         if
-        :: lateVersion == NOTHING -> part[lateTo].generation = lateGeneration
+        :: lateVersion == NOTHING -> takeFence(lateTo, lateGeneration)
         :: else -> goBack(lateTo, lateGeneration, lateVersion)
         fi;
         forgetLate() }
