@@ -147,7 +147,7 @@ public static class Submissions
     public sealed record Submit(string ExperimentYaml, string FileName, string BaseDirectory, string? RunDirectory, bool EndCluster, bool Resume) : IProtocolMessage;
 
     /// <summary>Submitter → coordinator, now and then: I watch this run, also where the coordinator has begun anew.</summary>
-    public sealed record Watch(RunId Run) : IProtocolMessage;
+    public sealed record Watch(RunId Run, string RunDirectory) : IProtocolMessage;
 
     /// <summary>Coordinator → submitter: the run has begun.</summary>
     public sealed record Accepted(RunId Run, string RunDirectory) : IProtocolMessage;

@@ -102,7 +102,10 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
     /// <summary>Whether all partitions are at the common version.</summary>
     public bool IsEven => _fenced.Values.Distinct().Count() == 1;
 
-    public void NextGeneration(bool loads = false)
+    /// <summary>Whether their versions differ by no more than a step that some have taken and others not yet.</summary>
+    public bool IsClose => _fenced.Values.Max() - _fenced.Values.Min() <= 1;
+
+    public void NextGeneration(bool loads)
     {
         Generation = Generation.Next();
         Loaded = loads ? Generation : Loaded;
@@ -127,7 +130,7 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
     /// <summary>Notes an answer; true: it was the last one missing.</summary>
     public bool Fenced(Partitions.Fenced fenced)
     {
-        if (fenced.Generation != Generation || Phase != RunPhase.Fencing)
+        if (fenced.Generation != Generation || Phase != RunPhase.Fencing || (IsLoading && fenced.Version.Value != (From?.Step ?? 0)))
         {
             return false;
         }

@@ -38,9 +38,7 @@ internal sealed partial class CoordinatorActor
             server.Partitions = place < 0 ? [] : [.. run.Plan.Ranges.Select(static range => range.Id).Where(id => id % servers.Length == place)];
         }
 
-        run.NextGeneration(loads: true);
-        run.LastProgress = Now;
-        SendFences();
+        NextGeneration(loads: true);
     }
 
     private Partitions.Host HostOn(NodeEntry server)

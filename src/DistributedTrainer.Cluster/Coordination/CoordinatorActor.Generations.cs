@@ -46,10 +46,17 @@ internal sealed partial class CoordinatorActor
             return;
         }
 
-        run.NextGeneration();
-        run.LastProgress = Now;
-        SendFences();
+        NextGeneration();
         CrashPoint.Reach("coordinator.fencing", run.Generation.Value);
+    }
+
+    private void NextGeneration(bool loads = false)
+    {
+        var run = _run!;
+        run.NextGeneration(loads);
+        run.LastProgress = Now;
+        run.Folder.NoteGeneration(run.Generation.Value);
+        SendFences();
     }
 
     private void SendFences()
@@ -77,9 +84,9 @@ internal sealed partial class CoordinatorActor
         if (fenced.Generation.Value > run.Generation.Value && run.Phase == RunPhase.Fencing)
         {
             // Of the time before this coordinator.
+            var loads = run.IsLoading;
             run.CatchUp(fenced.Generation, run.Loaded);
-            run.NextGeneration(loads: run.IsLoading);
-            SendFences();
+            NextGeneration(loads);
             return;
         }
 
@@ -91,6 +98,13 @@ internal sealed partial class CoordinatorActor
         run.Transfer?.Dispose();
         (run.Transfer, run.BroughtAt, run.LoadingFailures) = (null, null, 0);
         var minimum = run.Plan.Experiment.Cluster.MinimumWorkers;
+        if (!run.IsClose)
+        {
+            // A coordinator before this one died while only some of the partitions had gone back.
+            ServerLost("the coordinator died while partitions went back to a checkpoint");
+            return;
+        }
+
         if (run.IsEven && run.Progress.IsFinishedAt(run.CommonVersion.Value))
         {
             // The coordinator before this one saw the end, but did not come to write it down.

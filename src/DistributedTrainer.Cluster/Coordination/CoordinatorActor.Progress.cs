@@ -194,8 +194,9 @@ internal sealed partial class CoordinatorActor
         run.Folder.Log(failure ?? "done");
         run.Transfer?.Dispose();
         run.Folder.Dispose();
-        _ended.Add(run.Id);
-        Tell(run, new Ended(run.Id, failure is null, failure, result, run.Folder.FullPath));
+        var ended = new Ended(run.Id, failure is null, failure, result, run.Folder.FullPath);
+        _ended[run.Id] = ended;
+        Tell(run, ended);
         _run = null;
     }
 

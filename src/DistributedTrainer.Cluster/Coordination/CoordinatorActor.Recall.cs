@@ -31,13 +31,30 @@ internal sealed partial class CoordinatorActor
             return;
         }
 
-        if (_ended.Contains(held))
+        if (_ended.ContainsKey(held))
         {
             Sender.Tell(new Nodes.EndRun(held));
         }
         else if (_run is null)
         {
             Sender.Tell(new Nodes.Recall(held));
+        }
+    }
+
+    /// <summary>Whoever watches a run may have missed its end, together with the coordinator that told of it.</summary>
+    private void Watched(Submissions.Watch watch)
+    {
+        if (watch.Run == _run?.Id)
+        {
+            _watcher = Sender;
+        }
+        else if (_ended.GetValueOrDefault(watch.Run) is { } ended)
+        {
+            Sender.Tell(ended);
+        }
+        else if (Path.Combine(watch.RunDirectory, "result.json") is var result && File.Exists(result))
+        {
+            Sender.Tell(new Submissions.Ended(watch.Run, true, null, File.ReadAllText(result), watch.RunDirectory));
         }
     }
 
@@ -52,7 +69,7 @@ internal sealed partial class CoordinatorActor
         if (File.Exists(Path.Combine(prepare.RunDirectory, "result.json")))
         {
             // It ended, and this node has missed it.
-            _ended.Add(prepare.Run);
+            _ended[prepare.Run] = null;
             Sender.Tell(new Nodes.EndRun(prepare.Run));
             return;
         }
@@ -91,10 +108,11 @@ internal sealed partial class CoordinatorActor
             var metrics = Path.Combine(prepare.RunDirectory, "metrics.jsonl");
             var unwatched = File.Exists(metrics) ? DateTime.UtcNow - File.GetLastWriteTimeUtc(metrics) : TimeSpan.Zero;
             var yaml = ExperimentWriter.Write(ExperimentPaths.Absolute(plan.Experiment, prepare.BaseDirectory));
-            var folder = RunFolder.GoOn(prepare.RunDirectory, yaml, null, out var lines);
+            var folder = RunFolder.GoOn(prepare.RunDirectory, yaml, null, evaluated: true, out var lines);
             var progress = new RunProgress(plan, folder, Now);
             progress.Resume(0, folder.Memory, lines);
             _run = new ActiveRun(prepare, plan, folder, progress) { LastProgress = Now };
+            _run.CatchUp(new Generation(folder.Generation), default);
             _toldKept = (0, -1);
             progress.Failed("the coordinator began anew", Now - unwatched);
         }

@@ -18,6 +18,7 @@ internal sealed class RunFolder : IDisposable
     private static readonly JsonSerializerOptions Indented = new(Json) { WriteIndented = true };
 
     private const string MemoryName = "progress.json";
+    private const string GenerationName = "generation.txt";
 
     private readonly AppendedFile _metrics;
     private readonly AppendedFile _log;
@@ -50,9 +51,10 @@ internal sealed class RunFolder : IDisposable
     /// <param name="path">The folder.</param>
     /// <param name="experimentYaml">The experiment as it goes on.</param>
     /// <param name="step">Metrics of later steps are taken out, and evaluations from this version on, which follow again; null: all stays.</param>
+    /// <param name="evaluated">Whether the evaluation of that version stays too: it does not follow again.</param>
     /// <param name="lines">Receives what stays.</param>
     /// <exception cref="IOException">The folder cannot be read or written.</exception>
-    public static RunFolder GoOn(string path, string experimentYaml, long? step, out IReadOnlyList<MetricLine> lines)
+    public static RunFolder GoOn(string path, string experimentYaml, long? step, bool evaluated, out IReadOnlyList<MetricLine> lines)
     {
         path = Path.GetFullPath(path);
         File.WriteAllText(Path.Combine(path, "experiment.yaml"), experimentYaml);
@@ -60,7 +62,7 @@ internal sealed class RunFolder : IDisposable
         // Of an earlier end: the run goes on, and has no result until the next.
         File.Delete(Path.Combine(path, "result.json"));
         var metrics = Path.Combine(path, "metrics.jsonl");
-        var kept = File.Exists(metrics) ? MetricLine.Read(File.ReadLines(metrics), step) : [];
+        var kept = File.Exists(metrics) ? MetricLine.Read(File.ReadLines(metrics), step, evaluated) : [];
         var temporary = metrics + ".tmp";
         File.WriteAllLines(temporary, kept.Select(static line => line.Text));
         File.Move(temporary, metrics, overwrite: true);
@@ -88,6 +90,28 @@ internal sealed class RunFolder : IDisposable
             }
         }
     }
+
+    /// <summary>The newest generation that any coordinator of the run may have used; 0: none.</summary>
+    public long Generation
+    {
+        get
+        {
+            try
+            {
+                return long.Parse(File.ReadAllText(In(GenerationName)), System.Globalization.CultureInfo.InvariantCulture);
+            }
+            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or FormatException or OverflowException)
+            {
+                return 0;
+            }
+        }
+    }
+
+    /// <summary>
+    /// To be noted before the first message of a generation: a coordinator that begins anew must take a newer one, also than
+    /// what nobody has heard of yet and is still under way.
+    /// </summary>
+    public void NoteGeneration(long generation) => TryReplace(GenerationName, generation.ToString(System.Globalization.CultureInfo.InvariantCulture));
 
     public void Metric(object line) => _metrics.Add(JsonSerializer.Serialize(line, Json));
 

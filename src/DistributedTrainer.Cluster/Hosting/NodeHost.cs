@@ -183,7 +183,7 @@ public sealed class NodeHost : IAsyncDisposable
                 if (message is Submissions.Accepted accepted)
                 {
                     // A coordinator that begins anew knows nobody who watches.
-                    Timers.StartPeriodicTimer(accepted.Run, new Submissions.Watch(accepted.Run), WatchInterval);
+                    Timers.StartPeriodicTimer(accepted.Run, new Submissions.Watch(accepted.Run, accepted.RunDirectory), WatchInterval);
                 }
 
                 heard.TryWrite(message);

@@ -128,8 +128,15 @@ internal sealed partial class Partition : IDisposable
     {
         lock (_gate)
         {
-            _generation = Math.Max(_generation, generation);
-            _held = false;
+            if (generation > _generation)
+            {
+                // What was gathered is pushed again by whoever goes on. Were it kept, this partition could take two steps
+                // under an assignment that still begins with the version before.
+                _generation = generation;
+                (_held, _asked) = (false, CheckpointAsk.None);
+                ResetGather();
+            }
+
             return (_generation, _current.Step);
         }
     }
