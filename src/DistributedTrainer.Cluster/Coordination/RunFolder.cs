@@ -55,7 +55,7 @@ internal sealed class RunFolder : IDisposable
     public static RunFolder GoOn(string path, string experimentYaml, long? step, out IReadOnlyList<MetricLine> lines)
     {
         path = Path.GetFullPath(path);
-        File.WriteAllText(Path.Combine(path, "experiment.yaml"), experimentYaml);
+        Replace(Path.Combine(path, "experiment.yaml"), experimentYaml);
 
         // Of an earlier end: the run goes on, and has no result until the next.
         File.Delete(Path.Combine(path, "result.json"));
@@ -115,7 +115,7 @@ internal sealed class RunFolder : IDisposable
     public string Result(object result)
     {
         var text = JsonSerializer.Serialize(result, Indented);
-        Replace("result.json", text);
+        Replace(In("result.json"), text);
         return text;
     }
 
@@ -156,7 +156,7 @@ internal sealed class RunFolder : IDisposable
     {
         try
         {
-            Replace(name, text);
+            Replace(In(name), text);
             _problem = null;
             return true;
         }
@@ -167,10 +167,10 @@ internal sealed class RunFolder : IDisposable
         }
     }
 
-    private void Replace(string name, string text)
+    private static void Replace(string path, string text)
     {
-        File.WriteAllText(In(name + ".tmp"), text);
-        File.Move(In(name + ".tmp"), In(name), overwrite: true);
+        File.WriteAllText(path + ".tmp", text);
+        File.Move(path + ".tmp", path, overwrite: true);
     }
 
     private string In(string name) => Path.Combine(FullPath, name);

@@ -103,6 +103,9 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             (Validation, Test, Units) = (_last?.Validation, _last?.Test, _last?.Units);
             _recoveries.AddRange(memory.Recoveries);
         }
+
+        // Whatever is there may be of another course, or of another run in the same place.
+        Remember();
     }
 
     public void StepsApplied(Partitions.StepsApplied applied, TimeSpan now)
@@ -192,8 +195,11 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
         }
 
         folder.FlushMetrics();
-        folder.Remember(new ProgressMemory(0, [.. _recoveries], _last, _best));
+        Remember();
     }
+
+    /// <summary>For a coordinator that begins anew; its seconds are those up to the last steps that were told.</summary>
+    private void Remember() => folder.Remember(Memory(_lastAt > StartedAt ? _lastAt : StartedAt));
 
     /// <summary>The run ends at this version, before its time; later steps, if any were told, do not count.</summary>
     public void StoppedAt(long version) => (Step, KeptVersion) = (version, version);
