@@ -76,9 +76,7 @@ internal sealed partial class CoordinatorActor
         if (fenced.Generation.Value > run.Generation.Value && run.Phase == RunPhase.Fencing)
         {
             // Of the time before this coordinator.
-            run.CatchUp(fenced.Generation, run.Loaded);
-            run.NextGeneration(loads: run.IsLoading);
-            SendFences();
+            GoBeyond(fenced.Generation);
             return;
         }
 
@@ -111,6 +109,19 @@ internal sealed partial class CoordinatorActor
                 AskLastCheckpoint();
             }
         }
+    }
+
+    /// <summary>What is being fenced or loaded is so again, in a generation that is newer than any that was seen.</summary>
+    private void GoBeyond(Generation newest)
+    {
+        var run = _run!;
+        var loads = run.IsLoading;
+        run.Transfer?.Dispose();
+        run.Transfer = null;
+        run.CatchUp(newest, run.Loaded);
+        run.NextGeneration(loads);
+        run.LastProgress = Now;
+        SendFences();
     }
 
     private void SendAssignments()

@@ -30,11 +30,11 @@ internal sealed class RecordedEvents : IPartitionEvents
 /// <summary>One partition on the bench, with gradients that are made up but the same for the same leaf and step.</summary>
 internal sealed class PartitionBench
 {
-    public PartitionBench(TrainingPlan plan, int partition = 0, long generation = 1, StartingPoint start = default, CheckpointSchedule? checkpoints = null)
+    public PartitionBench(TrainingPlan plan, int partition = 0, long generation = 1, StartingPoint start = default, CheckpointSchedule? checkpoints = null, IPartitionEvents? events = null)
     {
         Plan = plan;
         Statistics = partition == 0 ? new StatisticsBoard(plan) : null;
-        Partition = new Partition(plan, plan.Ranges[partition], generation, Statistics, Events, start, checkpoints);
+        Partition = new Partition(plan, plan.Ranges[partition], generation, Statistics, events ?? Events, start, checkpoints);
     }
 
     public TrainingPlan Plan { get; }
