@@ -86,6 +86,9 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
     /// <summary>The checkpoint that is being made; null: none.</summary>
     public PendingSnapshot? Snapshot { get; set; }
 
+    /// <summary>Checkpoints up to this version are written, or were given up: whoever tells of one has not heard of that.</summary>
+    public long SettledVersion { get; set; } = -1;
+
     /// <summary>When the user wanted an end; null: not.</summary>
     public TimeSpan? StoppingSince { get; set; }
 

@@ -84,9 +84,7 @@ internal sealed partial class CoordinatorActor
         if (fenced.Generation.Value > run.Generation.Value && run.Phase == RunPhase.Fencing)
         {
             // Of the time before this coordinator.
-            var loads = run.IsLoading;
-            run.CatchUp(fenced.Generation, run.Loaded);
-            NextGeneration(loads);
+            GoBeyond(fenced.Generation);
             return;
         }
 
@@ -132,6 +130,17 @@ internal sealed partial class CoordinatorActor
                 AskLastCheckpoint();
             }
         }
+    }
+
+    /// <summary>What is being fenced or loaded is so again, in a generation that is newer than any that was seen.</summary>
+    private void GoBeyond(Generation newest)
+    {
+        var run = _run!;
+        var loads = run.IsLoading;
+        run.Transfer?.Dispose();
+        run.Transfer = null;
+        run.CatchUp(newest, run.Loaded);
+        NextGeneration(loads);
     }
 
     private void SendAssignments()

@@ -72,6 +72,7 @@ internal sealed partial class CoordinatorActor
     {
         var run = _run!;
         (run.Phase, run.LastVersion, run.LastProgress) = (RunPhase.Finishing, version, Now);
+        run.SettledVersion = Math.Min(run.SettledVersion, version - 1);
         TellPartitions(id => new Partitions.TakeSnapshot(run.Id, id, new StepId(version)));
     }
 

@@ -108,7 +108,7 @@ internal sealed partial class CoordinatorActor
             var metrics = Path.Combine(prepare.RunDirectory, "metrics.jsonl");
             var unwatched = File.Exists(metrics) ? DateTime.UtcNow - File.GetLastWriteTimeUtc(metrics) : TimeSpan.Zero;
             var yaml = ExperimentWriter.Write(ExperimentPaths.Absolute(plan.Experiment, prepare.BaseDirectory));
-            var folder = RunFolder.GoOn(prepare.RunDirectory, yaml, null, evaluated: true, out var lines);
+            var folder = RunFolder.GoOn(prepare.RunDirectory, yaml, null, out var lines);
             var progress = new RunProgress(plan, folder, Now);
             progress.Resume(0, folder.Memory, lines);
             _run = new ActiveRun(prepare, plan, folder, progress) { LastProgress = Now };

@@ -12,7 +12,7 @@ internal sealed record MetricLine(long Step, double? Loss, string Text)
     /// <param name="texts">The file.</param>
     /// <param name="until">Steps up to this one stay, and evaluations of versions before it; null: all.</param>
     /// <param name="evaluated">Whether the evaluation of that version stays too.</param>
-    public static List<MetricLine> Read(IEnumerable<string> texts, long? until, bool evaluated)
+    public static List<MetricLine> Read(IEnumerable<string> texts, long? until, bool evaluated = false)
     {
         var (lines, next) = (new List<MetricLine>(), 1L);
         foreach (var text in texts)

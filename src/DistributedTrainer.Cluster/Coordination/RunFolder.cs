@@ -54,10 +54,10 @@ internal sealed class RunFolder : IDisposable
     /// <param name="evaluated">Whether the evaluation of that version stays too: it does not follow again.</param>
     /// <param name="lines">Receives what stays.</param>
     /// <exception cref="IOException">The folder cannot be read or written.</exception>
-    public static RunFolder GoOn(string path, string experimentYaml, long? step, bool evaluated, out IReadOnlyList<MetricLine> lines)
+    public static RunFolder GoOn(string path, string experimentYaml, long? step, out IReadOnlyList<MetricLine> lines, bool evaluated = false)
     {
         path = Path.GetFullPath(path);
-        File.WriteAllText(Path.Combine(path, "experiment.yaml"), experimentYaml);
+        Replace(Path.Combine(path, "experiment.yaml"), experimentYaml);
 
         // Of an earlier end: the run goes on, and has no result until the next.
         File.Delete(Path.Combine(path, "result.json"));
@@ -139,7 +139,7 @@ internal sealed class RunFolder : IDisposable
     public string Result(object result)
     {
         var text = JsonSerializer.Serialize(result, Indented);
-        Replace("result.json", text);
+        Replace(In("result.json"), text);
         return text;
     }
 
@@ -180,7 +180,7 @@ internal sealed class RunFolder : IDisposable
     {
         try
         {
-            Replace(name, text);
+            Replace(In(name), text);
             _problem = null;
             return true;
         }
@@ -191,10 +191,10 @@ internal sealed class RunFolder : IDisposable
         }
     }
 
-    private void Replace(string name, string text)
+    private static void Replace(string path, string text)
     {
-        File.WriteAllText(In(name + ".tmp"), text);
-        File.Move(In(name + ".tmp"), In(name), overwrite: true);
+        File.WriteAllText(path + ".tmp", text);
+        File.Move(path + ".tmp", path, overwrite: true);
     }
 
     private string In(string name) => Path.Combine(FullPath, name);

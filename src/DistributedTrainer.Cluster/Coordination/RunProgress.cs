@@ -19,7 +19,7 @@ internal sealed record EvaluatedVersion(long Version, SetSums? Validation, SetSu
 /// <param name="Last">The last evaluation; null: none yet.</param>
 /// <param name="Best">The best one; null: none yet.</param>
 /// <param name="Finished">Whether training ended with the last one.</param>
-internal sealed record ProgressMemory(double Seconds, Recovery[] Recoveries, EvaluatedVersion? Last, EvaluatedVersion? Best, bool Finished);
+internal sealed record ProgressMemory(double Seconds, Recovery[] Recoveries, EvaluatedVersion? Last, EvaluatedVersion? Best, bool Finished = false);
 
 /// <summary>What is known of a run's course, and what of it goes into the run folder. Time is given, never asked for.</summary>
 internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan startedAt)
@@ -106,6 +106,9 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             Finished = memory.Finished;
             Keep();
         }
+
+        // Whatever is there may be of another course, or of another run in the same place.
+        Remember();
     }
 
     public void StepsApplied(Partitions.StepsApplied applied, TimeSpan now)
@@ -187,7 +190,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
 
         Keep();
         folder.FlushMetrics();
-        folder.Remember(new ProgressMemory(0, [.. _recoveries], _last, _best, Finished));
+        Remember();
     }
 
     /// <summary>Whether training ended with this version.</summary>
@@ -204,6 +207,9 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             KeptVersion = _last?.Version ?? 0;
         }
     }
+
+    /// <summary>For a coordinator that begins anew; its seconds are those up to the last steps that were told.</summary>
+    private void Remember() => folder.Remember(Memory(_lastAt > StartedAt ? _lastAt : StartedAt));
 
     /// <summary>The run ends at this version, before its time; later steps, if any were told, do not count.</summary>
     public void StoppedAt(long version) => (Step, KeptVersion) = (version, version);

@@ -217,7 +217,7 @@ internal sealed partial class Partition : IDisposable
                 return false;
             }
 
-            if (version > _current.Step || IsRestoring)
+            if (version > _current.Step || (IsRestoring && version == _current.Step))
             {
                 // A worker asks again under each assignment: once is enough for the same connection.
                 if (!_waiting.Contains((channel, version)))
@@ -228,7 +228,7 @@ internal sealed partial class Partition : IDisposable
                 return true;
             }
 
-            var found = version == _current.Step ? _current : version == _previous?.Step ? _previous : version == _best?.Step ? _best : null;
+            var found = IsRestoring ? null : version == _current.Step ? _current : version == _previous?.Step ? _previous : version == _best?.Step ? _best : null;
             if (found is not null)
             {
                 Send(channel, found);
