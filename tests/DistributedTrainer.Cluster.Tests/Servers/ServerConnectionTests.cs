@@ -237,7 +237,7 @@ public sealed class ServerConnectionTests
         return (bench, trained.Snapshot(1));
     }
 
-    private static FrameHeader RestoreHeader(int vector) => new() { Kind = FrameKind.Restore, Generation = 1, Step = 1, Count = vector };
+    private FrameHeader RestoreHeader(int vector) => new() { Kind = FrameKind.Restore, Run = _bench.Plan.Token, Generation = 1, Step = 1, Count = vector };
 
     private void Send(FrameHeader header, byte[] payload)
     {
