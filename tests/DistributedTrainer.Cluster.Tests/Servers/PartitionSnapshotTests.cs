@@ -81,6 +81,7 @@ public sealed class PartitionSnapshotTests
         Steps(bench, 4, 6);
 
         var restored = Restoring(plan, 4, bench.Verdict);
+        Assert.False(restored.Partition.Pull(new RecordingChannel(), 2));
         for (var vector = 0; vector < 4; vector++)
         {
             Assert.False(restored.Partition.IsWhole);
