@@ -23,7 +23,20 @@ internal sealed class CheckpointFolder(string runDirectory, int keep)
     private readonly ConcurrentDictionary<long, bool> _known = [];
 
     /// <summary>Steps of the checkpoints that have a manifest and are not known to be damaged, the newest first.</summary>
-    public IReadOnlyList<long> Steps => [.. Folders().Where(folder => IsFinished(folder.Path) && IsKnown(folder.Step) != false).Select(static folder => folder.Step)];
+    public IReadOnlyList<long> Steps
+    {
+        get
+        {
+            try
+            {
+                return [.. Folders().Where(folder => IsFinished(folder.Path) && IsKnown(folder.Step) != false).Select(static folder => folder.Step)];
+            }
+            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+            {
+                return [];
+            }
+        }
+    }
 
     /// <summary>The newest checkpoint that is whole; null: there is none.</summary>
     /// <param name="warnings">Receives what is wrong with newer ones.</param>
@@ -42,7 +55,7 @@ internal sealed class CheckpointFolder(string runDirectory, int keep)
                 catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or InvalidDataException or JsonException)
                 {
                     _known[step] = false;
-                    warnings.Add($"{path} is not loaded: {problem.Message} The one before it is.");
+                    warnings.Add($"{path} is not loaded: {problem.Message}");
                 }
             }
 

@@ -193,6 +193,11 @@ internal sealed partial class CoordinatorActor
         var run = _run!;
         Publish(run);
         run.Folder.Log(failure ?? "done");
+        if (failure is not null)
+        {
+            run.Folder.NoteEnd(failure);
+        }
+
         run.Transfer?.Dispose();
         run.Folder.Dispose();
         var ended = new Ended(run.Id, failure is null, failure, result, run.Folder.FullPath);

@@ -66,7 +66,7 @@ internal sealed partial class CoordinatorActor
             return;
         }
 
-        if (File.Exists(Path.Combine(prepare.RunDirectory, "result.json")))
+        if (RunFolder.IsEnded(prepare.RunDirectory))
         {
             // It ended, and this node has missed it.
             _ended[prepare.Run] = null;

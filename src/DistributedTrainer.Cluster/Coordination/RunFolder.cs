@@ -18,6 +18,7 @@ internal sealed class RunFolder : IDisposable
     private static readonly JsonSerializerOptions Indented = new(Json) { WriteIndented = true };
 
     private const string MemoryName = "progress.json";
+    private const string EndName = "ended.txt";
     private const string GenerationName = "generation.txt";
 
     private readonly AppendedFile _metrics;
@@ -61,6 +62,7 @@ internal sealed class RunFolder : IDisposable
 
         // Of an earlier end: the run goes on, and has no result until the next.
         File.Delete(Path.Combine(path, "result.json"));
+        File.Delete(Path.Combine(path, EndName));
         var metrics = Path.Combine(path, "metrics.jsonl");
         var kept = File.Exists(metrics) ? MetricLine.Read(File.ReadLines(metrics), step, evaluated) : [];
         var temporary = metrics + ".tmp";
@@ -125,6 +127,12 @@ internal sealed class RunFolder : IDisposable
         _log.Add($"{DateTimeOffset.UtcNow:O} {text}");
         _log.Flush();
     }
+
+    /// <summary>Whether the run in a folder came to an end, be it a failure: nobody takes it over, but it can be resumed.</summary>
+    public static bool IsEnded(string path) => File.Exists(Path.Combine(path, "result.json")) || File.Exists(Path.Combine(path, EndName));
+
+    /// <summary>The run is over, for this reason.</summary>
+    public void NoteEnd(string reason) => TryReplace(EndName, reason + "\n");
 
     /// <summary>Rewrites nodes.json where it changed.</summary>
     public void Nodes(object nodes)

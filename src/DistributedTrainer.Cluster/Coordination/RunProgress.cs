@@ -35,6 +35,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
     private (double Loss, long Rows) _lastEpoch;
     private long _rows;
     private long _stepsHere;
+    private long _counted;
     private TimeSpan? _beganAt;
     private long? _firstApplied;
     private TimeSpan _lastAt;
@@ -119,8 +120,14 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             _recoveries.Add(new Recovery(Math.Max(applied.First.Value, _goingOnFrom), failure.Cause, (now - failure.At).TotalSeconds, _repeated));
         }
 
-        _rows += applied.Rows.Sum(static rows => (long)rows);
-        _stepsHere += applied.LossSums.Length;
+        for (var i = 0; i < applied.Rows.Length; i++)
+        {
+            if (applied.First.Value + i >= _counted)
+            {
+                (_rows, _stepsHere, _counted) = (_rows + applied.Rows[i], _stepsHere + 1, applied.First.Value + i + 1);
+            }
+        }
+
         _recent.Enqueue((now, _rows, _stepsHere));
         _lastAt = now;
         var speed = RowsPerSecond(now);
@@ -260,6 +267,8 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             _recent.Enqueue((now, 0, 0));
         }
 
+        // Steps that are taken again count as work; those that are only told again do not.
+        _counted = Math.Min(_counted, version);
         (_goingOnFrom, _repeated) = (version, version < Step ? Step - version : null);
     }
 

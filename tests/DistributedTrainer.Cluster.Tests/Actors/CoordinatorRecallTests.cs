@@ -74,12 +74,12 @@ public sealed class CoordinatorRecallTests : CoordinatorTest
     {
         Earlier(steps: 4);
         Taken();
-        Coordinator.Tell(new Watch(new RunId("other")), Submitter.Ref);
+        Coordinator.Tell(new Watch(new RunId("other"), RunDirectory + "2"), Submitter.Ref);
         Settle();
         Advance(0.2);
         Settle();
         Submitter.ExpectNoMsg(TimeSpan.Zero);
-        Coordinator.Tell(new Watch(Run), Submitter.Ref);
+        Coordinator.Tell(new Watch(Run, RunDirectory), Submitter.Ref);
         Settle();
         Advance(0.2);
         Assert.Equal((4L, "training"), Said<View>() is var view ? (view.Step, view.Phase) : default);
