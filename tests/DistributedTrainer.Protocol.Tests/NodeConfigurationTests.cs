@@ -16,6 +16,10 @@ public sealed class NodeConfigurationTests : IDisposable
     public void Dispose() => _system.Dispose();
 
     [Fact]
+    public void Several_deaths_in_a_row_end_nobody_else() =>
+        Assert.Equal("off", _system.Settings.Config.GetString("akka.cluster.split-brain-resolver.down-all-when-unstable"));
+
+    [Fact]
     public void Every_protocol_message_goes_through_the_protocol_serializer()
     {
         foreach (var message in Samples.All)

@@ -106,6 +106,7 @@ internal sealed partial class CoordinatorActor
         if (run.IsEven && run.Progress.IsFinishedAt(run.CommonVersion.Value))
         {
             // The coordinator before this one saw the end, but did not come to write it down.
+            run.Progress.Recovered(run.CommonVersion.Value, Now);
             EndAt(run.CommonVersion.Value);
         }
         else if (run.StoppingSince is { } since && (run.IsEven || _roster.UsableWorkers.Count < minimum || Now - since > StopPatience))
@@ -215,6 +216,31 @@ internal sealed partial class CoordinatorActor
             (worker.Usable, worker.ReconnectedAt) = (true, Now);
             Notice($"{worker.Id} is back.");
             BeginGeneration();
+        }
+    }
+
+    /// <summary>Its process is known to be dead, or it cannot be reached any more: whoever watches its actors would hear of it much later.</summary>
+    private void Downed(Address address)
+    {
+        if (_roster.Nodes.FirstOrDefault(node => node.Agent.Path.Address.Equals(address)) is { } node)
+        {
+            _downed[node.Registration.ProcessId] = node.Id;
+            Lose(node, "its process is dead or out of reach");
+        }
+    }
+
+    /// <summary>The launcher knows of what; the cluster may have been quicker.</summary>
+    private void Died(ProcessDied died)
+    {
+        if (_roster.FindProcess(died.ProcessId, _host) is { } node)
+        {
+            Lose(node, died.Reason, down: true);
+        }
+        else if (_downed.Remove(died.ProcessId, out var known) && _run is { } run)
+        {
+            var cause = $"{known} died ({died.Reason})";
+            Notice($"{Capital(cause)}.");
+            run.Progress.Explain(known, cause);
         }
     }
 

@@ -37,6 +37,9 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private IActorRef _watcher = ActorRefs.Nobody;
     private bool _starting;
 
+    // Nodes by their process, lost before their launcher told of what they died.
+    private readonly Dictionary<int, NodeId> _downed = [];
+
     // Whoever still has one of these has missed its end. Null: it was another coordinator that ended it.
     private readonly Dictionary<RunId, Ended?> _ended = [];
 
@@ -48,7 +51,8 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<Nodes.Prepared>(IsCurrent, Prepared);
         Receive<Nodes.PrepareFailed>(failed => failed.Run == _run?.Id, failed => Unfit(_roster.Find(failed.Node), $"{failed.Node} cannot prepare the run: {failed.Reason}"));
         Receive<Terminated>(gone => Lose(_roster.Nodes.FirstOrDefault(node => node.Agent.Equals(gone.ActorRef)), "the node left the cluster"));
-        Receive<ProcessDied>(died => Lose(_roster.FindProcess(died.ProcessId, _host), died.Reason, down: true));
+        Receive<Akka.Cluster.ClusterEvent.MemberDowned>(downed => Downed(downed.Member.Address));
+        Receive<ProcessDied>(died => Died(died));
         Receive<GaveUp>(gaveUp => GiveUp(gaveUp));
         Receive<LogLine>(line => Log($"{line.Source}: {line.Text}"));
         Receive<Submit>(submit => Submit(submit));
@@ -82,9 +86,18 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
 
     public static Props Props() => Akka.Actor.Props.Create(() => new CoordinatorActor());
 
-    protected override void PreStart() => Timers.StartPeriodicTimer(Tick.Instance, Tick.Instance, TickInterval);
+    protected override void PreStart()
+    {
+        Timers.StartPeriodicTimer(Tick.Instance, Tick.Instance, TickInterval);
+        Akka.Cluster.Cluster.Get(Context.System).Subscribe(
+            Self, Akka.Cluster.ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(Akka.Cluster.ClusterEvent.MemberDowned));
+    }
 
-    protected override void PostStop() => _run?.Folder.Dispose();
+    protected override void PostStop()
+    {
+        Akka.Cluster.Cluster.Get(Context.System).Unsubscribe(Self);
+        _run?.Folder.Dispose();
+    }
 
     private bool IsCurrent(Nodes.Prepared prepared) => prepared.Run == _run?.Id;
 

@@ -114,10 +114,9 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
 
     public void StepsApplied(Partitions.StepsApplied applied, TimeSpan now)
     {
-        if (_failure is { } failure && applied.First.Value + applied.LossSums.Length > _goingOnFrom)
+        if (applied.First.Value + applied.LossSums.Length > _goingOnFrom)
         {
-            _failure = null;
-            _recoveries.Add(new Recovery(Math.Max(applied.First.Value, _goingOnFrom), failure.Cause, (now - failure.At).TotalSeconds, _repeated));
+            Recovered(Math.Max(applied.First.Value, _goingOnFrom), now);
         }
 
         for (var i = 0; i < applied.Rows.Length; i++)
@@ -152,6 +151,16 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
                 // When the server applied it, from the first step on.
                 Seconds = (applied.Microseconds[i] - _firstApplied.Value) / 1e6,
             });
+        }
+    }
+
+    /// <summary>What had failed last, if anything, is got over.</summary>
+    public void Recovered(long step, TimeSpan now)
+    {
+        if (_failure is { } failure)
+        {
+            _failure = null;
+            _recoveries.Add(new Recovery(step, failure.Cause, (now - failure.At).TotalSeconds, _repeated));
         }
     }
 

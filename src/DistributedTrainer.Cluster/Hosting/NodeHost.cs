@@ -22,6 +22,7 @@ public sealed class NodeHost : IAsyncDisposable
     {
         _system = system;
         system.ActorOf(NodeLog.Props(log), "log");
+        system.ActorOf(DeadNodeWatch.Props(log), "dead-nodes");
         var own = Akka.Cluster.Cluster.Get(system).SelfAddress;
         Address = $"{own.Host}:{own.Port}";
         if (options.Roles.Contains("coordinator"))
@@ -39,6 +40,9 @@ public sealed class NodeHost : IAsyncDisposable
 
         system.WhenTerminated.ContinueWith(_ => _completion.TrySetResult("the node was taken out of the cluster"), TaskScheduler.Default);
     }
+
+    /// <summary>For tests that take a node away as a crash does.</summary>
+    internal ActorSystem Actors => _system;
 
     /// <summary>host:port of the control plane, which other nodes join.</summary>
     public string Address { get; }
