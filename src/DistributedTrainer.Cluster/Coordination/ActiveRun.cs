@@ -68,6 +68,9 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
     /// <summary>When all of the state had been sent to the partitions; null: it has not.</summary>
     public TimeSpan? BroughtAt { get; set; }
 
+    /// <summary>When the partitions were asked to take the current generation.</summary>
+    public TimeSpan FencingSince { get; set; }
+
     /// <summary>The version that the run ends with; null: it goes on.</summary>
     public long? LastVersion { get; set; }
 

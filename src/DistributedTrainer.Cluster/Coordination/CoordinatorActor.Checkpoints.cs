@@ -295,7 +295,12 @@ internal sealed partial class CoordinatorActor
             DropSnapshot(snapshot.Version);
         }
 
-        if (run.Phase == RunPhase.Fencing && run.BroughtAt is { } brought && Now - brought > LoadingLimit)
+        if (run.Phase == RunPhase.Fencing && !run.IsLoading && Now - run.FencingSince > LoadingLimit)
+        {
+            // Such as one that was being loaded when the coordinator before this one died.
+            ServerLost("partitions did not answer");
+        }
+        else if (run.Phase == RunPhase.Fencing && run.BroughtAt is { } brought && Now - brought > LoadingLimit)
         {
             LoadingFailed($"partitions have not taken over the state of step {run.From!.Step}");
         }

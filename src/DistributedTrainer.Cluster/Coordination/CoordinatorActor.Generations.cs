@@ -54,7 +54,7 @@ internal sealed partial class CoordinatorActor
     {
         var run = _run!;
         run.NextGeneration(loads);
-        run.LastProgress = Now;
+        (run.LastProgress, run.FencingSince) = (Now, Now);
         run.Folder.NoteGeneration(run.Generation.Value);
         SendFences();
     }
