@@ -54,7 +54,7 @@ public sealed class ResumeTests
         Assert.Equal(2, wrong);
         Assert.Contains("would change the result", why, StringComparison.Ordinal);
 
-        var (resumed, said, problems) = await Dtrain.Run(["resume", stopped.Run, "--in-process", "--set", "cluster.partitions=1"]);
+        var (resumed, said, problems) = await Dtrain.Run(["resume", stopped.Run, "--in-process", "--set", "cluster.servers=1", "--set", "cluster.partitions=1"]);
         Assert.True(resumed == 0, said + problems);
         Assert.Contains("partition-1.safetensors is damaged", said, StringComparison.Ordinal);
         Assert.Contains($"Going on from the checkpoint of step {stopped.Checkpoints.Min()}", said + stopped.Log, StringComparison.Ordinal);
