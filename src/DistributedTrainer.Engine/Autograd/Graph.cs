@@ -17,6 +17,12 @@ public sealed class Graph(int maximumRows)
     /// <summary>The element-wise activation layers, in the order of building: what diagnostics look at.</summary>
     internal List<ActivationTap> Activations { get; } = [];
 
+    /// <summary>What each layer writes, in the order of building; several that run as one have one output.</summary>
+    internal List<(string Layer, Variable Value)> Outputs { get; } = [];
+
+    /// <summary>The operations whose weight gradients are bounded by less than all of them.</summary>
+    internal IEnumerable<IBoundedGradient> BoundedGradients => _operations.OfType<IBoundedGradient>();
+
     /// <summary>A value that comes from outside.</summary>
     public Variable Input(Shape shape, bool needsGradient = false) => new(_arena, shape, MaximumRows, needsGradient);
 

@@ -46,6 +46,11 @@ public sealed class Workspace
     /// <summary>The running statistics; the caller fills them.</summary>
     public Span<float> Buffers => _buffers.Span;
 
+    internal Graph Graph => _graph;
+
+    /// <summary>The last run through the graph.</summary>
+    internal Pass Pass => _pass;
+
     /// <summary>The most rows a batch has.</summary>
     internal int MaximumRows => _maximumRows;
 
@@ -60,6 +65,13 @@ public sealed class Workspace
 
     /// <summary>Where input rows go (rows, features).</summary>
     public Span<float> Input(int rows) => _input.Value(rows);
+
+    /// <summary>The rows of one leaf of the last batch.</summary>
+    internal ReadOnlySpan<float> InputOf(LeafSegment leaf) => ValueOf(_input, leaf);
+
+    /// <summary>The rows of one leaf of the last batch in any value of the graph.</summary>
+    internal ReadOnlySpan<float> ValueOf(Variable variable, LeafSegment leaf) =>
+        variable.Value(_rows).Slice(leaf.FirstRow * variable.Columns, leaf.Rows * variable.Columns);
 
     /// <summary>Where class numbers go (rows).</summary>
     public Span<int> Labels(int rows) => _labels.AsSpan(0, rows);
