@@ -114,6 +114,7 @@ internal sealed partial class CoordinatorActor
         run.Attempt++;
         run.Transfer?.Dispose();
         (run.Transfer, run.Snapshot, run.From, run.IsStateKnown, run.SettledVersion) = (null, null, null, false, -1);
+        run.NonFinite.GoBack();
         foreach (var node in _roster.Nodes)
         {
             node.Partitions = [];
@@ -208,6 +209,12 @@ internal sealed partial class CoordinatorActor
         {
             CrashPoint.Reach("coordinator.fetching", checkpoint.Step);
             CheckpointTransfer.Fetch(plan, host, routes, checkpoint);
+            if (!checkpoint.IsFinite)
+            {
+                // Whoever went back to it could not go on; and an older one would go in its favour.
+                return new Written(run.Id, checkpoint.Step, checkpoint, "its parameters are not finite");
+            }
+
             try
             {
                 checkpoints.Write(checkpoint, plan.Ranges);

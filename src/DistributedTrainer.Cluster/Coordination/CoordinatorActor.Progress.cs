@@ -28,6 +28,11 @@ internal sealed partial class CoordinatorActor
             _toldKept = (0, -1);
         }
 
+        foreach (var skipped in applied.Skipped.Select(place => applied.First.Value + place).Where(step => step >= run.Progress.Step))
+        {
+            run.NonFinite.Skipped(skipped, Now);
+        }
+
         var recoveries = run.Progress.Recoveries.Count;
         run.LastProgress = Now;
         run.Progress.StepsApplied(applied, Now);
@@ -131,7 +136,11 @@ internal sealed partial class CoordinatorActor
         }
 
         run.Progress.StoppedAt(written.Version);
-        if (written.Checkpoint is { } checkpoint)
+        if (run.NonFinite.StopsAt is not null && written.Checkpoint is not { IsFinite: true })
+        {
+            EndNonFinite(model: false, result: null);
+        }
+        else if (written.Checkpoint is { } checkpoint)
         {
             Finish(new Fetched(run.Id, run.Attempt, written.Version, new FinalParameters(checkpoint.Parameters, checkpoint.RunningStatistics), StoppedText(written.Version), null));
         }
@@ -178,7 +187,14 @@ internal sealed partial class CoordinatorActor
             CrashPoint.Reach("coordinator.result", fetched.Version);
             var hash = run.Folder.Model(run.Plan, fetched.Parameters.Parameters, fetched.Parameters.Buffers);
             var result = run.Folder.Result(run.Progress.Result(hash, Now));
-            End(fetched.Stopped, result);
+            if (run.NonFinite.StopsAt == fetched.Version)
+            {
+                EndNonFinite(model: true, result);
+            }
+            else
+            {
+                End(fetched.Stopped, result);
+            }
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
@@ -245,6 +261,7 @@ internal sealed partial class CoordinatorActor
         }
 
         WatchCheckpoints();
+        WatchNonFinite();
         WatchPace();
         if (_run is not null)
         {

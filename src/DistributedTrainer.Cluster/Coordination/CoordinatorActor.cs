@@ -61,6 +61,8 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<Partitions.Fenced>(fenced => fenced.Run == _run?.Id, fenced => Fenced(fenced));
         Receive<Partitions.StepsApplied>(applied => applied.Run == _run?.Id, applied => Applied(applied));
         Receive<Partitions.Evaluated>(evaluated => evaluated.Run == _run?.Id, evaluated => Evaluated(evaluated));
+        Receive<Partitions.NotFinite>(found => found.Run == _run?.Id, found => NotFinite(found));
+        Receive<Protocol.Workers.NotFinite>(found => found.Run == _run?.Id, found => _run!.NonFinite.Found(found));
         Receive<Partitions.Failed>(failed => failed.Run == _run?.Id, failed => Fail(failed.Reason));
         Receive<Partitions.LinkLost>(lost => lost.Run == _run?.Id, lost => CutOff(lost));
         Receive<Protocol.Workers.Status>(status => status.Run == _run?.Id, status => Heard(status));

@@ -75,6 +75,9 @@ internal sealed class TrainingPlan
     /// <summary>Whether the best version is kept, to go back to it at the end.</summary>
     public bool RestoresBest => EarlyStopping is { RestoreBest: true };
 
+    /// <summary>Whether a step that is not finite is left out, instead of ending the run.</summary>
+    public bool SkipsNonFinite => Experiment.Training.NonFinite == NonFiniteStep.Skip;
+
     /// <summary>SHA-256 of everything that was read from files: shows whether two nodes read the same.</summary>
     public string InputsSha256 => _start is null ? Data.Dataset.Sha256 : $"{Data.Dataset.Sha256}+{_start.Sha256}";
 

@@ -77,6 +77,9 @@ public sealed class Graph(int maximumRows)
         }
     }
 
+    /// <summary>The operations that take means and variances of their inputs, in order.</summary>
+    internal IEnumerable<IBatchMoments> BatchMoments => _operations.OfType<IBatchMoments>();
+
     private static void MarkRead(Variable variable, string reader)
     {
         if (variable.IsRead)

@@ -14,8 +14,8 @@ public sealed record NonFinite(int Order, string Where, bool InParameters);
 
 /// <summary>
 /// Whether the loss and the gradient of a leaf are finite, and its gradient so small that the sum over all leaves is finite
-/// too: with 2^h leaves every number is below 2^(128 − h). So the answer depends on the leaf alone, not on who adds it to
-/// what. A warm check allocates nothing.
+/// too: with 2^h leaves every number is below 2^(128 − h). The moments that it gives to running statistics are judged alike.
+/// So the answer depends on the leaf alone, not on who adds it to what. A warm check allocates nothing.
 /// </summary>
 /// <remarks>
 /// A weight gradient is a product of what the layer has read and of the gradient of what it wrote, which together are much
@@ -31,6 +31,7 @@ public sealed class FiniteCheck
     // Arrays, since walking through a list behind an interface allocates.
     private readonly ParameterSlot[] _slots;
     private readonly IBoundedGradient?[] _bounds;
+    private readonly (IBatchMoments Moments, string Layer)[] _batchNorms;
 
     /// <summary>A check for the leaves of one model.</summary>
     /// <param name="model">The model.</param>
@@ -44,20 +45,30 @@ public sealed class FiniteCheck
         _limit = Math.ScaleB(1, 128 - new FixedTree(leaves).Height);
         _slots = [.. model.Layout.Slots];
         _bounds = [.. _slots.Select(slot => workspace.Graph.BoundedGradients.FirstOrDefault(bounded => bounded.Slot == slot))];
+        _batchNorms = [.. workspace.Graph.BatchMoments.Select(moments => (moments, model.Buffers.Slots.First(buffer => buffer.Offset == moments.Slot.MeanOffset).Name))];
     }
 
     /// <summary>Whether all numbers are finite.</summary>
     public static bool IsFinite(ReadOnlySpan<float> numbers) => float.IsFinite(Magnitude.Largest(numbers));
 
     /// <summary>Whether a leaf of the pass that the workspace has just made may be summed.</summary>
-    /// <param name="leaf">The leaf.</param>
+    /// <param name="index">The leaf's place in the pass.</param>
     /// <param name="sums">Its loss.</param>
     /// <param name="gradient">Its gradient.</param>
-    public bool Passes(LeafSegment leaf, in LeafSums sums, AlignedBuffer gradient)
+    public bool Passes(int index, in LeafSums sums, AlignedBuffer gradient)
     {
+        var leaf = _workspace.Pass.Segments[index];
         if (!double.IsFinite(sums.Loss))
         {
             return false;
+        }
+
+        foreach (var (moments, _) in _batchNorms)
+        {
+            if (!moments.AreSmall(index))
+            {
+                return false;
+            }
         }
 
         for (var i = 0; i < _slots.Length; i++)
@@ -73,8 +84,9 @@ public sealed class FiniteCheck
 
     /// <summary>What is wrong with a leaf that does not pass.</summary>
     /// <inheritdoc cref="Passes"/>
-    public NonFinite Find(LeafSegment leaf, in LeafSums sums, AlignedBuffer gradient)
+    public NonFinite Find(int index, in LeafSums sums, AlignedBuffer gradient)
     {
+        var leaf = _workspace.Pass.Segments[index];
         foreach (var slot in _slots)
         {
             if (Wrong(_workspace.Parameters.Slice(slot.Offset, slot.Shape.Elements), double.PositiveInfinity) is { } wrong)
@@ -94,6 +106,16 @@ public sealed class FiniteCheck
             if (Wrong(_workspace.ValueOf(output, leaf), double.PositiveInfinity) is { } wrong)
             {
                 return new NonFinite(order, $"the output of {layer} is {wrong}", InParameters: false);
+            }
+
+            order++;
+        }
+
+        foreach (var (moments, layer) in _batchNorms)
+        {
+            if (!moments.AreSmall(index))
+            {
+                return new NonFinite(order, $"the input of batch-norm is too large for {layer}", InParameters: false);
             }
 
             order++;

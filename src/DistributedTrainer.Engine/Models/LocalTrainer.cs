@@ -58,10 +58,10 @@ internal sealed class LocalTrainer
         _workspace.Train(settings.Step, _seed, segments, _gradients, _sums, _exchange);
         for (var i = 0; i < segments.Length; i++)
         {
-            if (!_finite.Passes(segments[i], _sums[i], _gradients[i]))
+            if (!_finite.Passes(i, _sums[i], _gradients[i]))
             {
                 throw new NotFiniteNumberException(
-                    $"training: step {settings.Step} is not finite: {_finite.Find(segments[i], _sums[i], _gradients[i]).Where}. Lower the learning rate, or look at the data for extreme values.", _sums[i].Loss);
+                    $"training: step {settings.Step} is not finite: {_finite.Find(i, _sums[i], _gradients[i]).Where}. Lower the learning rate, or look at the data for extreme values.", _sums[i].Loss);
             }
         }
 

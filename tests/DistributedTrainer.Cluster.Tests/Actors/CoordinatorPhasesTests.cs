@@ -92,7 +92,7 @@ public sealed class CoordinatorPhasesTests : CoordinatorTest
     {
         var (_, workers) = Training("w0", "w1");
         Advance(1);
-        Coordinator.Tell(new Partitions.StepsApplied(Run, new StepId(0), [1], [30], [0.5], [7], 1000));
+        Coordinator.Tell(new Partitions.StepsApplied(Run, new StepId(0), [1], [30], [0.5], [7], [], 1000));
         Settle();
         Advance(1.5);
         Settle();
