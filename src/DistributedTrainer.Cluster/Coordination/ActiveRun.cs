@@ -94,6 +94,9 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
     /// <summary>Checkpoints up to this version are written, or were given up: whoever tells of one has not heard of that.</summary>
     public long SettledVersion { get; set; } = -1;
 
+    /// <summary>Whether the last checkpoint could not be written.</summary>
+    public bool IsCheckpointMissing { get; set; }
+
     /// <summary>When the user wanted an end; null: not.</summary>
     public TimeSpan? StoppingSince { get; set; }
 

@@ -258,15 +258,26 @@ internal sealed partial class CoordinatorActor
         if (written.Problem is null)
         {
             Log($"checkpoint of step {written.Version} written");
+            if (run.IsCheckpointMissing)
+            {
+                run.IsCheckpointMissing = false;
+                Notice($"Checkpoints can be written again: that of step {written.Version} is.");
+            }
         }
         else if (written.Checkpoint is null)
         {
             // Its server is gone, which is told of elsewhere.
             Log($"the checkpoint of step {written.Version} could not be fetched: {written.Problem}");
         }
+        else if (run.IsCheckpointMissing)
+        {
+            // Told once, until one can be written.
+            Log($"the checkpoint of step {written.Version} could not be written either: {written.Problem}");
+        }
         else
         {
-            Notice($"The checkpoint of step {written.Version} could not be written: {written.Problem}. {(run.Checkpoints.Steps is [var last, ..] ? $"The one of step {last} stays." : "There is none yet.")}");
+            run.IsCheckpointMissing = true;
+            Notice($"The checkpoint of step {written.Version} could not be written: {written.Problem.TrimEnd('.')}. {(run.Checkpoints.Steps is [var last, ..] ? $"The one of step {last} stays." : "There is none yet.")}");
         }
 
         var isLast = run.StoppingSince is { } since && snapshot.Since >= since;

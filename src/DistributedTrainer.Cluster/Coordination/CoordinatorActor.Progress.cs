@@ -11,7 +11,7 @@ internal sealed partial class CoordinatorActor
     private const string FetchAgain = "fetch again";
 
     private (long Step, long Evaluation) _toldKept = (0, -1);
-    private string? _toldProblem;
+    private bool _toldProblem;
 
     private void Applied(Partitions.StepsApplied applied)
     {
@@ -216,6 +216,7 @@ internal sealed partial class CoordinatorActor
 
         run.Transfer?.Dispose();
         run.Folder.Dispose();
+        _toldProblem = false;
         var ended = new Ended(run.Id, failure is null, failure, result, run.Folder.FullPath);
         _ended[run.Id] = ended;
         Tell(run, ended);
@@ -277,10 +278,15 @@ internal sealed partial class CoordinatorActor
         run.Folder.FlushMetrics();
         TellKept(run);
         run.Folder.Nodes(nodes.Select(static node => new { node.Role, Name = node.Node, node.Host, node.ProcessId, node.Address, node.DataAddresses }));
-        if (run.Folder.Problem is { } problem && problem != _toldProblem)
+        if (run.Folder.Problem is { } problem && !_toldProblem)
         {
-            _toldProblem = problem;
+            _toldProblem = true;
             Notice($"The run folder cannot be written: {problem} Training goes on; what is missing is written when it can be.");
+        }
+        else if (run.Folder.Problem is null && _toldProblem)
+        {
+            _toldProblem = false;
+            Notice("The run folder can be written again, and nothing is missing in it.");
         }
 
         var progress = run.Progress;

@@ -116,7 +116,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 Context.Watch(Sender);
             }
 
-            if (_run is { } current && !known.Ready && !known.Unfit)
+            if (_run is { } current && !known.Ready && !known.IsUnfit)
             {
                 // The request, or the answer to it, may have been lost with a connection.
                 known.Agent.Tell(current.Prepare);
