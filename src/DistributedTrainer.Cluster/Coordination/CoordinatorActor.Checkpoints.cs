@@ -220,9 +220,9 @@ internal sealed partial class CoordinatorActor
                 checkpoints.Write(checkpoint, plan.Ranges);
                 return new Written(run.Id, checkpoint.Step, checkpoint, null);
             }
-            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+            catch (Exception problem) when (WriteProblem.Is(problem))
             {
-                return new Written(run.Id, checkpoint.Step, checkpoint, problem.Message);
+                return new Written(run.Id, checkpoint.Step, checkpoint, WriteProblem.Text(problem));
             }
         }).PipeTo(Self, failure: cause => new Written(run.Id, checkpoint.Step, null, cause.Message));
     }

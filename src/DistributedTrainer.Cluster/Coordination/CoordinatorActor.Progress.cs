@@ -196,9 +196,9 @@ internal sealed partial class CoordinatorActor
                 End(fetched.Stopped, result);
             }
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (WriteProblem.Is(problem))
         {
-            Fail($"the result could not be written: {problem.Message}");
+            Fail($"the result could not be written: {WriteProblem.Text(problem)}");
         }
     }
 
@@ -208,6 +208,12 @@ internal sealed partial class CoordinatorActor
     {
         var run = _run!;
         Publish(run);
+        foreach (var news in run.NonFinite.News(TimeSpan.MaxValue))
+        {
+            // Whatever is known of their causes by now.
+            Notice(news);
+        }
+
         run.Folder.Log(failure ?? "done");
         if (failure is not null)
         {

@@ -116,9 +116,9 @@ internal sealed partial class CoordinatorActor
             _toldKept = (0, -1);
             progress.Failed("the coordinator began anew", Now - unwatched);
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (WriteProblem.Is(problem))
         {
-            Log($"run {prepare.Run} cannot be taken over: its folder cannot be written: {problem.Message}");
+            Log($"run {prepare.Run} cannot be taken over: its folder cannot be written: {WriteProblem.Text(problem)}");
             return;
         }
 

@@ -182,9 +182,9 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             var prepare = new Nodes.Prepare(new RunId($"{plan.Token:x8}"), plan.Token, ExperimentWriter.Write(plan.Experiment), submit.BaseDirectory, folder.FullPath, submit.EndCluster);
             _run = new ActiveRun(prepare, plan, folder, progress) { LastProgress = Now, From = planned.From };
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (WriteProblem.Is(problem))
         {
-            planned.Submitter.Tell(new Rejected([$"The run folder cannot be written: {problem.Message}"]));
+            planned.Submitter.Tell(new Rejected([$"The run folder cannot be written: {WriteProblem.Text(problem)}"]));
             return;
         }
 

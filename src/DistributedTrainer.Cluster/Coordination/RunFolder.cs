@@ -206,9 +206,9 @@ internal sealed class RunFolder : IDisposable
             _problem = null;
             return true;
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (WriteProblem.Is(problem))
         {
-            _problem = problem.Message;
+            _problem = WriteProblem.Text(problem);
             return false;
         }
     }
