@@ -75,10 +75,8 @@ internal sealed class RunFolder : IDisposable
         // Of an earlier end: the run goes on, and has no result until the next.
         File.Delete(Path.Combine(path, "result.json"));
         File.Delete(Path.Combine(path, EndName));
-        var metrics = Path.Combine(path, "metrics.jsonl");
-        var kept = File.Exists(metrics) ? MetricLine.Read(File.ReadLines(metrics), step, evaluated) : [];
         var metrics = Path.Combine(path, MetricsName);
-        var kept = File.Exists(metrics) ? MetricLine.Read(File.ReadLines(metrics), step) : [];
+        var kept = File.Exists(metrics) ? MetricLine.Read(File.ReadLines(metrics), step, evaluated) : [];
         var temporary = metrics + ".tmp";
         File.WriteAllLines(temporary, kept.Select(static line => line.Text));
         File.Move(temporary, metrics, overwrite: true);
