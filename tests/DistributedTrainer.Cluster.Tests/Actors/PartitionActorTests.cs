@@ -109,8 +109,8 @@ public sealed class PartitionActorTests : ActorTest
     [Fact]
     public void What_is_not_known_to_be_written_down_is_told_again_after_a_while()
     {
-        _events.StepApplied(0, 1.5, 30, 0.5f);
-        _events.StepApplied(1, 1.25, 29, 0.5f);
+        _events.StepApplied(0, 1.5, 30, 0.5f, skipped: false);
+        _events.StepApplied(1, 1.25, 29, 0.5f, skipped: false);
         Report();
         Assert.Equal(2, _coordinator.ExpectMsg<Partitions.StepsApplied>().Rows.Length);
         _events.Actor.Tell(new Partitions.StepsKept(Run, new StepId(0), new StepId(-1)));
@@ -126,7 +126,7 @@ public sealed class PartitionActorTests : ActorTest
     [Fact]
     public void A_fence_has_everything_told_again_that_is_not_known_to_be_written_down()
     {
-        _events.StepApplied(0, 1.5, 30, 0.5f);
+        _events.StepApplied(0, 1.5, 30, 0.5f, skipped: false);
         Report();
         _coordinator.ExpectMsg<Partitions.StepsApplied>();
         _events.Actor.Tell(new Partitions.Fence(Run, PartitionId.Lead, new Generation(2)));
