@@ -51,7 +51,7 @@ public sealed class BadInputTests
     {
         using var directory = new RunDirectory();
         await WriteRows(directory, extremeRow: null);
-        string[] train = ["train", directory.In("extreme.yaml"), "--set", "training.epochs=600", "--set", "cluster.minimum-workers=2"];
+        string[] train = ["train", directory.In("extreme.yaml"), "--set", "training.epochs=300", "--set", "cluster.minimum-workers=2"];
         await File.WriteAllTextAsync(directory.In("extreme.yaml"), Extreme);
         using var quiet = new RunDirectory();
         Assert.Equal(0, (await Dtrain.Run([.. train, "--in-process", "--run-dir", quiet.Run])).ExitCode);
@@ -84,7 +84,7 @@ public sealed class BadInputTests
     [Fact]
     public async Task A_disk_that_is_full_for_a_while_costs_checkpoints_and_nothing_else()
     {
-        string[] train = ["train", "--set", "training.epochs=500", "--set", "checkpoint.every-steps=250", "--set", "checkpoint.keep=2"];
+        string[] train = ["train", "--set", "training.epochs=300", "--set", "checkpoint.every-steps=150", "--set", "checkpoint.keep=2"];
         using var directory = new RunDirectory();
 
         // The runtime's own code memory would be limited too.
@@ -133,7 +133,7 @@ public sealed class BadInputTests
             file.GetProperty("sha256").GetString(), Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(folder, file.GetProperty("file").GetString()!))))));
     }
 
-    private static async Task Until(Func<bool> condition)
+    internal static async Task Until(Func<bool> condition)
     {
         for (var start = Stopwatch.GetTimestamp(); !condition();)
         {

@@ -28,7 +28,8 @@ internal sealed class TrainingPlan
             data.Training.Rows, training.BatchSize, training.Shards, training.LastBatch == LastBatch.Keep, experiment.Data.Shuffle, experiment.Seed);
         TotalSteps = training.Steps ?? (training.Epochs ?? 1) * Schedule.StepsPerEpoch;
         var input = experiment.Model.Layers.Any(EngineParts.NeedsImages) ? data.InputShape : new Shape(data.InputShape.Elements);
-        Model = new Model(new ModelDefinition(input, [.. experiment.Model.Layers.Select(EngineParts.LayerOf)], EngineParts.WeightsOf(experiment.Model.Init.Weights)));
+        Definition = new ModelDefinition(input, [.. experiment.Model.Layers.Select(EngineParts.LayerOf)], EngineParts.WeightsOf(experiment.Model.Init.Weights));
+        Model = new Model(Definition);
         Loss = EngineParts.LossOf(experiment.Loss!);
         Optimizer = EngineParts.OptimizerOf(optimizer);
         Augmentation = EngineParts.AugmentationOf(experiment.Data);
@@ -49,6 +50,8 @@ internal sealed class TrainingPlan
     public LeafSchedule Schedule { get; }
 
     public long TotalSteps { get; }
+
+    public ModelDefinition Definition { get; }
 
     public Model Model { get; }
 

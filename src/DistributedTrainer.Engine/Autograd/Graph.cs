@@ -11,6 +11,9 @@ public sealed class Graph(int maximumRows)
     private readonly Arena _arena = new();
     private readonly List<Operation> _operations = [];
 
+    /// <summary>Bytes of all values and gradients of the graph as it is built so far; they are taken with the first run.</summary>
+    internal long Bytes => (long)_arena.Length * sizeof(float);
+
     /// <summary>The most rows that a batch may have.</summary>
     public int MaximumRows { get; } = maximumRows;
 

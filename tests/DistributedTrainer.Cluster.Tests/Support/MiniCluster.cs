@@ -46,6 +46,8 @@ internal sealed class MiniCluster : IDisposable
 
     public TrainingPlan Plan { get; }
 
+    public IReadOnlyList<Worker> Workers => _workers;
+
     public long Generation { get; private set; }
 
     /// <summary>What the servers said.</summary>
