@@ -220,6 +220,7 @@ internal sealed class LeafComputer : IDisposable
             Augment(step, segment, rows);
         }
 
+        _workspace.LookAtInput(rows);
         _gathered = step;
     }
 

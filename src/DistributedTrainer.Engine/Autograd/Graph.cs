@@ -27,7 +27,7 @@ public sealed class Graph(int maximumRows)
     internal IEnumerable<IBoundedGradient> BoundedGradients => _operations.OfType<IBoundedGradient>();
 
     /// <summary>A value that comes from outside.</summary>
-    public Variable Input(Shape shape, bool needsGradient = false) => new(_arena, shape, MaximumRows, needsGradient);
+    public Variable Input(Shape shape, bool needsGradient = false) => new(_arena, shape, MaximumRows, needsGradient) { IsInput = true };
 
     /// <summary>An operation's output.</summary>
     public Variable Output(Shape shape, bool needsGradient = true) => new(_arena, shape, MaximumRows, needsGradient);

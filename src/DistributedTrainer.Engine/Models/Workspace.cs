@@ -1,4 +1,5 @@
 using DistributedTrainer.Engine.Autograd;
+using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Losses;
 using DistributedTrainer.Engine.Tensors;
 
@@ -64,7 +65,14 @@ public sealed class Workspace
     public ReadOnlySpan<float> Outputs => _output.Value(_rows);
 
     /// <summary>Where input rows go (rows, features).</summary>
-    public Span<float> Input(int rows) => _input.Value(rows);
+    public Span<float> Input(int rows)
+    {
+        _pass.LargestInput = float.NaN;
+        return _input.Value(rows);
+    }
+
+    /// <summary>Looks at input rows that are complete, while there is time: what is known of them need not be read later.</summary>
+    public void LookAtInput(int rows) => _pass.LargestInput = Magnitude.Largest(_input.Value(rows));
 
     /// <summary>The rows of one leaf of the last batch.</summary>
     internal ReadOnlySpan<float> InputOf(LeafSegment leaf) => ValueOf(_input, leaf);

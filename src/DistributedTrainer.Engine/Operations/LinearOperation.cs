@@ -29,7 +29,7 @@ internal sealed class LinearOperation : Operation, IBoundedGradient
 
     // |Σ over B rows of dz · x| ≤ B · max |dz| · max |x|
     public double Bound(Pass pass, LeafSegment leaf) =>
-        (double)leaf.Rows * Magnitude.Largest(Gradients(pass, leaf)) * Magnitude.Largest(Inputs(pass, leaf));
+        (double)leaf.Rows * Magnitude.Largest(Gradients(pass, leaf)) * LargestInput(pass, leaf);
 
     // f(x(B,I) · wᵀ(I,O) + b(O)) → y(B,O)
     public override void Forward(Pass pass)
@@ -74,6 +74,9 @@ internal sealed class LinearOperation : Operation, IBoundedGradient
             }
         }
     }
+
+    private float LargestInput(Pass pass, LeafSegment leaf) =>
+        _x.IsInput && !float.IsNaN(pass.LargestInput) ? pass.LargestInput : Magnitude.Largest(Inputs(pass, leaf));
 
     private ReadOnlySpan<float> Gradients(Pass pass, LeafSegment leaf) =>
         _y.Gradient(pass.Rows).Slice(leaf.FirstRow * _y.Columns, leaf.Rows * _y.Columns);

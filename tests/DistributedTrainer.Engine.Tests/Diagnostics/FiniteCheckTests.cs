@@ -61,6 +61,19 @@ public sealed class FiniteCheckTests
     }
 
     [Fact]
+    public void What_is_known_of_input_rows_is_forgotten_when_they_are_written_anew()
+    {
+        _workspace.LookAtInput(5);
+        Train();
+        Assert.Equal(["", ""], Findings());
+        _workspace.Input(5)[(3 * Wide) + 7] = float.NaN;
+        Train();
+        Assert.Equal(["", "the input is NaN"], Findings());
+        _workspace.LookAtInput(5);
+        Assert.Equal(["", "the input is NaN"], Findings());
+    }
+
+    [Fact]
     public void A_parameter_is_named_before_what_follows_from_it()
     {
         _workspace.Parameters[_model.Layout.Slots.Single(static slot => slot.Name == "3.weight").Offset] = float.NaN;
