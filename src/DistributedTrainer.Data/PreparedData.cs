@@ -36,6 +36,9 @@ public sealed class Subset
     /// <summary>Rows in the set.</summary>
     public int Rows => _rows.Length;
 
+    /// <summary>Bytes of the features that are held for it alone.</summary>
+    internal long Bytes => (_features.LongLength * sizeof(float)) + ((long)_rows.Length * sizeof(int));
+
     /// <summary>Writes the preprocessed features of a row.</summary>
     /// <param name="row">From 0, within the set.</param>
     /// <param name="into">(columns after preprocessing)</param>
@@ -94,6 +97,10 @@ public sealed class PreparedData
 
     /// <summary>Rows to evaluate on at the end.</summary>
     public Subset Test { get; }
+
+    /// <summary>Bytes of features, labels and row numbers.</summary>
+    public long Bytes => Training.Bytes + Validation.Bytes + Test.Bytes
+        + ((long)Dataset.Rows * sizeof(float)) + (Dataset.Features.IsBytes ? (long)Dataset.Features.Rows * Dataset.Features.Columns : 0);
 
     /// <summary>As the constructor, but what does not fit goes to the problems.</summary>
     /// <returns>Null where anything is wrong.</returns>

@@ -52,6 +52,7 @@ public static class ExperimentWriter
         Line(text, $"  mode: {Names.Kebab(training.Mode)}");
         Line(text, $"  accumulate: {training.Accumulate}");
         Line(text, $"  last-batch: {Names.Kebab(training.LastBatch)}");
+        Line(text, $"  non-finite: {Names.Kebab(training.NonFinite)}");
         Line(text, $"  early-stopping: {(training.EarlyStopping is { } stopping ? $"{{ metric: {Names.Kebab(stopping.Metric)}, patience: {stopping.Patience}, restore-best: {Flag(stopping.RestoreBest)} }}" : "null")}");
         Line(text, $"cluster: {{ workers: {cluster.Workers}, servers: {cluster.Servers}, partitions: {cluster.Partitions}, minimum-workers: {cluster.MinimumWorkers}, max-restarts: {cluster.MaxRestarts}, transport: {Names.Kebab(cluster.Transport)} }}");
         var checkpoint = experiment.Checkpoint;

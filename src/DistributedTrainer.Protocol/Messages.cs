@@ -61,9 +61,10 @@ public static class Partitions
     /// <summary>
     /// Lead partition → coordinator: these steps were applied, with the loss summed over rows of each, its learning rate and
     /// when (microseconds since 1970 by the server's clock); and the managed bytes that the server's process has allocated.
+    /// The skipped ones, by their places among these, were left out since they were not finite: their versions are those before.
     /// </summary>
     public sealed record StepsApplied(
-        RunId Run, StepId First, double[] LossSums, int[] Rows, double[] LearningRates, long[] Microseconds, long AllocatedBytes) : IProtocolMessage;
+        RunId Run, StepId First, double[] LossSums, int[] Rows, double[] LearningRates, long[] Microseconds, int[] Skipped, long AllocatedBytes) : IProtocolMessage;
 
     /// <summary>
     /// Coordinator → lead partition: the steps up to this one, and the evaluations up to this version, are written down and
@@ -85,6 +86,12 @@ public static class Partitions
 
     /// <summary>Lead partition → coordinator: the parameters of this version were evaluated; what the units did on the validation rows (or else the test rows), which is the best so far, and whether training ends here.</summary>
     public sealed record Evaluated(RunId Run, StepId Version, SetSums Validation, SetSums Test, LayerUnits[] Units, StepId Best, bool Last) : IProtocolMessage;
+
+    /// <summary>
+    /// Lead partition → coordinator, now and then: this step is not finite, so that nothing of it was applied and nothing
+    /// follows it. Its number is that of the version that stays.
+    /// </summary>
+    public sealed record NotFinite(RunId Run, StepId Step) : IProtocolMessage;
 
     /// <summary>Partition → coordinator: the run cannot go on.</summary>
     public sealed record Failed(RunId Run, StepId Step, string Reason) : IProtocolMessage;
@@ -132,6 +139,12 @@ public static class Workers
 
     /// <summary>Worker → coordinator: a server cannot be reached.</summary>
     public sealed record LinkLost(RunId Run, WorkerId Worker, NodeId Server, string Reason) : IProtocolMessage;
+
+    /// <summary>
+    /// Worker → coordinator: the loss or the gradient of a leaf is not finite. The order is that of the course of a pass:
+    /// what is first in it is the cause of the rest.
+    /// </summary>
+    public sealed record NotFinite(RunId Run, WorkerId Worker, StepId Step, int Shard, int Order, string Where) : IProtocolMessage;
 
     /// <summary>Worker → coordinator: computing failed (not a lost connection).</summary>
     public sealed record Failed(RunId Run, WorkerId Worker, StepId Step, string Reason) : IProtocolMessage;

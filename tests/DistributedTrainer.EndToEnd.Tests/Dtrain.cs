@@ -52,6 +52,23 @@ internal sealed class Dtrain : IAsyncDisposable
         return new Dtrain(start);
     }
 
+    /// <summary>The same through a shell that has the program and its children take no notice of a file's size limit but by the error.</summary>
+    public static Dtrain StartWithFullDiskErrors(IEnumerable<string> arguments, params (string Name, string Value)[] environment)
+    {
+        var start = new ProcessStartInfo("bash") { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false, WorkingDirectory = Path.GetTempPath() };
+        foreach (var argument in (IEnumerable<string>)["-c", "trap '' XFSZ; exec dotnet \"$0\" \"$@\"", Path.Combine(AppContext.BaseDirectory, "dtrain.dll"), .. arguments])
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        return new Dtrain(start);
+    }
+
     /// <summary>Runs to the end.</summary>
     public static async Task<(int ExitCode, string Output, string Errors)> Run(
         IEnumerable<string> arguments, string? directory = null, params (string Name, string Value)[] environment)

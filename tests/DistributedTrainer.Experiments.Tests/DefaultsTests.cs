@@ -40,7 +40,7 @@ public sealed class DefaultsTests
             },
             read.Optimizer);
         Assert.Equal(
-            new TrainingOptions { Epochs = 20, Steps = null, BatchSize = 128, Shards = 4, Mode = TrainingMode.Sync, Accumulate = 1, LastBatch = LastBatch.Keep, EarlyStopping = null },
+            new TrainingOptions { Epochs = 20, Steps = null, BatchSize = 128, Shards = 4, Mode = TrainingMode.Sync, Accumulate = 1, LastBatch = LastBatch.Keep, NonFinite = NonFiniteStep.Stop, EarlyStopping = null },
             read.Training);
         Assert.Equal(
             new ClusterOptions { Workers = 2, Servers = 1, Partitions = 2, MinimumWorkers = 1, MaxRestarts = 3, Transport = TransportKind.Auto },

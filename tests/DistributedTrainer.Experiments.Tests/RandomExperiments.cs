@@ -97,7 +97,7 @@ internal static class RandomExperiments
             own));
 
     private static readonly Gen<TrainingOptions> Training = Gen.Select(
-        Gen.Select(Gen.Int[1, 1_000_000], Gen.Long[1, long.MaxValue], Flag), Gen.Int[64, 100_000], Gen.Int[1, 64], Gen.Int[1, 100], Gen.Enum<LastBatch>(),
+        Gen.Select(Gen.Int[1, 1_000_000], Gen.Long[1, long.MaxValue], Flag), Gen.Int[64, 100_000], Gen.Int[1, 64], Gen.Int[1, 100], Gen.Select(Gen.Enum<LastBatch>(), Gen.Enum<NonFiniteStep>()),
         Gen.Select(Flag, Gen.Enum<EarlyStoppingMetric>(), Gen.Int[1, 50], Flag),
         static (length, batch, shards, accumulate, last, stopping) => new TrainingOptions
         {
@@ -106,7 +106,8 @@ internal static class RandomExperiments
             BatchSize = batch,
             Shards = shards,
             Accumulate = accumulate,
-            LastBatch = last,
+            LastBatch = last.Item1,
+            NonFinite = last.Item2,
             EarlyStopping = stopping.Item1 ? new EarlyStoppingOptions { Metric = stopping.Item2, Patience = stopping.Item3, RestoreBest = stopping.Item4 } : null,
         });
 

@@ -47,6 +47,7 @@ public sealed class WrongValueTests
     [InlineData("training: { shards: 8, batch-size: 4 }", "training.shards: 8 shards are more than the 4 rows of a batch: some leaves would always be empty. Use at most batch-size shards.")]
     [InlineData("training: { batch-size: 2 }", "training.batch-size: 4 shards are more than the 2 rows of a batch: some leaves would always be empty. Use at most batch-size shards.")]
     [InlineData("training: { last-batch: skip }", "training.last-batch: 'skip' is unknown. Possible are keep, drop.")]
+    [InlineData("training: { non-finite: drop }", "training.non-finite: 'drop' is unknown. Possible are stop, skip.")]
     [InlineData("training: { mode: synch }", "training.mode: 'synch' is unknown. Did you mean sync?")]
     [InlineData("training: 5", "training: '5' is not a section. Write keys under it, such as training: { epochs: 20 }.")]
     [InlineData("cluster: { workers: 0 }", "cluster.workers: '0' is not possible. Write a whole number from 1 to 1024.")]

@@ -93,6 +93,24 @@ public sealed class ArchitectureTests
         Assert.DoesNotContain(actors, file => Regex.IsMatch(Code(file), @"\bDistributedTrainer\.Engine\.(Kernels|Operations|Autograd)\b|\bTensorPrimitives\b|\bMathF\b|\bVectorMath\b|\bSpan<float>"));
     }
 
+    /// <summary>
+    /// The wall's clock may be set at any time, so nothing that is decided may depend on it: durations come from a monotonic
+    /// one. These files write time stamps and names.
+    /// </summary>
+    [Fact]
+    public void The_wall_clock_is_for_time_stamps_alone()
+    {
+        var wall = new Regex(@"\bDateTime(Offset)?\.(UtcNow|Now|Today)\b|\bGet(Utc|Local)Now\b|\bTickCount\b|\b(Get)?(LastWrite|LastAccess|Creation)Time(Utc)?\b");
+        string[] allowed =
+        [
+            "CoordinatorActor.cs", // the name of a run's folder
+            "PartitionActor.cs", // when a step was applied, for metrics.jsonl
+            "RunFolder.cs", // log.txt; and how long a run was not watched, within bounds
+            "TuneFolder.cs", // the name of a search's folder
+        ];
+        Assert.Equal(allowed, SourceFiles().Where(file => wall.IsMatch(Code(file))).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+    }
+
     [Fact]
     public void No_message_carries_a_tensor()
     {

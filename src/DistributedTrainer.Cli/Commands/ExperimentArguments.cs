@@ -29,15 +29,23 @@ internal sealed class ExperimentArguments
         command.Options.Add(Plain);
     }
 
+    /// <summary>Where the nodes of a run on this machine are.</summary>
+    public static LocalMemory Machine(bool inProcess) => inProcess ? LocalMemory.OneProcess : LocalMemory.OneMachine;
+
     /// <summary>Reads and checks the experiment; null: it is wrong, and standard error says why.</summary>
-    public static (Experiment Experiment, string BaseDirectory)? Load(string? file, string[] overrides)
+    /// <param name="file">The file; null: the embedded experiment.</param>
+    /// <param name="overrides">Of --set.</param>
+    /// <param name="machine">Where its nodes are to be.</param>
+    public static (Experiment Experiment, string BaseDirectory)? Load(string? file, string[] overrides, LocalMemory machine = LocalMemory.Elsewhere)
     {
         if (ExperimentText.Read(file) is not { } text)
         {
             return null;
         }
 
-        var problems = ExperimentCheck.Check(text.Yaml, text.FileName, text.BaseDirectory, overrides, out var experiment);
+        var warnings = new List<string>();
+        var problems = ExperimentCheck.Check(text.Yaml, text.FileName, text.BaseDirectory, overrides, out var experiment, machine, warnings);
+        warnings.ForEach(static warning => Console.Error.WriteLine($"Warning: {warning}"));
         return Problems.Print(problems) ? null : (experiment!, text.BaseDirectory);
     }
 

@@ -10,27 +10,27 @@ using DistributedTrainer.Engine.Models;
 
 namespace DistributedTrainer.Cli.Commands;
 
-/// <summary><c>dtrain inspect</c>: what is in a run's folder, a model, or a data file.</summary>
+/// <summary><c>dtrain inspect</c>: what is in an experiment, a run's folder, a model, or a data file.</summary>
 internal static class InspectCommand
 {
     private const int ClassesShown = 12;
 
     public static Command Create()
     {
-        var what = new Argument<string>("PATH") { Description = "A run's folder, a .safetensors file, a CSV file, a folder of IDX files, or an embedded data set." };
+        var what = new Argument<string>("PATH") { Description = "An experiment file, a run's folder, a .safetensors file, a CSV file, a folder of IDX files, or an embedded data set." };
         var json = new ExperimentArguments().Json;
         var command = new Command(
-            "inspect", "Shows layers, tensors, hashes and metrics of a run or a model; columns, ranges, classes and gaps of data. Example: dtrain inspect runs/flowers")
+            "inspect", "Shows layers, bytes on the wire and memory of an experiment; layers, tensors, hashes and metrics of a run or a model; columns, ranges, classes and gaps of data. Example: dtrain inspect runs/flowers")
         {
             what, json,
         };
         command.SetAction(parsed =>
         {
             var (path, problems) = (parsed.GetValue(what)!, new List<string>());
-            var pages = IsRun(path) || path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)
+            var pages = IsExperiment(path) ? ExperimentPage.Of(path, problems) : IsRun(path) || path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)
                 ? OfModel(path, problems)
                 : Directory.Exists(path) ? OfFolder(path, problems) : OfTable(path, problems);
-            if (Problems.Print(problems))
+            if (Problems.Print(problems) || pages is null)
             {
                 return ExitCodes.UsageWrong;
             }
@@ -52,9 +52,11 @@ internal static class InspectCommand
         return command;
     }
 
+    private static bool IsExperiment(string path) => File.Exists(path) && (path.EndsWith(".yaml", StringComparison.OrdinalIgnoreCase) || path.EndsWith(".yml", StringComparison.OrdinalIgnoreCase));
+
     private static bool IsRun(string path) => Directory.Exists(path) && (File.Exists(Path.Combine(path, "result.json")) || File.Exists(Path.Combine(path, "experiment.yaml")));
 
-    private static Pages OfModel(string path, List<string> problems)
+    private static InspectPages OfModel(string path, List<string> problems)
     {
         var file = SavedModel.FileOf(path);
         byte[] bytes;
@@ -70,7 +72,7 @@ internal static class InspectCommand
             problems.Add(Directory.Exists(path) && !File.Exists(file)
                 ? $"{path}: there is no model.safetensors in the folder. Has its run ended?"
                 : $"{file}: the model cannot be read: {problem.Message}");
-            return Pages.None;
+            return InspectPages.None;
         }
 
         // A file of another program has tensors, but not what makes a model of them.
@@ -89,7 +91,7 @@ internal static class InspectCommand
         }
 
         facts.AddRange(metadata.Where(static pair => !pair.Key.StartsWith("dtrain.", StringComparison.Ordinal)).Select(static pair => (string[])[pair.Key, pair.Value]));
-        return new Pages(
+        return new InspectPages(
             new
             {
                 File = Path.GetFullPath(file),
@@ -112,16 +114,16 @@ internal static class InspectCommand
             ]);
     }
 
-    private static Pages OfFolder(string path, List<string> problems)
+    private static InspectPages OfFolder(string path, List<string> problems)
     {
         if (DatasetReader.Read(path, null, null, Directory.GetCurrentDirectory(), problems) is not { } data)
         {
             problems.Add($"{path}: the folder is neither a run's nor one of IDX files.");
-            return Pages.None;
+            return InspectPages.None;
         }
 
         var classes = data.ClassNames.Select((name, c) => KeyValuePair.Create(name, data.Labels.LongCount(label => label == c))).ToDictionary();
-        return new Pages(
+        return new InspectPages(
             new { Source = path, data.Rows, data.TrainingRows, data.TestRows, Shape = data.InputShape.ToString(), Classes = classes, data.Sha256 },
             [
                 (["what", "value"],
@@ -130,11 +132,11 @@ internal static class InspectCommand
             ]);
     }
 
-    private static Pages OfTable(string path, List<string> problems)
+    private static InspectPages OfTable(string path, List<string> problems)
     {
         if (TableSummary.Read(path, Directory.GetCurrentDirectory(), problems) is not { } table)
         {
-            return Pages.None;
+            return InspectPages.None;
         }
 
         var last = table.Columns[^1];
@@ -145,7 +147,7 @@ internal static class InspectCommand
         }
 
         facts.Add(["target, if not chosen", last.Name]);
-        return new Pages(
+        return new InspectPages(
             new
             {
                 table.Source,
@@ -184,12 +186,6 @@ internal static class InspectCommand
     private static string Number(long value) => value.ToString("#,0", CultureInfo.InvariantCulture);
 
     private static string Short(double? value) => value?.ToString("G4", CultureInfo.InvariantCulture) ?? "-";
-
-    /// <summary>What is shown: as JSON, or as tables one below the other.</summary>
-    private sealed record Pages(object Json, IReadOnlyList<(string[] Headers, List<string[]> Rows)> Tables)
-    {
-        public static readonly Pages None = new(new object(), []);
-    }
 
     /// <summary>Figures of one tensor, in float64 in the order of its elements.</summary>
     private sealed record Figures(string Name, string Shape, int Elements, int Zeros, double Minimum, double Maximum, double Mean, double Deviation)

@@ -26,7 +26,7 @@ internal static class ResumeCommand
                 return ExitCodes.UsageWrong;
             }
 
-            if (ExperimentArguments.Load(file, parsed.GetValue(shared.Set)!) is not var (experiment, baseDirectory))
+            if (ExperimentArguments.Load(file, parsed.GetValue(shared.Set)!, ExperimentArguments.Machine(parsed.GetValue(inProcess))) is not var (experiment, baseDirectory))
             {
                 return ExitCodes.UsageWrong;
             }

@@ -24,7 +24,7 @@ internal static class TrainCommand
         command.SetAction(async (parsed, _) =>
         {
             // A reader that is wrong about the experiment must not cost a cluster: checked before anything starts.
-            if (ExperimentArguments.Load(parsed.GetValue(experiment), parsed.GetValue(shared.Set)!) is not var (loaded, baseDirectory))
+            if (ExperimentArguments.Load(parsed.GetValue(experiment), parsed.GetValue(shared.Set)!, ExperimentArguments.Machine(parsed.GetValue(inProcess))) is not var (loaded, baseDirectory))
             {
                 return ExitCodes.UsageWrong;
             }

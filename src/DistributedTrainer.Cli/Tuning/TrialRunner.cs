@@ -1,4 +1,5 @@
 using DistributedTrainer.Cli.Commands;
+using DistributedTrainer.Cli.Views;
 using DistributedTrainer.Cluster.Hosting;
 using DistributedTrainer.Experiments;
 using DistributedTrainer.Protocol;
@@ -27,7 +28,8 @@ internal sealed class TrialRunner(NodeHost host, string baseDirectory, Action<st
                 case Submissions.Rejected rejected:
                     return new RunOutcome(null, string.Join(' ', rejected.Problems));
                 case Submissions.Ended ended:
-                    return new RunOutcome(ended.ResultJson, ended.Failure ?? (ended.Succeeded ? null : "the run ended without a result"));
+                    // How to go on with it is not for a trial; it is in its log.
+                    return new RunOutcome(ended.ResultJson, Texts.FirstSentence(ended.Failure) ?? (ended.Succeeded ? null : "the run ended without a result"));
             }
         }
 

@@ -38,6 +38,11 @@ internal static class Summary
         var result = document.RootElement;
         var metrics = result.GetProperty("metrics");
         var rows = new List<(string, string)> { ("experiment", result.GetProperty("experiment").GetString()!), ("steps", Number(result, "steps", "#,0")), ("epochs", Number(result, "epochs", "0.##")) };
+        if (result.TryGetProperty("skippedSteps", out _))
+        {
+            rows.Add(("skipped steps", Number(result, "skippedSteps", "#,0")));
+        }
+
         foreach (var (key, name, format) in ((string, string, string)[])
         [
             ("trainLoss", "training loss", "0.0000"),

@@ -16,6 +16,9 @@ internal static class Texts
             $"{view.Phase}  step {view.Step}/{view.Steps}  epoch {view.Epoch}/{view.Epochs}  loss {Loss(view.Loss)}{validation}  {view.RowsPerSecond:#,0} rows/s  workers {workers}");
     }
 
+    /// <summary>Up to the first full stop that ends a sentence.</summary>
+    public static string? FirstSentence(string? text) => text?.IndexOf(". ", StringComparison.Ordinal) is > 0 and var end ? text[..(end + 1)] : text;
+
     public static string Loss(double loss) => double.IsNaN(loss) ? "-" : loss.ToString("0.0000", CultureInfo.InvariantCulture);
 
     /// <summary>What a person wants to know of dead units.</summary>

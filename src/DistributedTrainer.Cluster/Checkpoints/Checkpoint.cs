@@ -1,3 +1,5 @@
+using DistributedTrainer.Engine.Diagnostics;
+
 namespace DistributedTrainer.Cluster.Checkpoints;
 
 /// <summary>The whole state of a run at one version, in flat vectors: cut anew, it serves any number of partitions.</summary>
@@ -15,6 +17,9 @@ internal sealed class Checkpoint(CheckpointManifest manifest)
 
     /// <summary>The version that early stopping may go back to; null: there is none.</summary>
     public FlatVersion? Best { get; set; }
+
+    /// <summary>Whether training can go on from it.</summary>
+    public bool IsFinite => FiniteCheck.IsFinite(Parameters) && FiniteCheck.IsFinite(RunningStatistics);
 }
 
 /// <summary>Parameters and running statistics of one version.</summary>

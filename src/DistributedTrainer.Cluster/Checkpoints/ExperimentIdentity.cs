@@ -19,6 +19,9 @@ internal static class ExperimentIdentity
             Cluster = new ClusterOptions(),
             Checkpoint = new CheckpointOptions(),
             Tune = null,
+
+            // Up to any checkpoint it has made no difference: what a step that is not finite leads to, it leads to after it.
+            Training = experiment.Training with { NonFinite = NonFiniteStep.Stop },
             Data = experiment.Data with { Source = "data", ValidationSource = Named(experiment.Data.ValidationSource), TestSource = Named(experiment.Data.TestSource) },
             Model = experiment.Model with { From = Named(experiment.Model.From) },
         };

@@ -21,7 +21,7 @@ internal static class ResumePoint
         var manifest = checkpoint.Manifest;
         if (manifest.ExperimentSha256 != ExperimentIdentity.Sha256(plan.Experiment))
         {
-            problems.Add($"{runDirectory}: the experiment is not that of the checkpoint of step {manifest.Step}. Only cluster.*, checkpoint.*, name, and where the data lies may be changed: all else would change the result. To train on from these weights with other settings, start a new run with model.from.");
+            problems.Add($"{runDirectory}: the experiment is not that of the checkpoint of step {manifest.Step}. Only cluster.*, checkpoint.*, training.non-finite, name, and where the data lies may be changed: all else would change the result. To train on from these weights with other settings, start a new run with model.from.");
         }
         else if (manifest.InputsSha256 != plan.InputsSha256)
         {

@@ -49,6 +49,8 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
 
     public PaceWatch Pace { get; } = new();
 
+    public NonFiniteSteps NonFinite { get; } = new();
+
     public RunPhase Phase { get; set; } = RunPhase.Gathering;
 
     public Generation Generation { get; private set; }
@@ -91,6 +93,9 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
 
     /// <summary>Checkpoints up to this version are written, or were given up: whoever tells of one has not heard of that.</summary>
     public long SettledVersion { get; set; } = -1;
+
+    /// <summary>Whether the last checkpoint could not be written.</summary>
+    public bool IsCheckpointMissing { get; set; }
 
     /// <summary>When the user wanted an end; null: not.</summary>
     public TimeSpan? StoppingSince { get; set; }

@@ -53,9 +53,9 @@ internal sealed class AppendedFile : IDisposable
             _waiting.SetLength(0);
             Problem = null;
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (WriteProblem.Is(problem))
         {
-            Problem = problem.Message;
+            Problem = WriteProblem.Text(problem);
         }
     }
 

@@ -114,6 +114,7 @@ internal sealed partial class CoordinatorActor
         run.Attempt++;
         run.Transfer?.Dispose();
         (run.Transfer, run.Snapshot, run.From, run.IsStateKnown, run.SettledVersion) = (null, null, null, false, -1);
+        run.NonFinite.GoBack();
         foreach (var node in _roster.Nodes)
         {
             node.Partitions = [];
@@ -208,14 +209,20 @@ internal sealed partial class CoordinatorActor
         {
             CrashPoint.Reach("coordinator.fetching", checkpoint.Step);
             CheckpointTransfer.Fetch(plan, host, routes, checkpoint);
+            if (!checkpoint.IsFinite)
+            {
+                // Whoever went back to it could not go on; and an older one would go in its favour.
+                return new Written(run.Id, checkpoint.Step, checkpoint, "its parameters are not finite");
+            }
+
             try
             {
                 checkpoints.Write(checkpoint, plan.Ranges);
                 return new Written(run.Id, checkpoint.Step, checkpoint, null);
             }
-            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+            catch (Exception problem) when (WriteProblem.Is(problem))
             {
-                return new Written(run.Id, checkpoint.Step, checkpoint, problem.Message);
+                return new Written(run.Id, checkpoint.Step, checkpoint, WriteProblem.Text(problem));
             }
         }).PipeTo(Self, failure: cause => new Written(run.Id, checkpoint.Step, null, cause.Message));
     }
@@ -251,15 +258,26 @@ internal sealed partial class CoordinatorActor
         if (written.Problem is null)
         {
             Log($"checkpoint of step {written.Version} written");
+            if (run.IsCheckpointMissing)
+            {
+                run.IsCheckpointMissing = false;
+                Notice($"Checkpoints can be written again: that of step {written.Version} is.");
+            }
         }
         else if (written.Checkpoint is null)
         {
             // Its server is gone, which is told of elsewhere.
             Log($"the checkpoint of step {written.Version} could not be fetched: {written.Problem}");
         }
+        else if (run.IsCheckpointMissing)
+        {
+            // Told once, until one can be written.
+            Log($"the checkpoint of step {written.Version} could not be written either: {written.Problem}");
+        }
         else
         {
-            Notice($"The checkpoint of step {written.Version} could not be written: {written.Problem}. {(run.Checkpoints.Steps is [var last, ..] ? $"The one of step {last} stays." : "There is none yet.")}");
+            run.IsCheckpointMissing = true;
+            Notice($"The checkpoint of step {written.Version} could not be written: {written.Problem.TrimEnd('.')}. {(run.Checkpoints.Steps is [var last, ..] ? $"The one of step {last} stays." : "There is none yet.")}");
         }
 
         var isLast = run.StoppingSince is { } since && snapshot.Since >= since;

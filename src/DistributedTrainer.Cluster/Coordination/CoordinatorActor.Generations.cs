@@ -7,16 +7,31 @@ namespace DistributedTrainer.Cluster.Coordination;
 /// <summary>Who computes which shards: losses, returns and joins, each the beginning of a generation.</summary>
 internal sealed partial class CoordinatorActor
 {
-    /// <summary>Before the start everybody is counted on; a node that comes later must not end what goes well without it.</summary>
+    /// <summary>A node that cannot read the data, or has read other data: the run goes on with the others, as long as there are enough.</summary>
     private void Unfit(NodeEntry? node, string problem)
     {
-        if (_run!.Phase == RunPhase.Gathering && _recallingSince is null)
+        if (node is null or { IsUnfit: true })
         {
-            Fail(problem);
+            return;
         }
-        else if (node is { Unfit: false })
+
+        node.Problem = problem;
+        if (_run!.Phase != RunPhase.Gathering)
         {
-            node.Unfit = true;
+            Notice($"Not used: {problem}");
+        }
+        else if (_recallingSince is null)
+        {
+            Notice($"Not used: {problem}");
+            TryBegin();
+        }
+        else if (node.IsServer)
+        {
+            // It has the parameters: so it is this coordinator whose data is another one.
+            LeaveAlone(problem);
+        }
+        else
+        {
             Notice($"Not used: {problem}");
         }
     }
@@ -28,12 +43,38 @@ internal sealed partial class CoordinatorActor
         var servers = _roster.Nodes.Where(static node => node.Ready && node.IsServer).Take(cluster.Servers).ToArray();
         var workers = _roster.UsableWorkers.Count;
         var late = Now - run.Progress.StartedAt > GatheringLimit;
-        if (servers.Length < (late ? 1 : cluster.Servers) || workers < (late ? cluster.MinimumWorkers : cluster.Workers))
+        if (CannotBegin(late) is { } reason)
         {
+            Fail(reason);
             return;
         }
 
-        BeginLoaded();
+        // Unfit nodes are not waited for.
+        var unfit = _roster.Nodes.Where(static node => node.IsUnfit).ToArray();
+        var expectedServers = Math.Max(1, late ? 1 : cluster.Servers - unfit.Count(static node => node.IsServer));
+        var expectedWorkers = Math.Max(cluster.MinimumWorkers, late ? 0 : cluster.Workers - unfit.Sum(static node => node.Workers.Count));
+        if (servers.Length >= expectedServers && workers >= expectedWorkers)
+        {
+            BeginLoaded();
+        }
+    }
+
+    /// <summary>Why the others are too few where all nodes that were asked for have come, or are late, and some are unfit.</summary>
+    private string? CannotBegin(bool late)
+    {
+        var (cluster, nodes) = (_run!.Plan.Experiment.Cluster, _roster.Nodes);
+        var servers = nodes.Where(static node => node.IsServer).ToArray();
+        var workers = nodes.Where(static node => node.Workers.Count > 0).ToArray();
+        var noServer = (late || servers.Length >= cluster.Servers) && servers.All(static node => node.IsUnfit);
+        var noWorkers = (late || workers.Sum(static node => node.Workers.Count) >= cluster.Workers)
+            && workers.Where(static node => !node.IsUnfit).Sum(static node => node.Workers.Count) < cluster.MinimumWorkers;
+        var unfit = (noServer ? servers : noWorkers ? workers : []).Where(static node => node.IsUnfit).ToArray();
+        return unfit.Length switch
+        {
+            0 => null,
+            1 => unfit[0].Problem,
+            _ => $"{unfit[0].Problem!.TrimEnd('.')}. So it is with {unfit.Length - 1} more",
+        };
     }
 
     /// <summary>Whoever computes changes: fence all partitions, then assign anew from the version that all have.</summary>

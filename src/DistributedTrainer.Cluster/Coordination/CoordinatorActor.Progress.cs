@@ -11,7 +11,7 @@ internal sealed partial class CoordinatorActor
     private const string FetchAgain = "fetch again";
 
     private (long Step, long Evaluation) _toldKept = (0, -1);
-    private string? _toldProblem;
+    private bool _toldProblem;
 
     private void Applied(Partitions.StepsApplied applied)
     {
@@ -26,6 +26,11 @@ internal sealed partial class CoordinatorActor
         {
             // Told again: so what is known was not heard.
             _toldKept = (0, -1);
+        }
+
+        foreach (var skipped in applied.Skipped.Select(place => applied.First.Value + place).Where(step => step >= run.Progress.Step))
+        {
+            run.NonFinite.Skipped(skipped, Now);
         }
 
         var recoveries = run.Progress.Recoveries.Count;
@@ -131,7 +136,11 @@ internal sealed partial class CoordinatorActor
         }
 
         run.Progress.StoppedAt(written.Version);
-        if (written.Checkpoint is { } checkpoint)
+        if (run.NonFinite.StopsAt is not null && written.Checkpoint is not { IsFinite: true })
+        {
+            EndNonFinite(model: false, result: null);
+        }
+        else if (written.Checkpoint is { } checkpoint)
         {
             Finish(new Fetched(run.Id, run.Attempt, written.Version, new FinalParameters(checkpoint.Parameters, checkpoint.RunningStatistics), StoppedText(written.Version), null));
         }
@@ -178,11 +187,18 @@ internal sealed partial class CoordinatorActor
             CrashPoint.Reach("coordinator.result", fetched.Version);
             var hash = run.Folder.Model(run.Plan, fetched.Parameters.Parameters, fetched.Parameters.Buffers);
             var result = run.Folder.Result(run.Progress.Result(hash, Now));
-            End(fetched.Stopped, result);
+            if (run.NonFinite.StopsAt == fetched.Version)
+            {
+                EndNonFinite(model: true, result);
+            }
+            else
+            {
+                End(fetched.Stopped, result);
+            }
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (WriteProblem.Is(problem))
         {
-            Fail($"the result could not be written: {problem.Message}");
+            Fail($"the result could not be written: {WriteProblem.Text(problem)}");
         }
     }
 
@@ -192,6 +208,12 @@ internal sealed partial class CoordinatorActor
     {
         var run = _run!;
         Publish(run);
+        foreach (var news in run.NonFinite.News(TimeSpan.MaxValue))
+        {
+            // Whatever is known of their causes by now.
+            Notice(news);
+        }
+
         run.Folder.Log(failure ?? "done");
         if (failure is not null)
         {
@@ -200,6 +222,7 @@ internal sealed partial class CoordinatorActor
 
         run.Transfer?.Dispose();
         run.Folder.Dispose();
+        _toldProblem = false;
         var ended = new Ended(run.Id, failure is null, failure, result, run.Folder.FullPath);
         _ended[run.Id] = ended;
         Tell(run, ended);
@@ -245,6 +268,7 @@ internal sealed partial class CoordinatorActor
         }
 
         WatchCheckpoints();
+        WatchNonFinite();
         WatchPace();
         if (_run is not null)
         {
@@ -260,10 +284,15 @@ internal sealed partial class CoordinatorActor
         run.Folder.FlushMetrics();
         TellKept(run);
         run.Folder.Nodes(nodes.Select(static node => new { node.Role, Name = node.Node, node.Host, node.ProcessId, node.Address, node.DataAddresses }));
-        if (run.Folder.Problem is { } problem && problem != _toldProblem)
+        if (run.Folder.Problem is { } problem && !_toldProblem)
         {
-            _toldProblem = problem;
+            _toldProblem = true;
             Notice($"The run folder cannot be written: {problem} Training goes on; what is missing is written when it can be.");
+        }
+        else if (run.Folder.Problem is null && _toldProblem)
+        {
+            _toldProblem = false;
+            Notice("The run folder can be written again, and nothing is missing in it.");
         }
 
         var progress = run.Progress;

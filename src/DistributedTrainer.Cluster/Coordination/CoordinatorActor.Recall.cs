@@ -17,6 +17,7 @@ internal sealed partial class CoordinatorActor
 
     private readonly Dictionary<NodeId, Nodes.Recalled> _recalled = [];
     private TimeSpan? _recallingSince;
+    private string? _toldAlone;
 
     /// <summary>A node has a run that is not known here.</summary>
     private void AskForRun(Nodes.Register registration)
@@ -105,8 +106,7 @@ internal sealed partial class CoordinatorActor
 
         try
         {
-            var metrics = Path.Combine(prepare.RunDirectory, "metrics.jsonl");
-            var unwatched = File.Exists(metrics) ? DateTime.UtcNow - File.GetLastWriteTimeUtc(metrics) : TimeSpan.Zero;
+            var unwatched = RunFolder.UnwatchedFor(prepare.RunDirectory);
             var yaml = ExperimentWriter.Write(ExperimentPaths.Absolute(plan.Experiment, prepare.BaseDirectory));
             var folder = RunFolder.GoOn(prepare.RunDirectory, yaml, null, out var lines);
             var progress = new RunProgress(plan, folder, Now);
@@ -116,9 +116,9 @@ internal sealed partial class CoordinatorActor
             _toldKept = (0, -1);
             progress.Failed("the coordinator began anew", Now - unwatched);
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (WriteProblem.Is(problem))
         {
-            Log($"run {prepare.Run} cannot be taken over: its folder cannot be written: {problem.Message}");
+            Log($"run {prepare.Run} cannot be taken over: its folder cannot be written: {WriteProblem.Text(problem)}");
             return;
         }
 
@@ -168,6 +168,24 @@ internal sealed partial class CoordinatorActor
         {
             ServerLost("a server was lost together with the coordinator");
         }
+    }
+
+    /// <summary>
+    /// Nodes have other data than is here, such as where its file was replaced meanwhile: the run cannot be led from here. They
+    /// go on without a coordinator, and it is tried again when they register.
+    /// </summary>
+    private void LeaveAlone(string problem)
+    {
+        var run = _run!;
+        if (_toldAlone != problem)
+        {
+            _toldAlone = problem;
+            run.Folder.Log($"the run cannot be taken over, and goes on without a coordinator: {problem}");
+        }
+
+        run.Folder.Dispose();
+        _run = null;
+        EndRecall();
     }
 
     private void EndRecall()

@@ -61,6 +61,8 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<Partitions.Fenced>(fenced => fenced.Run == _run?.Id, fenced => Fenced(fenced));
         Receive<Partitions.StepsApplied>(applied => applied.Run == _run?.Id, applied => Applied(applied));
         Receive<Partitions.Evaluated>(evaluated => evaluated.Run == _run?.Id, evaluated => Evaluated(evaluated));
+        Receive<Partitions.NotFinite>(found => found.Run == _run?.Id, found => NotFinite(found));
+        Receive<Protocol.Workers.NotFinite>(found => found.Run == _run?.Id, found => _run!.NonFinite.Found(found));
         Receive<Partitions.Failed>(failed => failed.Run == _run?.Id, failed => Fail(failed.Reason));
         Receive<Partitions.LinkLost>(lost => lost.Run == _run?.Id, lost => CutOff(lost));
         Receive<Protocol.Workers.Status>(status => status.Run == _run?.Id, status => Heard(status));
@@ -114,7 +116,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 Context.Watch(Sender);
             }
 
-            if (_run is { } current && !known.Ready && !known.Unfit)
+            if (_run is { } current && !known.Ready && !known.IsUnfit)
             {
                 // The request, or the answer to it, may have been lost with a connection.
                 known.Agent.Tell(current.Prepare);
@@ -180,9 +182,9 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             var prepare = new Nodes.Prepare(new RunId($"{plan.Token:x8}"), plan.Token, ExperimentWriter.Write(plan.Experiment), submit.BaseDirectory, folder.FullPath, submit.EndCluster);
             _run = new ActiveRun(prepare, plan, folder, progress) { LastProgress = Now, From = planned.From };
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (WriteProblem.Is(problem))
         {
-            planned.Submitter.Tell(new Rejected([$"The run folder cannot be written: {problem.Message}"]));
+            planned.Submitter.Tell(new Rejected([$"The run folder cannot be written: {WriteProblem.Text(problem)}"]));
             return;
         }
 

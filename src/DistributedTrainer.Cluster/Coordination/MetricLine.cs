@@ -4,10 +4,14 @@ namespace DistributedTrainer.Cluster.Coordination;
 
 /// <summary>A line of metrics.jsonl.</summary>
 /// <param name="Step">The step, from 1; in an evaluation the version.</param>
-/// <param name="Loss">The mean loss of a step; null: the line is of an evaluation.</param>
+/// <param name="Loss">The mean loss of a step; null: the line is of an evaluation, or of a step that was skipped.</param>
+/// <param name="Skipped">Whether the step was skipped.</param>
 /// <param name="Text">The line.</param>
-internal sealed record MetricLine(long Step, double? Loss, string Text)
+internal sealed record MetricLine(long Step, double? Loss, bool Skipped, string Text)
 {
+    /// <summary>Whether the line is of a step.</summary>
+    public bool IsStep => Loss is not null || Skipped;
+
     /// <summary>The lines up to a step. A last line that was cut off is left out, and what does not follow on.</summary>
     /// <param name="texts">The file.</param>
     /// <param name="until">Steps up to this one stay, and evaluations of versions before it; null: all.</param>
@@ -22,7 +26,7 @@ internal sealed record MetricLine(long Step, double? Loss, string Text)
                 break;
             }
 
-            if (line.Loss is not null)
+            if (line.IsStep)
             {
                 if (line.Step != next || line.Step > until)
                 {
@@ -47,7 +51,7 @@ internal sealed record MetricLine(long Step, double? Loss, string Text)
         {
             var line = JsonDocument.Parse(text).RootElement;
             var loss = line.TryGetProperty("loss", out var value) ? (value.ValueKind == JsonValueKind.String ? double.Parse(value.GetString()!, System.Globalization.CultureInfo.InvariantCulture) : value.GetDouble()) : (double?)null;
-            return new MetricLine(line.GetProperty("step").GetInt64(), loss, text);
+            return new MetricLine(line.GetProperty("step").GetInt64(), loss, line.TryGetProperty("skipped", out var skipped) && skipped.GetBoolean(), text);
         }
         catch (Exception damaged) when (damaged is JsonException or KeyNotFoundException or FormatException or InvalidOperationException)
         {

@@ -55,8 +55,10 @@ internal sealed class NodeEntry(Nodes.Register registration, IActorRef agent)
     /// <summary>Whether it has read the data of the current run.</summary>
     public bool Ready { get; set; }
 
-    /// <summary>Whether it came after the start and cannot take part.</summary>
-    public bool Unfit { get; set; }
+    /// <summary>Why it cannot take part in the run; null: it can, as far as is known.</summary>
+    public string? Problem { get; set; }
+
+    public bool IsUnfit => Problem is not null;
 
     public string[] DataAddresses { get; set; } = [];
 
@@ -71,7 +73,7 @@ internal sealed class NodeEntry(Nodes.Register registration, IActorRef agent)
 
     public void Reset()
     {
-        (Ready, Unfit, DataAddresses, Partitions, Costs) = (false, false, [], [], null);
+        (Ready, Problem, DataAddresses, Partitions, Costs) = (false, null, [], [], null);
         Workers = [.. Enumerable.Range(0, registration.Workers).Select(i => new WorkerEntry(new WorkerId($"{registration.Node}/{i}")))];
     }
 
@@ -79,13 +81,13 @@ internal sealed class NodeEntry(Nodes.Register registration, IActorRef agent)
     {
         if (IsServer)
         {
-            var state = !Ready ? "preparing" : Partitions.Length > 0 ? "serving" : "standby";
+            var state = IsUnfit ? "unfit" : !Ready ? "preparing" : Partitions.Length > 0 ? "serving" : "standby";
             yield return new NodeView(Id.Value, "server", registration.Host, registration.ProcessId, state, Partitions, 0, Address, DataAddresses, Costs);
         }
 
         foreach (var worker in Workers)
         {
-            var state = !Ready ? "preparing" : worker.Usable ? worker.State : "cut off";
+            var state = IsUnfit ? "unfit" : !Ready ? "preparing" : worker.Usable ? worker.State : "cut off";
             yield return new NodeView(
                 worker.Id.Value, "worker", registration.Host, registration.ProcessId, state, assignment?.ShardsOf(worker.Id) ?? [], worker.RowsPerSecond, Address, [], worker.Costs);
         }

@@ -20,6 +20,7 @@ internal sealed class RunFolder : IDisposable
     private const string MemoryName = "progress.json";
     private const string EndName = "ended.txt";
     private const string GenerationName = "generation.txt";
+    private const string MetricsName = "metrics.jsonl";
 
     private readonly AppendedFile _metrics;
     private readonly AppendedFile _log;
@@ -29,7 +30,7 @@ internal sealed class RunFolder : IDisposable
     private RunFolder(string path, bool goesOn)
     {
         FullPath = path;
-        _metrics = new AppendedFile(In("metrics.jsonl"), goesOn);
+        _metrics = new AppendedFile(In(MetricsName), goesOn);
         _log = new AppendedFile(In("log.txt"), goesOn);
     }
 
@@ -48,6 +49,17 @@ internal sealed class RunFolder : IDisposable
         return new RunFolder(path, goesOn: false);
     }
 
+    /// <summary>
+    /// How long nobody has written to a run's metrics, by the clock of files. That one may have been set meanwhile: it is
+    /// never negative, and never more than a day.
+    /// </summary>
+    public static TimeSpan UnwatchedFor(string path)
+    {
+        var metrics = Path.Combine(path, MetricsName);
+        var unwatched = File.Exists(metrics) ? DateTime.UtcNow - File.GetLastWriteTimeUtc(metrics) : TimeSpan.Zero;
+        return unwatched < TimeSpan.Zero ? TimeSpan.Zero : unwatched > TimeSpan.FromDays(1) ? TimeSpan.FromDays(1) : unwatched;
+    }
+
     /// <summary>Goes on in the folder of an earlier sitting.</summary>
     /// <param name="path">The folder.</param>
     /// <param name="experimentYaml">The experiment as it goes on.</param>
@@ -63,7 +75,7 @@ internal sealed class RunFolder : IDisposable
         // Of an earlier end: the run goes on, and has no result until the next.
         File.Delete(Path.Combine(path, "result.json"));
         File.Delete(Path.Combine(path, EndName));
-        var metrics = Path.Combine(path, "metrics.jsonl");
+        var metrics = Path.Combine(path, MetricsName);
         var kept = File.Exists(metrics) ? MetricLine.Read(File.ReadLines(metrics), step, evaluated) : [];
         var temporary = metrics + ".tmp";
         File.WriteAllLines(temporary, kept.Select(static line => line.Text));
@@ -192,9 +204,9 @@ internal sealed class RunFolder : IDisposable
             _problem = null;
             return true;
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (WriteProblem.Is(problem))
         {
-            _problem = problem.Message;
+            _problem = WriteProblem.Text(problem);
             return false;
         }
     }

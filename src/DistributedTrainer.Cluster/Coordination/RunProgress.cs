@@ -59,6 +59,8 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
 
     public double Loss { get; private set; } = double.NaN;
 
+    /// <summary>Steps that were left out, since they were not finite.</summary>
+    public long Skipped { get; private set; }
 
     public SetSums? Validation { get; private set; }
 
@@ -87,9 +89,9 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
     {
         foreach (var line in lines)
         {
-            if (line.Loss is { } loss)
+            if (line.IsStep)
             {
-                Fold(line.Step, loss, plan.RowsIn(line.Step - 1));
+                Fold(line.Step, line.Loss, plan.RowsIn(line.Step - 1));
             }
             else
             {
@@ -140,12 +142,14 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             }
 
             _known = step;
-            Fold(step, applied.LossSums[i] / applied.Rows[i], applied.Rows[i]);
+            var skipped = Array.IndexOf(applied.Skipped, i) >= 0;
+            Fold(step, skipped ? null : applied.LossSums[i] / applied.Rows[i], applied.Rows[i]);
             folder.Metric(new
             {
                 Step,
                 Epoch = (double)Step / plan.Schedule.StepsPerEpoch,
-                Loss,
+                Loss = skipped ? (double?)null : Loss,
+                Skipped = skipped ? true : (bool?)null,
                 LearningRate = (float)applied.LearningRates[i],
                 RowsPerSecond = Math.Round(speed),
                 // When the server applied it, from the first step on.
@@ -165,10 +169,22 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
     }
 
     /// <summary>One step more. The mean is summed up, since it is what the metrics hold: a resumed run must come to the same.</summary>
-    private void Fold(long step, double loss, int rows)
+    /// <param name="step">From 1.</param>
+    /// <param name="loss">Null: it was skipped, and the mean is that of the others.</param>
+    /// <param name="rows">Its rows.</param>
+    private void Fold(long step, double? loss, int rows)
     {
-        (Step, Loss) = (step, loss);
-        _epoch = (_epoch.Loss + loss * rows, _epoch.Rows + rows);
+        Step = step;
+        if (loss is { } mean)
+        {
+            Loss = mean;
+            _epoch = (_epoch.Loss + mean * rows, _epoch.Rows + rows);
+        }
+        else
+        {
+            Skipped++;
+        }
+
         if (Step % plan.Schedule.StepsPerEpoch == 0 || Step == plan.TotalSteps)
         {
             _lastEpoch = _epoch;
@@ -302,6 +318,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
         plan.Seed,
         Steps = Step,
         BestStep = KeptVersion == Step || KeptVersion == 0 ? (long?)null : KeptVersion,
+        SkippedSteps = Skipped > 0 ? Skipped : (long?)null,
         Epochs = Math.Round((double)Step / plan.Schedule.StepsPerEpoch, 3),
         ParametersSha256 = parametersSha256,
         Metrics = new

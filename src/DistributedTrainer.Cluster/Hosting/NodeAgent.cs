@@ -131,6 +131,17 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             return new Nodes.PrepareFailed(ready.Prepare.Run, _node, ready.Problem);
         }
 
+        var (tooLittle, close) = MemoryCheck.OfNode(plan, [.. _options.Roles], _options.Workers, MemoryCheck.Available);
+        if (tooLittle is not null)
+        {
+            return new Nodes.PrepareFailed(ready.Prepare.Run, _node, tooLittle);
+        }
+
+        if (close is not null)
+        {
+            _log($"Warning: {close}");
+        }
+
         try
         {
             _dataPlane = _options.Roles.Contains("server") ? new DataPlaneServer(_options.Host, _node.Value, plan.Token, _log) : null;

@@ -97,6 +97,20 @@ internal static class PlanProblems
         }
 
         FindInBatchNorms(plan, problems);
+        FindInActivations(plan, problems);
+    }
+
+    /// <summary>All that one worker computes with lies in one vector.</summary>
+    private static void FindInActivations(TrainingPlan plan, ICollection<string> problems)
+    {
+        try
+        {
+            plan.Model.WorkspaceBytes(plan.BatchSize);
+        }
+        catch (OverflowException)
+        {
+            problems.Add($"training.batch-size: the outputs of all layers for {plan.BatchSize} rows are more than 2^31 numbers. Use a smaller batch, or smaller layers.");
+        }
     }
 
     /// <summary>Equal scores are no mistake in the eyes of a perceptron loss: its gradient there is 0, for ever.</summary>

@@ -28,7 +28,15 @@ public enum RowSet
 /// <param name="Kind">As in the experiment file.</param>
 /// <param name="Output">Shape of an output row.</param>
 /// <param name="Parameters">Numbers that are learnt in it, those of layers within it included.</param>
-public sealed record LayerSummary(int Place, string Kind, Shape Output, int Parameters);
+public sealed record LayerSummary(int Place, string Kind, Shape Output, int Parameters)
+{
+    internal static IReadOnlyList<LayerSummary> Of(Experiment experiment, ModelDefinition definition) => [.. experiment.Model.Layers.Select((options, place) =>
+    {
+        var until = new Model(definition with { Layers = [.. definition.Layers.Take(place + 1)] });
+        var own = until.Layout.Slots.Where(slot => slot.Name.StartsWith($"{place}.", StringComparison.Ordinal)).Sum(static slot => slot.Shape.Elements);
+        return new LayerSummary(place, ExperimentNames.Of(options), until.Output, own);
+    })];
+}
 
 /// <summary>A model.safetensors of a run, with all that is needed to use it.</summary>
 public sealed class SavedModel
@@ -63,12 +71,7 @@ public sealed class SavedModel
     public Loss Loss { get; }
 
     /// <summary>The layers from input to output.</summary>
-    public IReadOnlyList<LayerSummary> Layers => [.. Experiment.Model.Layers.Select((options, place) =>
-    {
-        var until = new Model(_definition with { Layers = [.. _definition.Layers.Take(place + 1)] });
-        var own = until.Layout.Slots.Where(slot => slot.Name.StartsWith($"{place}.", StringComparison.Ordinal)).Sum(static slot => slot.Shape.Elements);
-        return new LayerSummary(place, ExperimentNames.Of(options), until.Output, own);
-    })];
+    public IReadOnlyList<LayerSummary> Layers => LayerSummary.Of(Experiment, _definition);
 
     /// <summary>The file that is meant: a run's folder stands for its model.safetensors.</summary>
     public static string FileOf(string path) => Directory.Exists(path) ? System.IO.Path.Combine(path, "model.safetensors") : path;

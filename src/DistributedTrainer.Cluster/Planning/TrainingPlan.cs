@@ -28,7 +28,8 @@ internal sealed class TrainingPlan
             data.Training.Rows, training.BatchSize, training.Shards, training.LastBatch == LastBatch.Keep, experiment.Data.Shuffle, experiment.Seed);
         TotalSteps = training.Steps ?? (training.Epochs ?? 1) * Schedule.StepsPerEpoch;
         var input = experiment.Model.Layers.Any(EngineParts.NeedsImages) ? data.InputShape : new Shape(data.InputShape.Elements);
-        Model = new Model(new ModelDefinition(input, [.. experiment.Model.Layers.Select(EngineParts.LayerOf)], EngineParts.WeightsOf(experiment.Model.Init.Weights)));
+        Definition = new ModelDefinition(input, [.. experiment.Model.Layers.Select(EngineParts.LayerOf)], EngineParts.WeightsOf(experiment.Model.Init.Weights));
+        Model = new Model(Definition);
         Loss = EngineParts.LossOf(experiment.Loss!);
         Optimizer = EngineParts.OptimizerOf(optimizer);
         Augmentation = EngineParts.AugmentationOf(experiment.Data);
@@ -49,6 +50,8 @@ internal sealed class TrainingPlan
     public LeafSchedule Schedule { get; }
 
     public long TotalSteps { get; }
+
+    public ModelDefinition Definition { get; }
 
     public Model Model { get; }
 
@@ -74,6 +77,9 @@ internal sealed class TrainingPlan
 
     /// <summary>Whether the best version is kept, to go back to it at the end.</summary>
     public bool RestoresBest => EarlyStopping is { RestoreBest: true };
+
+    /// <summary>Whether a step that is not finite is left out, instead of ending the run.</summary>
+    public bool SkipsNonFinite => Experiment.Training.NonFinite == NonFiniteStep.Skip;
 
     /// <summary>SHA-256 of everything that was read from files: shows whether two nodes read the same.</summary>
     public string InputsSha256 => _start is null ? Data.Dataset.Sha256 : $"{Data.Dataset.Sha256}+{_start.Sha256}";

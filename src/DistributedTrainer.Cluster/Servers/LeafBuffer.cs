@@ -26,6 +26,9 @@ internal sealed class LeafBuffer(int length)
 
     public int Rows { get; set; }
 
+    /// <summary>What is wrong with the numbers under the node.</summary>
+    public LeafFault Fault { get; set; }
+
     /// <summary>The values are where the lease says, until they are given back.</summary>
     public void Borrow(IPayloadLease lease) => _lease = lease;
 
@@ -35,6 +38,7 @@ internal sealed class LeafBuffer(int length)
         ElementWise.Add(Own, Gradient, right.Gradient);
         LossSum += right.LossSum;
         Rows += right.Rows;
+        Fault |= right.Fault;
         GiveBack();
     }
 

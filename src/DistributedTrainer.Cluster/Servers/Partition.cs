@@ -10,7 +10,15 @@ namespace DistributedTrainer.Cluster.Servers;
 /// <summary>What a partition tells its actor; called from the thread that completed a step.</summary>
 internal interface IPartitionEvents
 {
-    void StepApplied(long step, double lossSum, int rows, float learningRate);
+    /// <param name="step">The step.</param>
+    /// <param name="lossSum">Loss summed over its rows.</param>
+    /// <param name="rows">Its rows.</param>
+    /// <param name="learningRate">Its learning rate.</param>
+    /// <param name="skipped">Whether it was left out, since it was not finite.</param>
+    void StepApplied(long step, double lossSum, int rows, float learningRate, bool skipped);
+
+    /// <summary>Nothing was applied of this step, and nothing will be after it.</summary>
+    void NotFinite(long step);
 
     void Failed(long step, string reason);
 
@@ -174,6 +182,7 @@ internal sealed partial class Partition : IDisposable
         var node = new TreeNode(push.Level, push.Index);
         buffer.LossSum = push.Sum;
         buffer.Rows = push.Rows;
+        buffer.Fault = PushFlags.FaultIn(push.Flags);
         lock (_gate)
         {
             // The world may have moved on while the payload was under way.
@@ -295,12 +304,19 @@ internal sealed partial class Partition : IDisposable
         var step = _current.Step;
         CrashPoint.Reach("server.before-apply", step);
         var (loss, rows) = (left.LossSum + (right?.LossSum ?? 0), left.Rows + (right?.Rows ?? 0));
-        var problem = double.IsFinite(loss)
-            ? _statistics?.Missing(step)
-            : $"the loss of step {step} is not finite ({loss}). Lower optimizer.learning-rate, or look at the data for extreme values.";
-        if (problem is not null)
+
+        // Before anything is changed: a half applied step could not be repeated. What decides is the same in all partitions.
+        var fault = left.Fault | (right?.Fault ?? LeafFault.None) | (double.IsFinite(loss) ? LeafFault.None : LeafFault.NotFinite);
+        var skips = fault == LeafFault.NotFinite && _plan.SkipsNonFinite;
+        if (fault != LeafFault.None && !skips)
         {
-            // Before anything is changed: a half applied step could not be repeated.
+            _failed = true;
+            _events.NotFinite(step);
+            return;
+        }
+
+        if (_statistics?.Missing(step) is { } problem)
+        {
             _failed = true;
             _events.Failed(step, problem);
             return;
@@ -313,8 +329,16 @@ internal sealed partial class Partition : IDisposable
         }
 
         var next = NewVersion(step + 1);
-        _update.Run(step, _verdict.Reductions, rows, _current.Values, left, right, next.Values);
-        if (_statistics is not null)
+        if (skips)
+        {
+            _current.Values.Span[.._versionLength].CopyTo(next.Values.Span);
+        }
+        else
+        {
+            _update.Run(step, _verdict.Reductions, rows, _current.Values, left, right, next.Values);
+        }
+
+        if (_statistics is not null && !skips)
         {
             var statistics = next.Values.Span[_range.Length.._versionLength];
             _current.Values.Span[_range.Length.._versionLength].CopyTo(statistics);
@@ -327,7 +351,7 @@ internal sealed partial class Partition : IDisposable
         ResetGather();
 
         // Told before anybody can evaluate what came of it.
-        _events.StepApplied(step, loss, rows, _plan.LearningRate(step, _verdict.Reductions));
+        _events.StepApplied(step, loss, rows, _plan.LearningRate(step, _verdict.Reductions), skips);
         AnswerWaiting();
 
         // The workers compute meanwhile.

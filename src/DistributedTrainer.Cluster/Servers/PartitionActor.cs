@@ -29,6 +29,10 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
     private Aside? _aside;
     private int _asideUnheard;
 
+    // The step that is not finite: told again and again, since nothing follows it; null: none.
+    private StepId? _notFinite;
+    private int _reportsSince;
+
     public PartitionActor(RunId run, Partition partition, StepLog steps, ICanTell coordinator, Func<long, Judgement>? judgementBefore)
     {
         _run = run;
@@ -84,6 +88,17 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
                 // As long as it is not known to be written, the schedule asks for no other.
                 TellSnapshot(aside);
             }
+
+            if (++_reportsSince % PatienceInReports == 0)
+            {
+                TellNotFinite();
+            }
+        });
+        Receive<StepNotFinite>(found =>
+        {
+            Report(before: found.Step);
+            (_notFinite, _reportsSince) = (new StepId(found.Step), 0);
+            TellNotFinite();
         });
         Receive<Evaluated>(_ => Report());
         Receive<StepFailed>(failed =>
@@ -115,6 +130,14 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
         }
     }
 
+    private void TellNotFinite()
+    {
+        if (_notFinite is { } step)
+        {
+            _coordinator.Tell(new Partitions.NotFinite(_run, step), Self);
+        }
+    }
+
     private void TellSnapshot(Aside aside)
     {
         if (_partition.SnapshotVerdict(aside.Version) is { } verdict)
@@ -131,10 +154,12 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
             IProtocolMessage message = steps is null
                 ? evaluated!
                 : new Partitions.StepsApplied(
-                    _run, new StepId(steps.First), steps.LossSums, steps.Rows, steps.LearningRates, steps.Microseconds, GC.GetTotalAllocatedBytes());
+                    _run, new StepId(steps.First), steps.LossSums, steps.Rows, steps.LearningRates, steps.Microseconds, steps.Skipped, GC.GetTotalAllocatedBytes());
             _coordinator.Tell(message, Self);
         }
     }
+
+    internal sealed record StepNotFinite(long Step) : INoSerializationVerificationNeeded;
 
     internal sealed record StepFailed(long Step, string Reason) : INoSerializationVerificationNeeded;
 
@@ -173,13 +198,22 @@ internal sealed class PartitionEvents(RunId run, bool lead) : IPartitionEvents
     /// <summary>Set once, before the first push can arrive.</summary>
     public IActorRef Actor { get; set; } = ActorRefs.Nobody;
 
-    public void StepApplied(long step, double lossSum, int rows, float learningRate)
+    public void StepApplied(long step, double lossSum, int rows, float learningRate, bool skipped)
     {
         // The loss of a step is the same in all partitions: one tells it. The actor looks for steps by itself: a message
         // for each would wake a thread of the pool in every step.
-        if (lead && Steps.Add(step, lossSum, rows, learningRate, Microseconds()) == StepLog.Limit)
+        if (lead && Steps.Add(step, lossSum, rows, learningRate, Microseconds(), skipped) == StepLog.Limit)
         {
             Actor.Tell(PartitionActor.ReportFull.Instance);
+        }
+    }
+
+    public void NotFinite(long step)
+    {
+        // It is so in all partitions: one tells it.
+        if (lead)
+        {
+            Actor.Tell(new PartitionActor.StepNotFinite(step));
         }
     }
 

@@ -27,8 +27,18 @@ internal static class PushFlags
     /// <summary>The sender has pushed all it has of the step, and waits for the next version: a frame less for each partition.</summary>
     public const byte WantsNext = 1;
 
+    // What is wrong with the numbers, from this bit on: two bits.
+    private const int FaultShift = 1;
+    private const byte FaultBits = 3;
+
     // What the version asks for that the push was computed with, from this bit on.
     private const int AskShift = 4;
+
+    /// <summary>The flags that carry what is wrong with the numbers.</summary>
+    public static byte Carry(LeafFault fault) => (byte)((byte)fault << FaultShift);
+
+    /// <summary>What is wrong with the numbers.</summary>
+    public static LeafFault FaultIn(byte flags) => (LeafFault)(flags >> FaultShift & FaultBits);
 
     /// <summary>The flags that carry what the version asks for.</summary>
     public static byte Carry(CheckpointAsk ask) => (byte)((byte)ask << AskShift);

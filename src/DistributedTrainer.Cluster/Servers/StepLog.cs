@@ -3,7 +3,7 @@ using DistributedTrainer.Protocol;
 namespace DistributedTrainer.Cluster.Servers;
 
 /// <summary>Steps that follow one another.</summary>
-internal sealed record StepBatch(long First, double[] LossSums, int[] Rows, double[] LearningRates, long[] Microseconds);
+internal sealed record StepBatch(long First, double[] LossSums, int[] Rows, double[] LearningRates, long[] Microseconds, int[] Skipped);
 
 /// <summary>
 /// Steps that were applied, and evaluations between them, that are not known to be written down. The data plane's threads
@@ -14,7 +14,7 @@ internal sealed class StepLog
     /// <summary>A batch holds at most this many steps: about 40 KB as a message, far below the frame size.</summary>
     public const int Limit = 1000;
 
-    private readonly List<(long Step, double LossSum, int Rows, float LearningRate, long Microseconds)> _steps = [];
+    private readonly List<(long Step, double LossSum, int Rows, float LearningRate, long Microseconds, bool Skipped)> _steps = [];
     private readonly List<Partitions.Evaluated> _evaluations = [];
 
     // How many of them were taken.
@@ -34,11 +34,11 @@ internal sealed class StepLog
     }
 
     /// <summary>Adds the next step. Returns how many are waiting to be told.</summary>
-    public int Add(long step, double lossSum, int rows, float learningRate, long microseconds)
+    public int Add(long step, double lossSum, int rows, float learningRate, long microseconds, bool skipped = false)
     {
         lock (_steps)
         {
-            _steps.Add((step, lossSum, rows, learningRate, microseconds));
+            _steps.Add((step, lossSum, rows, learningRate, microseconds, skipped));
             return _steps.Count - _toldSteps;
         }
     }
@@ -113,10 +113,11 @@ internal sealed class StepLog
         // They follow one another.
         var first = _steps[_toldSteps].Step;
         var count = (int)Math.Min(Math.Min(_steps.Count - _toldSteps, Limit), until - first);
-        var batch = new StepBatch(first, new double[count], new int[count], new double[count], new long[count]);
+        var skipped = Enumerable.Range(0, count).Where(i => _steps[_toldSteps + i].Skipped).ToArray();
+        var batch = new StepBatch(first, new double[count], new int[count], new double[count], new long[count], skipped);
         for (var i = 0; i < count; i++)
         {
-            (_, batch.LossSums[i], batch.Rows[i], batch.LearningRates[i], batch.Microseconds[i]) = _steps[_toldSteps++];
+            (_, batch.LossSums[i], batch.Rows[i], batch.LearningRates[i], batch.Microseconds[i], _) = _steps[_toldSteps++];
         }
 
         return batch;

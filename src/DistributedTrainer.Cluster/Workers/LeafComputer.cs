@@ -10,6 +10,11 @@ using DistributedTrainer.Engine.Tensors;
 
 namespace DistributedTrainer.Cluster.Workers;
 
+/// <summary>What is not finite in a leaf.</summary>
+/// <param name="Shard">Whose leaf.</param>
+/// <param name="Found">What and where.</param>
+internal sealed record LeafFinding(int Shard, NonFinite Found);
+
 /// <summary>
 /// Computes leaves of a step and the evaluation of shards with the parameters it holds. Knows nothing of the cluster
 /// but the exchange of batch-norm statistics.
@@ -22,6 +27,7 @@ internal sealed class LeafComputer : IDisposable
     private readonly TrainingPlan _plan;
     private readonly Workspace _workspace;
     private readonly UnitActivity _activity;
+    private readonly FiniteCheck _finite;
     private readonly GradientPool _pool;
     private readonly TreeGather<NodeGradient> _nodes;
     private readonly List<(TreeNode Node, NodeGradient Gradient)> _present = [];
@@ -45,6 +51,7 @@ internal sealed class LeafComputer : IDisposable
         _plan = plan;
         _workspace = plan.Model.CreateWorkspace(plan.Loss, Math.Max(EvaluationRows, plan.BatchSize));
         _activity = new UnitActivity(_workspace);
+        _finite = new FiniteCheck(plan.Model, _workspace, plan.Shards);
         _augmenter = plan.Augmentation.Length > 0 ? new Augmenter(plan.Augmentation) : null;
         _pool = new GradientPool(plan);
         _nodes = new TreeGather<NodeGradient>(new FixedTree(plan.Shards), static (left, right) => left.Add(right), _pool.Return);
@@ -69,6 +76,9 @@ internal sealed class LeafComputer : IDisposable
             return _present;
         }
     }
+
+    /// <summary>Of the leaves that were computed last: the one where numbers stopped being finite first in the course of the pass; null: none.</summary>
+    public LeafFinding? Finding { get; private set; }
 
     /// <summary>Forgets the leaves of the last step.</summary>
     public void BeginStep(long step)
@@ -96,6 +106,8 @@ internal sealed class LeafComputer : IDisposable
             Choose(shards, _step, all: false);
             Gather(_step);
         }
+
+        Finding = null;
 
         // They stay until something else is gathered, for an exchange that is broken off and repeated.
         var segments = _segments.AsSpan(0, _segmentCount);
@@ -128,11 +140,28 @@ internal sealed class LeafComputer : IDisposable
         {
             _gradients[i].LossSum = _sums[i].Loss;
             _gradients[i].Rows = segments[i].Rows;
+            _gradients[i].Fault = FaultOf(i);
             _computed[segments[i].Leaf] = true;
             _nodes.Offer(TreeNode.OfLeaf(segments[i].Leaf), _gradients[i]);
         }
 
         return segments[^1].FirstRow + segments[^1].Rows;
+    }
+
+    private LeafFault FaultOf(int i)
+    {
+        if (_finite.Passes(i, _sums[i], _values[i]))
+        {
+            return LeafFault.None;
+        }
+
+        var found = _finite.Find(i, _sums[i], _values[i]);
+        if (Finding is null || found.Order < Finding.Found.Order)
+        {
+            Finding = new LeafFinding(_segments[i].Leaf, found);
+        }
+
+        return LeafFault.NotFinite | (found.InParameters ? LeafFault.InParameters : LeafFault.None);
     }
 
     /// <summary>Gives the gradients' memory back.</summary>
@@ -191,6 +220,7 @@ internal sealed class LeafComputer : IDisposable
             Augment(step, segment, rows);
         }
 
+        _workspace.LookAtInput(rows);
         _gathered = step;
     }
 

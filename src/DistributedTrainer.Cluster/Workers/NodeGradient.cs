@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Tensors;
 
@@ -22,6 +23,9 @@ internal sealed class NodeGradient(GradientPool pool)
 
     public int Rows { get; set; }
 
+    /// <summary>What is wrong with the numbers of the node's leaves.</summary>
+    public LeafFault Fault { get; set; }
+
     /// <summary>The part of one partition, to be posted once.</summary>
     public IPayload Share(int partition) => _memory.Share(partition);
 
@@ -42,6 +46,7 @@ internal sealed class NodeGradient(GradientPool pool)
 
         LossSum += right.LossSum;
         Rows += right.Rows;
+        Fault |= right.Fault;
     }
 
     /// <summary>The end of this object.</summary>

@@ -84,7 +84,7 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
             Rows = gradient.Rows,
             Sum = gradient.LossSum,
             Count = inbox.Verdict.Packed,
-            Flags = flags,
+            Flags = (byte)(flags | PushFlags.Carry(gradient.Fault)),
         };
         var link = LinkTo(range.Id);
         link.Channel.Post(header, gradient.Share(range.Id));

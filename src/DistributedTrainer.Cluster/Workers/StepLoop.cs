@@ -11,6 +11,9 @@ internal interface IStepLoopEvents
 {
     void LinkLost(string server, string reason);
 
+    /// <summary>Of the leaves of this step that were computed here, this is where numbers stopped being finite.</summary>
+    void NotFinite(long step, LeafFinding finding);
+
     void Failed(long step, Exception cause);
 }
 
@@ -198,6 +201,12 @@ internal sealed partial class StepLoop : IDisposable
             _exchange.Step = _version;
             CrashPoint.Reach("worker.compute", _version);
             Volatile.Write(ref _rowsComputed, _rowsComputed + _computer.Compute(assignment.Shards, _exchange));
+            if (_computer.Finding is { } finding)
+            {
+                // Before the pushes, whose flags say it to the servers: so the cause is known when the step is judged.
+                _events.NotFinite(_version, finding);
+            }
+
             _clock.Computed();
             _exchange.PushReports();
             _links.Push(generation, _version, _computer.Nodes);

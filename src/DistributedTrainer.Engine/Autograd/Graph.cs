@@ -11,14 +11,23 @@ public sealed class Graph(int maximumRows)
     private readonly Arena _arena = new();
     private readonly List<Operation> _operations = [];
 
+    /// <summary>Bytes of all values and gradients of the graph as it is built so far; they are taken with the first run.</summary>
+    internal long Bytes => (long)_arena.Length * sizeof(float);
+
     /// <summary>The most rows that a batch may have.</summary>
     public int MaximumRows { get; } = maximumRows;
 
     /// <summary>The element-wise activation layers, in the order of building: what diagnostics look at.</summary>
     internal List<ActivationTap> Activations { get; } = [];
 
+    /// <summary>What each layer writes, in the order of building; several that run as one have one output.</summary>
+    internal List<(string Layer, Variable Value)> Outputs { get; } = [];
+
+    /// <summary>The operations whose weight gradients are bounded by less than all of them.</summary>
+    internal IEnumerable<IBoundedGradient> BoundedGradients => _operations.OfType<IBoundedGradient>();
+
     /// <summary>A value that comes from outside.</summary>
-    public Variable Input(Shape shape, bool needsGradient = false) => new(_arena, shape, MaximumRows, needsGradient);
+    public Variable Input(Shape shape, bool needsGradient = false) => new(_arena, shape, MaximumRows, needsGradient) { IsInput = true };
 
     /// <summary>An operation's output.</summary>
     public Variable Output(Shape shape, bool needsGradient = true) => new(_arena, shape, MaximumRows, needsGradient);
@@ -70,6 +79,9 @@ public sealed class Graph(int maximumRows)
             _operations[i].Backward(pass);
         }
     }
+
+    /// <summary>The operations that take means and variances of their inputs, in order.</summary>
+    internal IEnumerable<IBatchMoments> BatchMoments => _operations.OfType<IBatchMoments>();
 
     private static void MarkRead(Variable variable, string reader)
     {

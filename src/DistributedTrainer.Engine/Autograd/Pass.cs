@@ -29,6 +29,9 @@ public sealed class Pass
     /// <summary>One flat gradient a segment.</summary>
     public IReadOnlyList<AlignedBuffer> Gradients { get; set; } = [];
 
+    /// <summary>The largest magnitude in the input rows, where somebody had time to look; NaN: it is not known.</summary>
+    internal float LargestInput { get; set; } = float.NaN;
+
     /// <summary>Batch-norm statistics of the leaves that are computed elsewhere.</summary>
     public IBatchStatisticsExchange? Exchange { get; set; }
 

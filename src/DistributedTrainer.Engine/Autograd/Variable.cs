@@ -35,7 +35,7 @@ public sealed class Variable
         _maximumRows = source._maximumRows;
         Shape = shape;
         Columns = shape.Elements;
-        NeedsGradient = source.NeedsGradient;
+        (NeedsGradient, IsInput) = (source.NeedsGradient, source.IsInput);
         _value = source._value;
         _gradient = source._gradient;
     }
@@ -50,6 +50,9 @@ public sealed class Variable
     public bool NeedsGradient { get; }
 
     internal bool IsRead { get; set; }
+
+    /// <summary>Whether these are the numbers that the model is given, in any shape.</summary>
+    internal bool IsInput { get; init; }
 
     /// <summary>The activation that was fused into the operation that makes this value; null: none.</summary>
     internal FusedActivation? Activation { get; set; }

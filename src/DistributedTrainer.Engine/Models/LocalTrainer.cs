@@ -1,4 +1,5 @@
 using DistributedTrainer.Engine.Autograd;
+using DistributedTrainer.Engine.Diagnostics;
 using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Optimizers;
 using DistributedTrainer.Engine.Reduction;
@@ -27,6 +28,7 @@ internal sealed class LocalTrainer
     private readonly LocalExchange _exchange;
     private readonly AlignedBuffer[] _state;
     private readonly double[] _blockSums;
+    private readonly FiniteCheck _finite;
 
     public LocalTrainer(Model model, Workspace workspace, Optimizer optimizer, int leaves, ulong seed)
     {
@@ -41,6 +43,7 @@ internal sealed class LocalTrainer
         _exchange = new LocalExchange(leaves);
         _state = [.. Enumerable.Range(0, optimizer.StateVectors).Select(_ => new AlignedBuffer(model.Layout.Length))];
         _blockSums = new double[GradientNorm.Blocks(model.Layout.Length)];
+        _finite = new FiniteCheck(model, workspace, leaves);
     }
 
     /// <summary>One step on the rows that lie in the workspace.</summary>
@@ -49,17 +52,20 @@ internal sealed class LocalTrainer
     /// <param name="clipNorm">The greatest norm of the mean gradient; null: any.</param>
     /// <param name="decayAll">Whether weight decay and L1 apply to every parameter.</param>
     /// <returns>Sums over the batch, before the update.</returns>
-    /// <exception cref="NotFiniteNumberException">The loss is NaN or infinite; nothing was changed.</exception>
+    /// <exception cref="NotFiniteNumberException">The loss or the gradient is NaN or infinite; nothing was changed.</exception>
     public LeafSums Step(ReadOnlySpan<LeafSegment> segments, OptimizerStep settings, double? clipNorm = null, bool decayAll = false)
     {
         _workspace.Train(settings.Step, _seed, segments, _gradients, _sums, _exchange);
-        var total = Sum(segments);
-        if (!double.IsFinite(total.Sums.Loss))
+        for (var i = 0; i < segments.Length; i++)
         {
-            throw new NotFiniteNumberException(
-                $"training: the loss of step {settings.Step} is not finite ({total.Sums.Loss}). Lower the learning rate, or look at the data for extreme values.", total.Sums.Loss);
+            if (!_finite.Passes(i, _sums[i], _gradients[i]))
+            {
+                throw new NotFiniteNumberException(
+                    $"training: step {settings.Step} is not finite: {_finite.Find(i, _sums[i], _gradients[i]).Where}. Lower the learning rate, or look at the data for extreme values.", _sums[i].Loss);
+            }
         }
 
+        var total = Sum(segments);
         Update(total, settings with { Rows = total.Sums.Rows, GradientScale = Scale(total, clipNorm) }, decayAll);
         foreach (var slot in _batchNorms)
         {

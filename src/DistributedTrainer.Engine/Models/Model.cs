@@ -73,6 +73,10 @@ public sealed class Model
     /// <param name="maximumRows">The most rows a batch has.</param>
     public Workspace CreateWorkspace(Loss loss, int maximumRows) => new(this, loss, maximumRows);
 
+    /// <summary>What a workspace takes: all layers' outputs and their gradients, parameters and running statistics.</summary>
+    /// <param name="maximumRows">The most rows a batch has.</param>
+    public long WorkspaceBytes(int maximumRows) => Build(maximumRows).Graph.Bytes + (sizeof(float) * ((long)Layout.Length + Buffers.Length));
+
     internal (Graph Graph, Variable Input, Variable Output) Build(int maximumRows, bool inputNeedsGradient = false)
     {
         var graph = new ModelGraph(this, maximumRows);

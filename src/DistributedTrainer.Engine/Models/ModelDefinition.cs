@@ -111,6 +111,7 @@ internal sealed class ModelGraph(Model model, int maximumRows)
         for (var layer = 0; layer < layers.Count; layer++)
         {
             Enter(prefix, layer);
+            var first = Path;
             var (next, activation, more) = Fused(layers, layer, x);
             for (var fused = 1; fused <= more; fused++)
             {
@@ -122,6 +123,7 @@ internal sealed class ModelGraph(Model model, int maximumRows)
             }
 
             x = next;
+            Graph.Outputs.Add((more == 0 ? $"layer {first}" : $"layers {first} to {Path}", x));
         }
 
         (Path, Layer) = (outerPath, outerNumber);

@@ -1,4 +1,5 @@
 using DistributedTrainer.Engine.Autograd;
+using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Losses;
 using DistributedTrainer.Engine.Tensors;
 
@@ -46,6 +47,11 @@ public sealed class Workspace
     /// <summary>The running statistics; the caller fills them.</summary>
     public Span<float> Buffers => _buffers.Span;
 
+    internal Graph Graph => _graph;
+
+    /// <summary>The last run through the graph.</summary>
+    internal Pass Pass => _pass;
+
     /// <summary>The most rows a batch has.</summary>
     internal int MaximumRows => _maximumRows;
 
@@ -59,7 +65,21 @@ public sealed class Workspace
     public ReadOnlySpan<float> Outputs => _output.Value(_rows);
 
     /// <summary>Where input rows go (rows, features).</summary>
-    public Span<float> Input(int rows) => _input.Value(rows);
+    public Span<float> Input(int rows)
+    {
+        _pass.LargestInput = float.NaN;
+        return _input.Value(rows);
+    }
+
+    /// <summary>Looks at input rows that are complete, while there is time: what is known of them need not be read later.</summary>
+    public void LookAtInput(int rows) => _pass.LargestInput = Magnitude.Largest(_input.Value(rows));
+
+    /// <summary>The rows of one leaf of the last batch.</summary>
+    internal ReadOnlySpan<float> InputOf(LeafSegment leaf) => ValueOf(_input, leaf);
+
+    /// <summary>The rows of one leaf of the last batch in any value of the graph.</summary>
+    internal ReadOnlySpan<float> ValueOf(Variable variable, LeafSegment leaf) =>
+        variable.Value(_rows).Slice(leaf.FirstRow * variable.Columns, leaf.Rows * variable.Columns);
 
     /// <summary>Where class numbers go (rows).</summary>
     public Span<int> Labels(int rows) => _labels.AsSpan(0, rows);

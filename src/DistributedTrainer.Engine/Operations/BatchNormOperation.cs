@@ -9,10 +9,14 @@ namespace DistributedTrainer.Engine.Operations;
 /// statistics are those of the whole global batch (sync) or of each leaf by itself; in evaluation the running ones.
 /// Source: Ioffe, Szegedy, "Batch normalization", 2015.
 /// </summary>
-internal abstract class BatchNormOperation(Variable x, ParameterSlot gamma, ParameterSlot beta, Variable y, BatchNormSlot slot) : Operation
+internal abstract class BatchNormOperation(Variable x, ParameterSlot gamma, ParameterSlot beta, Variable y, BatchNormSlot slot) : Operation, IBatchMoments
 {
+    // A variance of all leaves is at most 2^122 + 2^120 where the means are below 2^60 and the variances of leaves below 2^120.
+    private const double LargestMean = 1L << 60;
+
     private readonly double[] _total = new double[2 * slot.Channels];
     private double[] _leaves = [];
+    private bool[] _small = [];
     private double[] _mean = new double[slot.Channels];
     private float[] _inverseStd = new float[slot.Channels];
     private long _count;
@@ -30,7 +34,9 @@ internal abstract class BatchNormOperation(Variable x, ParameterSlot gamma, Para
     protected ParameterSlot Beta => beta;
 
     /// <summary>The layer.</summary>
-    protected BatchNormSlot Slot => slot;
+    public BatchNormSlot Slot => slot;
+
+    public bool AreSmall(int leaf) => _small[leaf];
 
     public override void Forward(Pass pass)
     {
@@ -46,6 +52,7 @@ internal abstract class BatchNormOperation(Variable x, ParameterSlot gamma, Para
         for (var i = 0; i < segments.Length; i++)
         {
             Moments(Rows(x.Value(pass.Rows), segments[i]), Part(leaves, 2 * i), Part(leaves, (2 * i) + 1));
+            _small[i] = AreSmall(Part(leaves, 2 * i), Part(leaves, (2 * i) + 1), Count(segments[i]));
         }
 
         var exchange = pass.Exchange ?? throw new InvalidOperationException("batch-norm: training needs an exchange of statistics; pass a LocalExchange.");
@@ -156,6 +163,18 @@ internal abstract class BatchNormOperation(Variable x, ParameterSlot gamma, Para
         }
     }
 
+    // False for NaN.
+    private static bool AreSmall(ReadOnlySpan<double> mean, ReadOnlySpan<double> m2, long count)
+    {
+        var small = true;
+        for (var c = 0; c < mean.Length; c++)
+        {
+            small &= Math.Abs(mean[c]) < LargestMean && m2[c] < count * LargestMean * LargestMean;
+        }
+
+        return small;
+    }
+
     private long Count(LeafSegment rows) => (long)rows.Rows * slot.Positions;
 
     private ReadOnlySpan<double> Means(int at) => _mean.AsSpan(at * slot.Channels, slot.Channels);
@@ -169,6 +188,7 @@ internal abstract class BatchNormOperation(Variable x, ParameterSlot gamma, Para
         if (_leaves.Length < segments * 2 * slot.Channels)
         {
             _leaves = new double[segments * 2 * slot.Channels];
+            _small = new bool[segments];
             _mean = new double[segments * slot.Channels];
             _inverseStd = new float[segments * slot.Channels];
         }

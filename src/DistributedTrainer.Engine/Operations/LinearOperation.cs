@@ -8,7 +8,7 @@ namespace DistributedTrainer.Engine.Operations;
 /// A fully connected layer and the activation behind it, if that is one whose derivative is computed from its output:
 /// then the values before it are never stored. B rows, I inputs, O outputs.
 /// </summary>
-internal sealed class LinearOperation : Operation
+internal sealed class LinearOperation : Operation, IBoundedGradient
 {
     private readonly Variable _x;
     private readonly ParameterSlot _weight;
@@ -22,6 +22,14 @@ internal sealed class LinearOperation : Operation
         // This layer goes back through the activation before it while it writes the gradient.
         x.Activation?.TakenOver();
     }
+
+    public ParameterSlot Slot => _weight;
+
+    public int NumbersToRead(LeafSegment leaf) => leaf.Rows * (_x.Columns + _y.Columns);
+
+    // |Σ over B rows of dz · x| ≤ B · max |dz| · max |x|
+    public double Bound(Pass pass, LeafSegment leaf) =>
+        (double)leaf.Rows * Magnitude.Largest(Gradients(pass, leaf)) * LargestInput(pass, leaf);
 
     // f(x(B,I) · wᵀ(I,O) + b(O)) → y(B,O)
     public override void Forward(Pass pass)
@@ -58,13 +66,21 @@ internal sealed class LinearOperation : Operation
         for (var i = 0; i < pass.Segments.Length; i++)
         {
             var leaf = pass.Segments[i];
-            var dz = _y.Gradient(pass.Rows).Slice(leaf.FirstRow * _y.Columns, leaf.Rows * _y.Columns);
-            var inputs = _x.Value(pass.Rows).Slice(leaf.FirstRow * _x.Columns, leaf.Rows * _x.Columns);
-            MatrixProduct.TransposedMultiply(dz, inputs, _weight.In(pass.Gradients[i]), _y.Columns, _x.Columns, leaf.Rows);
+            var dz = Gradients(pass, leaf);
+            MatrixProduct.TransposedMultiply(dz, Inputs(pass, leaf), _weight.In(pass.Gradients[i]), _y.Columns, _x.Columns, leaf.Rows);
             if (_bias is not null)
             {
                 ColumnReduction.Sum(dz, _bias.In(pass.Gradients[i]));
             }
         }
     }
+
+    private float LargestInput(Pass pass, LeafSegment leaf) =>
+        _x.IsInput && !float.IsNaN(pass.LargestInput) ? pass.LargestInput : Magnitude.Largest(Inputs(pass, leaf));
+
+    private ReadOnlySpan<float> Gradients(Pass pass, LeafSegment leaf) =>
+        _y.Gradient(pass.Rows).Slice(leaf.FirstRow * _y.Columns, leaf.Rows * _y.Columns);
+
+    private ReadOnlySpan<float> Inputs(Pass pass, LeafSegment leaf) =>
+        _x.Value(pass.Rows).Slice(leaf.FirstRow * _x.Columns, leaf.Rows * _x.Columns);
 }

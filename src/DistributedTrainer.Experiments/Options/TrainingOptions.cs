@@ -24,6 +24,9 @@ public sealed record TrainingOptions
     /// <summary>What becomes of an epoch's last batch where it is smaller than the others.</summary>
     public LastBatch LastBatch { get; init; } = LastBatch.Keep;
 
+    /// <summary>What becomes of a step whose loss or gradient is NaN or infinite.</summary>
+    public NonFiniteStep NonFinite { get; init; } = NonFiniteStep.Stop;
+
     /// <summary>When training ends before its time; null: never.</summary>
     public EarlyStoppingOptions? EarlyStopping { get; init; }
 }
@@ -66,4 +69,14 @@ public enum LastBatch
 
     /// <summary>Its rows are left out of that epoch.</summary>
     Drop,
+}
+
+/// <summary>What becomes of a step whose loss or gradient is not finite; nothing of it is ever applied.</summary>
+public enum NonFiniteStep
+{
+    /// <summary>The run ends with the state before it.</summary>
+    Stop,
+
+    /// <summary>It is left out, told and counted: parameters and the optimizer's state stay, schedules go on.</summary>
+    Skip,
 }

@@ -29,6 +29,7 @@ internal static class TrainingSection
             Mode = training.Choice("mode", defaults.Mode, "stale", "async"),
             Accumulate = (int)training.Integer("accumulate", defaults.Accumulate, 1),
             LastBatch = training.Choice("last-batch", defaults.LastBatch),
+            NonFinite = training.Choice("non-finite", defaults.NonFinite),
             EarlyStopping = training.Find("early-stopping") is null ? null : ReadEarlyStopping(training.Below("early-stopping", "patience: 5"), data, loss),
         };
         if (options.Shards > options.BatchSize)

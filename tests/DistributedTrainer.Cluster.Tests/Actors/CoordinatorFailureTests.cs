@@ -78,7 +78,7 @@ public sealed class CoordinatorFailureTests : CoordinatorTest
     public void Another_server_takes_over_from_one_that_dies()
     {
         var (server, workers) = Training("w0", "w1");
-        Coordinator.Tell(new Partitions.StepsApplied(Run, new StepId(0), [1, 1], [30, 30], [0.1, 0.1], [1, 2], 0));
+        Coordinator.Tell(new Partitions.StepsApplied(Run, new StepId(0), [1, 1], [30, 30], [0.1, 0.1], [1, 2], [], 0));
         server.Probe.Ref.Tell(PoisonPill.Instance);
         Said<Notice>(static notice => notice.Text.StartsWith("S0 died", StringComparison.Ordinal));
 
@@ -96,7 +96,7 @@ public sealed class CoordinatorFailureTests : CoordinatorTest
             Assert.Equal("s1", Assert.Single(assign.Routes).Node.Value);
         }
 
-        Coordinator.Tell(new Partitions.StepsApplied(Run, new StepId(0), [1], [30], [0.1], [1], 0));
+        Coordinator.Tell(new Partitions.StepsApplied(Run, new StepId(0), [1], [30], [0.1], [1], [], 0));
         Said<Notice>(static notice => notice.Text.StartsWith("Going on at step 0,", StringComparison.Ordinal));
     }
 

@@ -124,7 +124,7 @@ public sealed class CoordinatorPaceTests : CoordinatorTest
             if (steps > 0)
             {
                 Coordinator.Tell(new Partitions.StepsApplied(
-                    Run, new StepId(_step), new double[steps], [.. Enumerable.Repeat(30, (int)steps)], new double[steps], new long[steps], 0), Akka.Actor.ActorRefs.NoSender);
+                    Run, new StepId(_step), new double[steps], [.. Enumerable.Repeat(30, (int)steps)], new double[steps], new long[steps], [], 0), Akka.Actor.ActorRefs.NoSender);
                 _step += steps;
             }
 

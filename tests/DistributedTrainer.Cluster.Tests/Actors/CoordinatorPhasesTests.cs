@@ -92,7 +92,7 @@ public sealed class CoordinatorPhasesTests : CoordinatorTest
     {
         var (_, workers) = Training("w0", "w1");
         Advance(1);
-        Coordinator.Tell(new Partitions.StepsApplied(Run, new StepId(0), [1], [30], [0.5], [7], 1000));
+        Coordinator.Tell(new Partitions.StepsApplied(Run, new StepId(0), [1], [30], [0.5], [7], [], 1000));
         Settle();
         Advance(1.5);
         Settle();
@@ -159,6 +159,80 @@ public sealed class CoordinatorPhasesTests : CoordinatorTest
         Accepted();
         Answer(server, new Nodes.PrepareFailed(Run, new NodeId("s0"), "no such file"));
         Assert.Equal("s0 cannot prepare the run: no such file", Said<Ended>().Failure);
+    }
+
+    [Fact]
+    public void One_worker_that_cannot_read_the_data_is_left_out_at_the_start_and_not_waited_for()
+    {
+        var server = Register("s0", server: true);
+        var (good, bad) = (Register("w0", workers: 1), Register("w1", workers: 1));
+        Submit();
+        Accepted();
+        Prepare(server);
+        Prepare(good);
+        bad.Probe.ExpectMsg<Nodes.Prepare>();
+        Answer(bad, new Nodes.PrepareFailed(Run, new NodeId("w1"), "no such file"));
+        Said<Notice>(static notice => notice.Text == "Not used: w1 cannot prepare the run: no such file");
+        server.Probe.ExpectMsg<Partitions.Host>();
+        Fenced(1);
+        ExpectAssign(good, 1, 0, 1, 2, 3);
+        bad.Probe.ExpectNoMsg(TimeSpan.Zero);
+    }
+
+    [Fact]
+    public void Too_few_workers_that_can_read_the_data_fail_the_start_once_all_have_come()
+    {
+        Experiment = Experiment with { MinimumWorkers = 2 };
+        Register("s0", server: true);
+        var first = Register("w0", workers: 1);
+        Submit();
+        Accepted();
+        Answer(first, new Nodes.PrepareFailed(Run, new NodeId("w0"), "no such file."));
+        Said<Notice>(static notice => notice.Text.StartsWith("Not used: w0", StringComparison.Ordinal));
+        var second = Register("w1", workers: 1);
+        Answer(second, new Nodes.PrepareFailed(Run, new NodeId("w1"), "no such file."));
+        Assert.Equal("w0 cannot prepare the run: no such file. So it is with 1 more", Said<Ended>().Failure);
+    }
+
+    [Fact]
+    public void Too_few_workers_that_can_read_the_data_fail_the_start_when_it_is_late()
+    {
+        var server = Register("s0", server: true);
+        var bad = Register("w0", workers: 1);
+        Submit();
+        Accepted();
+        Prepare(server);
+        Answer(bad, new Nodes.PrepareFailed(Run, new NodeId("w0"), "no such file"));
+        Settle();
+        Advance(1);
+        Said<View>();
+        Advance(15);
+        Assert.Equal("w0 cannot prepare the run: no such file", Said<Ended>().Failure);
+    }
+
+    [Fact]
+    public void A_coordinator_whose_data_was_replaced_leaves_the_run_that_it_finds_alone_and_tries_again()
+    {
+        var server = new Node("s0", CreateTestProbe("s0"), 1001, 0);
+        void Come() => Coordinator.Tell(new Nodes.Register(new NodeId("s0"), ["server"], "127.0.0.1", 1001, 0, new RunId("r")), server.Probe.Ref);
+        Directory.CreateDirectory(RunDirectory);
+        var prepared = new Nodes.Prepare(new RunId("r"), 7, Experiment.Yaml, "", RunDirectory, false);
+        for (var attempt = 0; attempt < 2; attempt++)
+        {
+            Come();
+            server.Probe.FishForMessage<Nodes.Recall>(static _ => true, Patience);
+            Answer(server, new Nodes.Recalled(prepared, new NodeId("s0"), new Generation(3), new Generation(1), [0]));
+            server.Probe.FishForMessage<Nodes.Prepare>(static _ => true, Patience);
+            Answer(server, new Nodes.Prepared(new RunId("r"), new NodeId("s0"), "of other data", ["tcp://s0:1"]));
+            Settle();
+            Advance(6);
+            Settle();
+        }
+
+        // Fencing would have stopped workers that do well without it.
+        server.Probe.ExpectNoMsg(TimeSpan.Zero);
+        var log = File.ReadAllLines(Path.Combine(RunDirectory, "log.txt")).Where(static line => line.Contains("goes on without a coordinator", StringComparison.Ordinal));
+        Assert.Contains("s0 has read other data than the coordinator", Assert.Single(log), StringComparison.Ordinal);
     }
 
     [Fact]

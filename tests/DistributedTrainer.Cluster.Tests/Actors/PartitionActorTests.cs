@@ -25,8 +25,8 @@ public sealed class PartitionActorTests : ActorTest
     [Fact]
     public void Steps_are_reported_together()
     {
-        _events.StepApplied(0, 1.5, 30, 0.5f);
-        _events.StepApplied(1, 1.25, 29, 0.5f);
+        _events.StepApplied(0, 1.5, 30, 0.5f, skipped: false);
+        _events.StepApplied(1, 1.25, 29, 0.5f, skipped: false);
         Settle();
         _coordinator.ExpectNoMsg(TimeSpan.Zero);
         Advance(0.1);
@@ -37,7 +37,7 @@ public sealed class PartitionActorTests : ActorTest
         Assert.Equal(2, applied.Microseconds.Length);
         Assert.True(applied.Microseconds[0] > 0 && applied.Microseconds[1] >= applied.Microseconds[0]);
         Assert.True(applied.AllocatedBytes > 0);
-        _events.StepApplied(2, 1, 30, 0.5f);
+        _events.StepApplied(2, 1, 30, 0.5f, skipped: false);
         Settle();
         Advance(0.1);
         Assert.Equal(2, _coordinator.ExpectMsg<Partitions.StepsApplied>().First.Value);
@@ -56,7 +56,7 @@ public sealed class PartitionActorTests : ActorTest
     {
         for (var step = 0; step < 1500; step++)
         {
-            _events.StepApplied(step, 1, 30, 0.5f);
+            _events.StepApplied(step, 1, 30, 0.5f, skipped: false);
         }
 
         Assert.Equal(1000, _coordinator.ExpectMsg<Partitions.StepsApplied>().Rows.Length);
@@ -68,11 +68,11 @@ public sealed class PartitionActorTests : ActorTest
     [Fact]
     public void Steps_are_told_before_an_evaluation_and_before_a_failure()
     {
-        _events.StepApplied(0, 1, 30, 0.5f);
+        _events.StepApplied(0, 1, 30, 0.5f, skipped: false);
         _events.Evaluated(new EvaluationOutcome(1, new EvaluationSums(0), [new LayerUnits("1", "relu", 8, 2, 2)], 1, false));
         Assert.Equal(0, _coordinator.ExpectMsg<Partitions.StepsApplied>().First.Value);
         Assert.Equal(1, _coordinator.ExpectMsg<Partitions.Evaluated>().Version.Value);
-        _events.StepApplied(1, double.MaxValue, 30, 0.5f);
+        _events.StepApplied(1, double.MaxValue, 30, 0.5f, skipped: false);
         _events.Failed(2, "not finite");
         Assert.Equal(1, _coordinator.ExpectMsg<Partitions.StepsApplied>().First.Value);
         Assert.Equal((2L, "not finite"), (_coordinator.ExpectMsg<Partitions.Failed>() is var failed ? failed.Step.Value : 0, failed.Reason));
@@ -83,7 +83,7 @@ public sealed class PartitionActorTests : ActorTest
     {
         for (var step = 0; step < 3; step++)
         {
-            _events.StepApplied(step, 1, 30, 0.5f);
+            _events.StepApplied(step, 1, 30, 0.5f, skipped: false);
         }
 
         _events.Evaluated(new EvaluationOutcome(2, new EvaluationSums(0), [], 2, false));
@@ -98,7 +98,7 @@ public sealed class PartitionActorTests : ActorTest
     public void Only_the_lead_partition_tells_what_all_partitions_see()
     {
         var other = new PartitionEvents(Run, lead: false) { Actor = _events.Actor };
-        other.StepApplied(0, 1, 30, 0.5f);
+        other.StepApplied(0, 1, 30, 0.5f, skipped: false);
         other.Failed(1, "not finite");
         Settle();
         Advance(0.1);
@@ -109,8 +109,8 @@ public sealed class PartitionActorTests : ActorTest
     [Fact]
     public void What_is_not_known_to_be_written_down_is_told_again_after_a_while()
     {
-        _events.StepApplied(0, 1.5, 30, 0.5f);
-        _events.StepApplied(1, 1.25, 29, 0.5f);
+        _events.StepApplied(0, 1.5, 30, 0.5f, skipped: false);
+        _events.StepApplied(1, 1.25, 29, 0.5f, skipped: false);
         Report();
         Assert.Equal(2, _coordinator.ExpectMsg<Partitions.StepsApplied>().Rows.Length);
         _events.Actor.Tell(new Partitions.StepsKept(Run, new StepId(0), new StepId(-1)));
@@ -126,7 +126,7 @@ public sealed class PartitionActorTests : ActorTest
     [Fact]
     public void A_fence_has_everything_told_again_that_is_not_known_to_be_written_down()
     {
-        _events.StepApplied(0, 1.5, 30, 0.5f);
+        _events.StepApplied(0, 1.5, 30, 0.5f, skipped: false);
         Report();
         _coordinator.ExpectMsg<Partitions.StepsApplied>();
         _events.Actor.Tell(new Partitions.Fence(Run, PartitionId.Lead, new Generation(2)));

@@ -195,7 +195,7 @@ public sealed class ResumedProgressTests : IDisposable
     private Partitions.StepsApplied Steps(long from, long until)
     {
         var steps = Enumerable.Range((int)from, (int)(until - from)).ToArray();
-        return new(Run, new StepId(from), [.. steps.Select(static step => 30.0 / (step + 7))], [.. steps.Select(step => _plan.RowsIn(step))], [.. steps.Select(static _ => 0.5)], [.. steps.Select(static step => step * 1000L)], 1);
+        return new(Run, new StepId(from), [.. steps.Select(static step => 30.0 / (step + 7))], [.. steps.Select(step => _plan.RowsIn(step))], [.. steps.Select(static _ => 0.5)], [.. steps.Select(static step => step * 1000L)], [], 1);
     }
 
     private string Place(string name) => Path.Combine(_temporary.Path, name);

@@ -27,6 +27,21 @@ public sealed class RunFolderTests : IDisposable
         Assert.Equal("{\"step\":1,\"loss\":0.5}\n", Read("metrics.jsonl"));
     }
 
+    [Theory]
+    [InlineData(-3, 0)]
+    [InlineData(7, 7)]
+    [InlineData(400_000, 24)]
+    public void How_long_a_run_was_not_watched_is_never_absurd_whatever_was_done_to_the_clock(int hoursAgo, int hours)
+    {
+        using (RunFolder.Create(Place, "name: test"))
+        {
+        }
+
+        File.SetLastWriteTimeUtc(Path.Combine(Place, "metrics.jsonl"), DateTime.UtcNow.AddHours(-hoursAgo));
+        Assert.Equal(hours, RunFolder.UnwatchedFor(Place).TotalHours, 0.1);
+        Assert.Equal(TimeSpan.Zero, RunFolder.UnwatchedFor(Path.Combine(Place, "nowhere")));
+    }
+
     [Fact]
     public void A_folder_with_a_result_is_refused_and_left_as_it_is()
     {

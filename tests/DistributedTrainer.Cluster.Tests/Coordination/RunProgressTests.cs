@@ -112,6 +112,27 @@ public sealed class RunProgressTests : IDisposable
     }
 
     [Fact]
+    public void A_skipped_step_has_a_line_without_a_loss_and_is_counted_but_not_in_the_mean()
+    {
+        _progress.StepsApplied(Steps(0, (80, 40), (double.NaN, 40), (40, 40), (30, 30)) with { Skipped = [1] }, At(1));
+        Assert.Equal((1L, 4L, 1.0), (_progress.Skipped, _progress.Step, _progress.Loss));
+        _folder.FlushMetrics();
+        using var reader = new StreamReader(new FileStream(Path.Combine(_folder.FullPath, "metrics.jsonl"), FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+        var lines = MetricLine.Read(reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries), null);
+        Assert.Equal([2, null, 1, 1], lines.Select(static line => line.Loss));
+        Assert.Equal([false, true, false, false], lines.Select(static line => line.Skipped));
+
+        var resumed = new RunProgress(new TestExperiment { Training = "{ epochs: 2, batch-size: 40, shards: 4 }" }.Plan(), _folder, At(0));
+        resumed.Resume(4, null, lines);
+        foreach (var progress in (RunProgress[])[_progress, resumed])
+        {
+            using var result = JsonDocument.Parse(_folder.Result(progress.Result("abc", At(4))));
+            Assert.Equal(1, result.RootElement.GetProperty("skippedSteps").GetInt32());
+            Assert.Equal((80 + 40 + 30) / 110.0, result.RootElement.GetProperty("metrics").GetProperty("trainLoss").GetDouble(), 12);
+        }
+    }
+
+    [Fact]
     public void The_result_holds_the_units_of_the_version_that_is_kept()
     {
         using var folder = RunFolder.Create(Path.Combine(_temporary.Path, "stopped"), "name: test");
@@ -152,5 +173,5 @@ public sealed class RunProgressTests : IDisposable
     private static TimeSpan At(double seconds) => TimeSpan.FromSeconds(seconds);
 
     private static Partitions.StepsApplied Steps(long first, params (double Loss, int Rows)[] steps) =>
-        new(Run, new StepId(first), [.. steps.Select(static step => step.Loss)], [.. steps.Select(static step => step.Rows)], [.. steps.Select(static _ => 0.5)], [.. steps.Select((_, i) => 5_000_000 + (250 * (first + i)))], 1000);
+        new(Run, new StepId(first), [.. steps.Select(static step => step.Loss)], [.. steps.Select(static step => step.Rows)], [.. steps.Select(static _ => 0.5)], [.. steps.Select((_, i) => 5_000_000 + (250 * (first + i)))], [], 1000);
 }

@@ -240,7 +240,7 @@ public sealed class PartitionTests
     }
 
     [Fact]
-    public void A_loss_that_is_not_finite_fails_the_run_once()
+    public void A_loss_that_is_not_finite_ends_the_run_once_and_before_anything_is_applied()
     {
         var bench = new PartitionBench(FiveShards.Plan());
         bench.PushAll(0);
@@ -250,10 +250,44 @@ public sealed class PartitionTests
         }
 
         Assert.Null(bench.Push(1, TreeNode.OfLeaf(0)));
-        var (step, reason) = Assert.Single(bench.Events.Failures);
-        Assert.Equal(1, step);
-        Assert.Contains("the loss of step 1 is not finite", reason, StringComparison.Ordinal);
+        Assert.Equal([1L], bench.Events.NotFinites);
         Assert.Equal(1, bench.Partition.Version);
+        Assert.True(bench.Partition.TakeSnapshot(1));
+    }
+
+    [Theory]
+    [InlineData("stop", false, false)]
+    [InlineData("skip", false, true)]
+    [InlineData("skip", true, false)]
+    public void What_a_push_says_of_its_gradient_decides_the_step_though_the_loss_is_finite(string rule, bool inParameters, bool skips)
+    {
+        var fault = LeafFault.NotFinite | (inParameters ? LeafFault.InParameters : LeafFault.None);
+        var bench = new PartitionBench((FiveShards with { Optimizer = "{ kind: adam, learning-rate: 0.1 }", Training = $"{{ epochs: 2, batch-size: 30, shards: 5, non-finite: {rule} }}" }).Plan());
+        bench.PushAll(0);
+        var before = State(bench, 1);
+        foreach (var shard in (int[])[0, 1, 2, 3, 4])
+        {
+            bench.Push(1, TreeNode.OfLeaf(shard), fault: shard == 3 ? fault : LeafFault.None);
+        }
+
+        Assert.Equal(skips ? [1L] : [], bench.Events.Skipped);
+        Assert.Equal(skips ? [] : [1L], bench.Events.NotFinites);
+        Assert.Equal(skips ? 2 : 1, bench.Partition.Version);
+
+        // Parameters and the optimizer's state, all bits.
+        Assert.Equal(before, State(bench, skips ? 2 : 1));
+        if (skips)
+        {
+            bench.PushAll(2);
+            Assert.Equal(3, bench.Partition.Version);
+            Assert.NotEqual(before, State(bench, 3));
+        }
+
+        static byte[] State(PartitionBench bench, long version)
+        {
+            Assert.True(bench.Partition.TakeSnapshot(version));
+            return [.. bench.Snapshot(version).SelectMany(static vector => vector)];
+        }
     }
 
     [Fact]

@@ -46,6 +46,8 @@ internal sealed class MiniCluster : IDisposable
 
     public TrainingPlan Plan { get; }
 
+    public IReadOnlyList<Worker> Workers => _workers;
+
     public long Generation { get; private set; }
 
     /// <summary>What the servers said.</summary>
@@ -69,6 +71,15 @@ internal sealed class MiniCluster : IDisposable
     public ConcurrentQueue<(string Worker, string Server, string Reason)> LostLinks { get; } = new();
 
     public ConcurrentQueue<(long Version, SetSums Validation, SetSums Test)> Evaluations { get; } = new();
+
+    /// <summary>Partitions and the steps that they left out.</summary>
+    public ConcurrentQueue<(int Partition, long Step)> Skipped { get; } = new();
+
+    /// <summary>Partitions and the steps that ended the run there.</summary>
+    public ConcurrentQueue<(int Partition, long Step)> NotFinite { get; } = new();
+
+    /// <summary>What workers found.</summary>
+    public ConcurrentQueue<(long Step, LeafFinding Finding)> Findings { get; } = new();
 
     /// <summary>What each evaluation says of the units.</summary>
     public ConcurrentQueue<LayerUnits[]> Units { get; } = new();
@@ -226,6 +237,8 @@ internal sealed class MiniCluster : IDisposable
 
     private sealed class WorkerEvents(MiniCluster cluster, Worker worker) : IStepLoopEvents
     {
+        public void NotFinite(long step, LeafFinding finding) => cluster.Findings.Enqueue((step, finding));
+
         public void LinkLost(string server, string reason)
         {
             cluster.LostLinks.Enqueue((worker.Name, server, reason));
@@ -237,14 +250,28 @@ internal sealed class MiniCluster : IDisposable
 
     private sealed class PartitionEvents(MiniCluster cluster, int partition) : IPartitionEvents
     {
-        public void StepApplied(long step, double lossSum, int rows, float learningRate)
+        public void StepApplied(long step, double lossSum, int rows, float learningRate, bool skipped)
         {
+            if (skipped)
+            {
+                cluster.Skipped.Enqueue((partition, step));
+            }
+
             if (partition == 0)
             {
                 cluster.StepBeingApplied(step);
                 cluster._losses.Enqueue(lossSum);
                 cluster.Rates.Enqueue(learningRate);
                 cluster.Enqueue(() => cluster.StepApplied(step));
+            }
+        }
+
+        public void NotFinite(long step)
+        {
+            cluster.NotFinite.Enqueue((partition, step));
+            if (cluster.NotFinite.Count == cluster.Plan.Ranges.Count)
+            {
+                cluster._finished.TrySetException(new NotFiniteNumberException($"step {step}"));
             }
         }
 

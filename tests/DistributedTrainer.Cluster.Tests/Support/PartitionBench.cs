@@ -12,7 +12,22 @@ internal sealed class RecordedEvents : IPartitionEvents
 
     public List<(long Step, string Reason)> Failures { get; } = [];
 
-    public void StepApplied(long step, double lossSum, int rows, float learningRate) => Applied.Add((step, lossSum, rows));
+    public void StepApplied(long step, double lossSum, int rows, float learningRate, bool skipped)
+    {
+        Applied.Add((step, lossSum, rows));
+        if (skipped)
+        {
+            Skipped.Add(step);
+        }
+    }
+
+    /// <summary>Steps that were left out.</summary>
+    public List<long> Skipped { get; } = [];
+
+    /// <summary>Steps that nothing follows.</summary>
+    public List<long> NotFinites { get; } = [];
+
+    public void NotFinite(long step) => NotFinites.Add(step);
 
     public void Failed(long step, string reason) => Failures.Add((step, reason));
 
@@ -64,9 +79,9 @@ internal sealed class PartitionBench
     };
 
     /// <summary>Pushes a node; returns the refusal, if any.</summary>
-    public string? Push(long step, TreeNode node, long generation = 1, double? loss = null, CheckpointAsk ask = CheckpointAsk.None)
+    public string? Push(long step, TreeNode node, long generation = 1, double? loss = null, CheckpointAsk ask = CheckpointAsk.None, LeafFault fault = LeafFault.None)
     {
-        var header = Header(step, node, generation, loss ?? LossUnder(step, node)) with { Flags = PushFlags.Carry(ask) };
+        var header = Header(step, node, generation, loss ?? LossUnder(step, node)) with { Flags = (byte)(PushFlags.Carry(ask) | PushFlags.Carry(fault)) };
         var buffer = Partition.Reserve(header, out var refusal);
         if (buffer is not null)
         {

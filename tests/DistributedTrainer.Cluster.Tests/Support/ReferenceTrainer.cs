@@ -53,6 +53,11 @@ internal static class ReferenceTrainer
 
         var leaves = segments.Select((segment, i) => (segment.Leaf, Gradient: gradients[i].Span.ToArray(), sums[i].Loss)).ToDictionary(static entry => entry.Leaf);
         var (gradient, loss) = Sum(new FixedTree(plan.Shards), new FixedTree(plan.Shards).Root, leaf => leaves.TryGetValue(leaf, out var entry) ? (entry.Gradient, entry.Loss) : null)!.Value;
+        if (plan.SkipsNonFinite && !(double.IsFinite(loss) && gradient.All(float.IsFinite) && exchange.Pooled.Values.All(static pooled => pooled.Values.All(static moment => moment < 1e37))))
+        {
+            return loss;
+        }
+
         foreach (var slot in plan.Model.Layout.Slots)
         {
             var (start, length) = (slot.Offset, slot.Shape.Elements);

@@ -41,7 +41,7 @@ internal sealed class ServedPartitions : IDisposable
     public static Partitions.StepsApplied Told(RunId run, TrainingPlan plan, long from, long until)
     {
         var steps = Enumerable.Range((int)from, (int)(until - from)).ToArray();
-        return new(run, new StepId(from), [.. steps.Select(static step => 10.0 / (step + 1))], [.. steps.Select(step => plan.RowsIn(step))], [.. steps.Select(static _ => 0.1)], [.. steps.Select(static step => step * 1000L)], 0);
+        return new(run, new StepId(from), [.. steps.Select(static step => 10.0 / (step + 1))], [.. steps.Select(step => plan.RowsIn(step))], [.. steps.Select(static _ => 0.1)], [.. steps.Select(static step => step * 1000L)], [], 0);
     }
 
     public void Dispose()

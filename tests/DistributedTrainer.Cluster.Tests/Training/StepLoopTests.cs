@@ -135,6 +135,10 @@ public sealed class StepLoopTests
         {
         }
 
+        public void NotFinite(long step, LeafFinding finding)
+        {
+        }
+
         public void Failed(long step, Exception cause)
         {
         }

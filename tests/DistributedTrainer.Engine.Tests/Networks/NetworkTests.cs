@@ -230,6 +230,16 @@ public sealed class NetworkTests
     }
 
     [Fact]
+    public void A_gradient_that_is_not_finite_stops_although_the_loss_is()
+    {
+        // The absolute errors are finite, and each row's part of the gradient too; their sum of 4e38 is not.
+        var network = Network.Create(1, 1, new LinearDefinition(1));
+        var problem = Assert.Throws<NotFiniteNumberException>(
+            () => network.Fit((float[])[2e38f, 2e38f], (float[])[0, 0], new FitOptions { Loss = new MeanAbsoluteErrorLoss(), Optimizer = new Sgd(), BatchSize = 2, Epochs = 1 }));
+        Assert.Contains("the gradient of 0.weight", problem.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_network_is_not_fitted_while_it_is_fitted()
     {
         var (features, labels) = Sets.Clouds(30);

@@ -37,6 +37,7 @@ internal static class OutputHash
         yield return Line("image-layers", ImageLayers);
         yield return Line("optimizers", Optimizers);
         yield return Line("gradient-norm", GradientNorms);
+        yield return Line("magnitude", Magnitudes);
         yield return Line("training", Training);
     }
 
@@ -260,6 +261,14 @@ internal static class OutputHash
             var sums = new double[GradientNorm.Blocks(size)];
             GradientNorm.BlockSums(Numbers.Normal(size, size), sums);
             hash.Add(sums);
+        }
+    }
+
+    private static void Magnitudes(Hash hash)
+    {
+        foreach (var size in Sizes)
+        {
+            hash.Add([Magnitude.Largest(Numbers.Normal(size, size)), Magnitude.Largest(Numbers.WithSpecial(size, size))]);
         }
     }
 

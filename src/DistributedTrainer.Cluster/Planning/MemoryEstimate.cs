@@ -1,0 +1,104 @@
+namespace DistributedTrainer.Cluster.Planning;
+
+/// <summary>What a node of one role needs at most, part by part.</summary>
+/// <param name="Role">coordinator, server or worker.</param>
+/// <param name="Count">So many of them the experiment asks for.</param>
+/// <param name="Parts">What it is made of, in bytes of one node.</param>
+public sealed record NodeMemory(string Role, int Count, IReadOnlyList<(string What, long Bytes)> Parts)
+{
+    /// <summary>Of one node.</summary>
+    public long Bytes => Parts.Sum(static part => part.Bytes);
+}
+
+/// <summary>
+/// The memory of a run by the role of a node. With P bytes of parameters, B of running statistics, k vectors of optimizer
+/// state, L leaves and w workers:
+/// <list type="bullet">
+/// <item>worker: its workspace (parameters, running statistics, all layers' outputs and their gradients for the rows of the
+/// global batch, since the others' shards may become its own), a gradient of P for each of its leaves and one more while
+/// servers read the last, and P + B of the next version where the channel cannot lend it;</item>
+/// <item>server, of its share of the parameters: three versions (current, previous, next), one more for the best where early
+/// stopping restores it, k vectors of state, a snapshot (a version and k vectors), and a buffer for each pushed node where
+/// the channel cannot lend it, else for those that are combined;</item>
+/// <item>coordinator: two checkpoints (1 + k vectors, and the best), since the last one waits to be collected while the next is
+/// written, and the model that is written;</item>
+/// <item>each: the data, and the runtime with its code.</item>
+/// </list>
+/// It is an upper bound for equally fast workers that all live; what a worker takes over from others adds a gradient a leaf.
+/// </summary>
+internal static class MemoryEstimate
+{
+    /// <summary>
+    /// A process of the program before it has any data, without the 50 MB of libraries that all of them share: heaps and
+    /// compiled code. 47 to 57 MB were measured.
+    /// </summary>
+    public const long Runtime = 64L << 20;
+
+    // Evaluation runs in batches of this many rows.
+    private const int EvaluationRows = 256;
+
+    /// <summary>Each role once.</summary>
+    public static IReadOnlyList<NodeMemory> Of(TrainingPlan plan) => [Coordinator(plan), Server(plan), Worker(plan)];
+
+    /// <summary>Everything on one machine: in a process each, as many as the experiment asks for, or all in one process.</summary>
+    public static long Together(TrainingPlan plan, bool inProcess)
+    {
+        var nodes = Of(plan);
+        var all = nodes.Sum(static node => node.Bytes * node.Count);
+        var processes = nodes.Sum(static node => node.Count);
+
+        // Threads share the runtime; the coordinator reads the data, and the one node for itself too.
+        return inProcess ? all - ((processes - 1) * Runtime) - ((processes - 2) * plan.Data.Bytes) : all;
+    }
+
+    public static NodeMemory Worker(TrainingPlan plan, int threads = 1)
+    {
+        var leaves = StepTraffic.MostLeaves(plan);
+        return new NodeMemory("worker", plan.Experiment.Cluster.Workers,
+        [
+            ("data", plan.Data.Bytes),
+            ("activations and parameters", threads * plan.Model.WorkspaceBytes(Math.Max(EvaluationRows, plan.BatchSize))),
+            ("gradients", threads * (leaves + 1) * Parameters(plan)),
+            ("the next version", Lends(plan) ? 0 : threads * (Parameters(plan) + Buffers(plan))),
+            ("runtime", Runtime),
+        ]);
+    }
+
+    public static NodeMemory Server(TrainingPlan plan)
+    {
+        var servers = plan.Experiment.Cluster.Servers;
+
+        // The one with the most.
+        var share = Enumerable.Range(0, servers).Max(server => plan.Ranges.Where(range => range.Id % servers == server).Sum(static range => (long)range.Length * sizeof(float)));
+        var (vectors, best) = (plan.Optimizer.StateVectors, plan.RestoresBest ? 1 : 0);
+        var nodes = StepTraffic.PushedNodes(plan);
+        return new NodeMemory("server", servers,
+        [
+            ("data", plan.Data.Bytes),
+            ("versions", ((3 + best) * (share + Buffers(plan)))),
+            ("optimizer state", vectors * share),
+            ("snapshot", ((1 + vectors) * share) + Buffers(plan)),
+            ("gradients", (Lends(plan) ? Math.Max(0, nodes - 2) : nodes) * share),
+            ("runtime", Runtime),
+        ]);
+    }
+
+    public static NodeMemory Coordinator(TrainingPlan plan)
+    {
+        var (vectors, best) = (plan.Optimizer.StateVectors, plan.RestoresBest ? 1 : 0);
+        return new NodeMemory("coordinator", 1,
+        [
+            ("data", plan.Data.Bytes),
+            ("checkpoints", 2 * (((1 + vectors + best) * Parameters(plan)) + ((1 + best) * Buffers(plan)))),
+            ("model", Parameters(plan) + Buffers(plan)),
+            ("runtime", Runtime),
+        ]);
+    }
+
+    /// <summary>Whether a peer on this host can read a payload where it lies. Automatic channels do so within a host.</summary>
+    private static bool Lends(TrainingPlan plan) => plan.Transport is "auto" or "in-process" or "shared-memory";
+
+    private static long Parameters(TrainingPlan plan) => (long)plan.Model.Layout.Length * sizeof(float);
+
+    private static long Buffers(TrainingPlan plan) => (long)plan.Model.Buffers.Length * sizeof(float);
+}

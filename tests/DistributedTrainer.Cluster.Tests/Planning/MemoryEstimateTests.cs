@@ -1,0 +1,101 @@
+using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Tests.Support;
+using DistributedTrainer.Engine.Autograd;
+using DistributedTrainer.Engine.Models;
+using DistributedTrainer.Engine.Tensors;
+
+namespace DistributedTrainer.Cluster.Tests.Planning;
+
+/// <summary>What a run is said to need against what it takes.</summary>
+public sealed class MemoryEstimateTests
+{
+    private static readonly TestExperiment Medium = new()
+    {
+        Source = "digits",
+        Layers = ["linear: 512", "batch-norm", "relu", "linear: 512", "relu", "linear: 10"],
+        Training = "{ epochs: 1, batch-size: 128, shards: 4 }",
+        Transport = "tcp",
+        Workers = 2,
+        Partitions = 2,
+    };
+
+    [Fact]
+    public void A_workspace_takes_what_is_said()
+    {
+        var plan = Medium.Plan();
+        AlignedBuffer[] gradients = [new(plan.Model.Layout.Length)];
+        long Take()
+        {
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            var workspace = plan.Model.CreateWorkspace(plan.Loss, 256);
+            plan.Initialize(workspace.Parameters, workspace.Buffers);
+            workspace.Train(0, 1, [new LeafSegment(0, 0, 64)], gradients, new LeafSums[1], new LocalExchange(plan.Shards));
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+
+        // The first one on a thread takes what kernels pack matrices into, some 1.5 MB whatever the model.
+        Take();
+        var taken = Take();
+        Assert.InRange(plan.Model.WorkspaceBytes(256), 0.98 * taken, 1.02 * taken);
+    }
+
+    [Theory]
+    [InlineData(2, 4)]
+    [InlineData(3, 4)]
+    [InlineData(2, 7)]
+    public void A_step_sends_what_is_said(int workers, int shards)
+    {
+        var plan = (Medium with { Workers = workers, Training = $"{{ epochs: 3, batch-size: 128, shards: {shards} }}" }).Plan();
+        using var cluster = new MiniCluster(plan).With(workers);
+        cluster.Run();
+
+        // Beside the steps there are the first version and the evaluation.
+        var first = workers * plan.Model.Layout.Length * sizeof(float);
+        var sent = cluster.Workers.Sum(static worker => worker.Loop.Costs.DataBytes) - first;
+        Assert.InRange((double)StepTraffic.Bytes(plan), 0.95 * sent / plan.TotalSteps, 1.05 * sent / plan.TotalSteps);
+    }
+
+    [Fact]
+    public void Each_part_follows_from_the_experiment()
+    {
+        var plan = Medium.Plan();
+        var parameters = plan.Model.Layout.Length * 4L;
+
+        // Adam keeps two vectors; two workers of two leaves each, whose gradients go over sockets.
+        var server = MemoryEstimate.Server(plan).Parts.ToDictionary();
+        Assert.Equal(2 * parameters, server["optimizer state"]);
+        Assert.InRange(server["versions"], 3 * parameters, 3.1 * parameters);
+        Assert.InRange(server["snapshot"], 3 * parameters, 3.1 * parameters);
+        Assert.Equal(2 * parameters, server["gradients"]);
+        Assert.Equal(3 * parameters, MemoryEstimate.Worker(plan).Parts.ToDictionary()["gradients"]);
+
+        var spread = (Medium with { Servers = 2 }).Plan();
+        Assert.InRange(MemoryEstimate.Server(spread).Parts.ToDictionary()["optimizer state"], 0.9 * parameters, 1.1 * parameters);
+        var sgd = (Medium with { Optimizer = "{ kind: sgd, learning-rate: 0.1 }", Transport = "in-process" }).Plan();
+        Assert.Equal((0, 0), (MemoryEstimate.Server(sgd).Parts.ToDictionary()["optimizer state"], MemoryEstimate.Worker(sgd).Parts.ToDictionary()["the next version"]));
+        Assert.True(MemoryEstimate.Together(plan, inProcess: true) < MemoryEstimate.Together(plan, inProcess: false) - (2 * MemoryEstimate.Runtime));
+    }
+
+    [Fact]
+    public void What_cannot_fit_is_told_with_both_figures_and_what_to_change_and_what_is_close_is_a_warning()
+    {
+        var plan = Medium.Plan();
+        var needed = MemoryEstimate.Together(plan, inProcess: false);
+        Assert.Equal((null, null), MemoryCheck.OfMachine(plan, false, 2 * needed));
+        var (problem, warning) = MemoryCheck.OfMachine(plan, false, needed + 1);
+        Assert.Null(problem);
+        Assert.Contains(": that is close. Use fewer cluster.workers", warning, StringComparison.Ordinal);
+        (problem, warning) = MemoryCheck.OfMachine(plan, false, 100L << 20);
+        Assert.Null(warning);
+        Assert.StartsWith($"memory: this run with 2 workers on one machine will need up to {MemoryCheck.Text(needed)} of memory, and 100 MB are there. Use fewer cluster.workers", problem, StringComparison.Ordinal);
+        Assert.Contains("a node with the roles server, worker", MemoryCheck.OfNode(plan, ["server", "worker"], 4, 1).Problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Activations_beyond_one_vector_are_a_problem_and_no_crash()
+    {
+        var problems = new List<string>();
+        Assert.Null((Medium with { Layers = ["linear: 1000000", "relu", "linear: 10"], Training = "{ epochs: 1, batch-size: 1400, shards: 4 }" }).TryPlan(problems));
+        Assert.Contains("training.batch-size: the outputs of all layers for 1400 rows", Assert.Single(problems), StringComparison.Ordinal);
+    }
+}
