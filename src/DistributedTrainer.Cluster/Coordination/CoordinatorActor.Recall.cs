@@ -144,6 +144,8 @@ internal sealed partial class CoordinatorActor
         run.Phase = RunPhase.Paused;
         if (complete)
         {
+            // A checkpoint that the other coordinator was making will not be finished, and the next one waits for its end.
+            TellPartitions(id => new Partitions.SnapshotDone(run.Id, id, new StepId(long.MaxValue)));
             BeginGeneration();
         }
         else

@@ -29,6 +29,21 @@ public sealed class CoordinatorFailureTests : CoordinatorTest
     }
 
     [Fact]
+    public void A_process_under_the_name_of_the_one_before_it_is_another_one()
+    {
+        var (server, workers) = Training("w0", "w1");
+        var again = workers[0] with { Probe = CreateTestProbe("again") };
+        Register(again);
+        Assert.Equal(new NodeId("w0"), again.Probe.ExpectMsg<Nodes.Registered>().Node);
+        ExpectFence(server, 2);
+        Said<Notice>(static notice => notice.Text == "W0 died (another process came in its place): its shards move.");
+        Prepare(again);
+        ExpectFence(server, 3);
+        Fenced(3);
+        Assert.NotEmpty(again.Probe.ExpectMsg<Protocol.Workers.Assign>().Shards);
+    }
+
+    [Fact]
     public void A_worker_that_joins_takes_its_share()
     {
         var (server, workers) = Training("w0", "w1");
