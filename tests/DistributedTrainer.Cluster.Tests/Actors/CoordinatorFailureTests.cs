@@ -199,6 +199,32 @@ public sealed class CoordinatorFailureTests : CoordinatorTest
     }
 
     [Fact]
+    public void A_run_that_can_never_have_its_minimum_of_workers_again_ends_instead_of_waiting_for_ever()
+    {
+        Experiment = new TestExperiment { Workers = 3, MinimumWorkers = 2 };
+        var (server, workers) = Training("w0", "w1", "w2");
+        Coordinator.Tell(new ProcessDied(workers[0].Process, "process 1 was killed by signal 9"));
+        Coordinator.Tell(new GaveUp("worker", "process 1 was killed by signal 9, and cluster.max-restarts is 0"));
+        Said<Notice>(static notice => notice.Text == "A worker process is not launched again: process 1 was killed by signal 9, and cluster.max-restarts is 0. The others go on without it.");
+        Coordinator.Tell(new ProcessDied(workers[1].Process, "process 2 was killed by signal 9"));
+        Coordinator.Tell(new GaveUp("worker", "process 2 was killed by signal 9, and cluster.max-restarts is 0"));
+        Assert.Equal(
+            "a worker process was not launched again: process 2 was killed by signal 9, and cluster.max-restarts is 0; cluster.minimum-workers is 2", Said<Ended>().Failure);
+    }
+
+    [Fact]
+    public void A_place_that_is_given_up_while_another_is_launched_again_ends_nothing()
+    {
+        var (server, workers) = Training("w0", "w1");
+        Coordinator.Tell(new ProcessDied(workers[0].Process, "exit code 1"));
+        Coordinator.Tell(new ProcessDied(workers[1].Process, "exit code 1"));
+        Coordinator.Tell(new GaveUp("worker", "exit code 1"));
+        Said<Notice>(static notice => notice.Text.StartsWith("A worker process is not launched again: exit code 1.", StringComparison.Ordinal));
+        Prepare(Register("w2", workers: 1));
+        ExpectFence(server, 2);
+    }
+
+    [Fact]
     public void Messages_of_another_run_count_for_nothing()
     {
         var (server, workers) = Training("w0", "w1");
