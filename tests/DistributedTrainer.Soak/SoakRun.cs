@@ -19,8 +19,8 @@ internal sealed class SoakRun(TimeSpan duration, int seed) : IAsyncDisposable
     private const int StepsPerEpoch = 23;
     private const int EpochsOfTheTrial = 100;
 
-    // Of what the cluster does undisturbed.
-    private const double ShareWhileDisturbed = 0.9;
+    // Of what the cluster does undisturbed: events should be over before the run is.
+    private const double ShareWhileDisturbed = 2;
     private const double LeastAccuracy = 0.95;
 
     // Much longer than any recovery takes.
