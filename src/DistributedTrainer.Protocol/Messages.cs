@@ -49,7 +49,7 @@ public static class Partitions
     /// </summary>
     public sealed record Host(RunId Run, Generation Generation, int[] Partitions, StepId From, long Verdict, Judgement? Judgement) : IProtocolMessage;
 
-    /// <summary>Server node → coordinator: the ranges are there, and can be loaded.</summary>
+    /// <summary>Server node → coordinator: the ranges are there, and can be loaded; with a newer generation than was asked for: refused, since that one is known here.</summary>
     public sealed record Hosted(RunId Run, NodeId Node, Generation Generation) : IProtocolMessage;
 
     /// <summary>Coordinator → partition: refuse whatever is older than this generation, and say where you are.</summary>
@@ -147,7 +147,7 @@ public static class Submissions
     public sealed record Submit(string ExperimentYaml, string FileName, string BaseDirectory, string? RunDirectory, bool EndCluster, bool Resume) : IProtocolMessage;
 
     /// <summary>Submitter → coordinator, now and then: I watch this run, also where the coordinator has begun anew.</summary>
-    public sealed record Watch(RunId Run) : IProtocolMessage;
+    public sealed record Watch(RunId Run, string RunDirectory) : IProtocolMessage;
 
     /// <summary>Coordinator → submitter: the run has begun.</summary>
     public sealed record Accepted(RunId Run, string RunDirectory) : IProtocolMessage;

@@ -157,6 +157,18 @@ internal sealed class RunDirectory : IDisposable
         [.. JsonDocument.Parse(File.ReadAllText(Path.Combine(Run, "nodes.json"))).RootElement.EnumerateArray()
             .Select(static node => (node.GetProperty("role").GetString()!, node.GetProperty("processId").GetInt32()))];
 
+    /// <summary>Steps of the checkpoints, ascending.</summary>
+    public IReadOnlyList<long> Checkpoints =>
+        [.. Directory.GetDirectories(Path.Combine(Run, "checkpoints"), "step-*").Where(static folder => File.Exists(Path.Combine(folder, "manifest.json")))
+            .Select(static folder => long.Parse(Path.GetFileName(folder)[5..], System.Globalization.CultureInfo.InvariantCulture)).Order()];
+
+    public string Log => File.ReadAllText(Path.Combine(Run, "log.txt"));
+
+    /// <summary>Each step and evaluation, without what depends on time.</summary>
+    public IReadOnlyList<string> Course =>
+        [.. Metrics.Select(static line => string.Join(
+            ' ', line.EnumerateObject().Where(static member => member.Name is not ("rowsPerSecond" or "seconds")).Select(static member => $"{member.Name}={member.Value}")))];
+
     public string In(string name) => Path.Combine(_root.FullName, name);
 
     public void Dispose() => _root.Delete(recursive: true);

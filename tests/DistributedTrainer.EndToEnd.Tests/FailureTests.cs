@@ -57,15 +57,36 @@ public sealed class FailureTests
     }
 
     [Fact]
-    public async Task A_dead_server_ends_the_run_with_its_name()
+    public async Task A_server_killed_in_mid_run_changes_nothing()
+    {
+        using var quiet = new RunDirectory();
+        Assert.Equal(0, (await Dtrain.Run(["train", "--in-process", "--run-dir", quiet.Run, .. Long])).ExitCode);
+
+        using var killed = new RunDirectory();
+        await using var dtrain = Dtrain.Start(["train", "--run-dir", killed.Run, "--set", "checkpoint.every-seconds=0.5", .. Long]);
+        await dtrain.Line(IsTraining);
+        var victim = killed.Nodes.Single(static node => node.Role == "server").Process;
+        Dtrain.Signal(victim, "KILL");
+        var (code, output, errors) = await dtrain.End();
+
+        Assert.True(code == 0, output + errors);
+        Assert.Equal(quiet.Hash, killed.Hash);
+        Assert.Equal(quiet.Course, killed.Course);
+        var recovery = Assert.Single(killed.Result.GetProperty("recoveries").EnumerateArray());
+        Assert.Contains($"process {victim} was killed by signal 9", recovery.GetProperty("cause").GetString(), StringComparison.Ordinal);
+        await TrainTests.AssertEnded(killed.Nodes.Select(static node => node.Process));
+    }
+
+    [Fact]
+    public async Task A_server_that_is_not_launched_again_ends_the_run_with_its_name()
     {
         using var directory = new RunDirectory();
-        await using var dtrain = Dtrain.Start(["train", "--run-dir", directory.Run, .. Long]);
+        await using var dtrain = Dtrain.Start(["train", "--run-dir", directory.Run, "--set", "cluster.max-restarts=0", .. Long]);
         await dtrain.Line(IsTraining);
         Dtrain.Signal(directory.Nodes.Single(static node => node.Role == "server").Process, "KILL");
         var (code, _, errors) = await dtrain.End();
         Assert.Equal(1, code);
-        Assert.Contains("server node server-", errors, StringComparison.Ordinal);
+        Assert.Contains("a server process was not launched again", errors, StringComparison.Ordinal);
         await TrainTests.AssertEnded(directory.Nodes.Select(static node => node.Process));
     }
 

@@ -45,7 +45,7 @@ internal static class Samples
         new Workers.LinkLost(Run, Worker, Node, "nobody answers"),
         new Workers.Failed(Run, Worker, new StepId(100), "out of memory"),
         new Submissions.Submit("name: digits\n", "digits.yaml", "/data", "/runs/1", true, true),
-        new Submissions.Watch(Run),
+        new Submissions.Watch(Run, "/runs/1"),
         new Submissions.Accepted(Run, "/runs/1"),
         new Submissions.Rejected(["line 1: no data", "line 2: no layers"]),
         new Submissions.Stop(Run),

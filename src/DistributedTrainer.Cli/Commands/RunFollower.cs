@@ -58,6 +58,7 @@ internal static class RunFollower
             }
         }
 
+        Console.Error.WriteLine("This node was taken out of the cluster, and hears nothing more of the run. The run may go on: its folder shows it.");
         return ExitCodes.TrainingFailed;
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
@@ -9,40 +10,57 @@ namespace DistributedTrainer.Cluster.Checkpoints;
 
 /// <summary>
 /// The checkpoints of a run, a folder each. Files are written and flushed first, the manifest last; a checkpoint whose
-/// manifest is missing or whose checksums do not fit is not loaded. One thread at a time.
+/// manifest is missing or whose checksums do not fit is not loaded. For any number of threads, one after the other.
 /// </summary>
 internal sealed class CheckpointFolder(string runDirectory, int keep)
 {
     private const string ManifestName = "manifest.json";
 
     private readonly string _path = Path.Combine(runDirectory, "checkpoints");
+    private readonly object _gate = new();
 
-    // Written or checked by this object: these need not be written again.
-    private readonly HashSet<long> _whole = [];
+    // True: written or checked by this object, so that it need not be written again. False: damaged, although there may be a manifest.
+    private readonly ConcurrentDictionary<long, bool> _known = [];
 
-    /// <summary>Steps of the checkpoints that have a manifest, the newest first.</summary>
-    public IReadOnlyList<long> Steps => [.. Folders().Where(folder => File.Exists(Path.Combine(folder.Path, ManifestName))).Select(static folder => folder.Step)];
+    /// <summary>Steps of the checkpoints that have a manifest and are not known to be damaged, the newest first.</summary>
+    public IReadOnlyList<long> Steps
+    {
+        get
+        {
+            try
+            {
+                return [.. Folders().Where(folder => IsFinished(folder.Path) && IsKnown(folder.Step) != false).Select(static folder => folder.Step)];
+            }
+            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+            {
+                return [];
+            }
+        }
+    }
 
     /// <summary>The newest checkpoint that is whole; null: there is none.</summary>
     /// <param name="warnings">Receives what is wrong with newer ones.</param>
     public Checkpoint? Newest(ICollection<string> warnings)
     {
-        foreach (var (step, path) in Folders())
+        lock (_gate)
         {
-            try
+            foreach (var (step, path) in Folders())
             {
-                var checkpoint = Read(path);
-                _whole.Add(step);
-                return checkpoint;
+                try
+                {
+                    var checkpoint = Read(path);
+                    _known[step] = true;
+                    return checkpoint;
+                }
+                catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or InvalidDataException or JsonException)
+                {
+                    _known[step] = false;
+                    warnings.Add($"{path} is not loaded: {problem.Message}");
+                }
             }
-            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or InvalidDataException or JsonException)
-            {
-                _whole.Remove(step);
-                warnings.Add($"{path} is not loaded: {problem.Message} The one before it is.");
-            }
-        }
 
-        return null;
+            return null;
+        }
     }
 
     /// <summary>Reads one checkpoint.</summary>
@@ -95,49 +113,71 @@ internal sealed class CheckpointFolder(string runDirectory, int keep)
     /// <exception cref="IOException">It cannot be written; nothing of it stays.</exception>
     public void Write(Checkpoint checkpoint, IReadOnlyList<PartitionRange> ranges)
     {
-        var path = PathOf(checkpoint.Step);
-        if (!_whole.Contains(checkpoint.Step) || !Directory.Exists(path))
+        lock (_gate)
         {
-            try
+            var path = PathOf(checkpoint.Step);
+            if (IsKnown(checkpoint.Step) != true || !Directory.Exists(path))
             {
-                if (Directory.Exists(path))
+                try
                 {
-                    Directory.Delete(path, recursive: true);
+                    WriteAll(path, checkpoint, ranges);
+                    _known[checkpoint.Step] = true;
                 }
+                catch
+                {
+                    _known.TryRemove(checkpoint.Step, out _);
+                    Remove(path);
+                    throw;
+                }
+            }
 
-                Directory.CreateDirectory(path);
-                var files = ranges.Select(range => WriteFile(path, range, checkpoint)).ToArray();
-                CrashPoint.Reach("coordinator.before-manifest", checkpoint.Step);
-                var manifest = Path.Combine(path, ManifestName);
-                WriteText(manifest + ".tmp", (checkpoint.Manifest with { Files = files }).ToJson());
-                File.Move(manifest + ".tmp", manifest, overwrite: true);
-                _whole.Add(checkpoint.Step);
-                CrashPoint.Reach("coordinator.manifest", checkpoint.Step);
-            }
-            catch
-            {
-                Remove(path);
-                throw;
-            }
+            Prune(checkpoint.Step);
+        }
+    }
+
+    private static void WriteAll(string path, Checkpoint checkpoint, IReadOnlyList<PartitionRange> ranges)
+    {
+        if (Directory.Exists(path))
+        {
+            Directory.Delete(path, recursive: true);
         }
 
-        Prune();
+        Directory.CreateDirectory(path);
+        var files = ranges.Select(range => WriteFile(path, range, checkpoint)).ToArray();
+        CrashPoint.Reach("coordinator.before-manifest", checkpoint.Step);
+        var manifest = Path.Combine(path, ManifestName);
+        WriteText(manifest + ".tmp", (checkpoint.Manifest with { Files = files }).ToJson());
+        File.Move(manifest + ".tmp", manifest, overwrite: true);
+        CrashPoint.Reach("coordinator.manifest", checkpoint.Step);
     }
 
     /// <summary>Older ones than are to be kept, and those that were never finished, go.</summary>
-    private void Prune()
+    private void Prune(long written)
     {
         var kept = 0;
-        foreach (var (_, path) in Folders())
+        foreach (var (step, path) in Folders())
         {
-            var whole = File.Exists(Path.Combine(path, ManifestName));
-            kept += whole ? 1 : 0;
-            if (kept > keep || (!whole && kept > 0))
+            var finished = IsFinished(path);
+            if (step > written)
+            {
+                // Training would have gone on from it, had it been whole.
+                _known.TryAdd(step, false);
+            }
+
+            var counts = finished && IsKnown(step) != false;
+            kept += counts ? 1 : 0;
+
+            // A damaged one that is newer than all others stays to be looked at, until training comes there again.
+            if (counts ? kept > keep : !finished || kept > 0)
             {
                 Remove(path);
             }
         }
     }
+
+    private static bool IsFinished(string path) => File.Exists(Path.Combine(path, ManifestName));
+
+    private bool? IsKnown(long step) => _known.TryGetValue(step, out var whole) ? whole : null;
 
     /// <summary>What cannot be removed now is removed next time; the manifest goes first, so that half of it is never taken for whole.</summary>
     private void Remove(string path)

@@ -37,8 +37,7 @@ internal static class CheckpointTransfer
             {
                 foreach (var (vector, parts) in VectorsOf(checkpoint, range))
                 {
-                    var whole = parts.Length == 1 ? parts[0].Span : parts.SelectMany(static part => part.ToArray()).ToArray();
-                    transfer.Restore(range.Id, generation, checkpoint.Step, vector, whole);
+                    transfer.Restore(range.Id, generation, checkpoint.Step, vector, Joined(parts).Span);
                 }
             }
 
@@ -49,6 +48,22 @@ internal static class CheckpointTransfer
             transfer.Dispose();
             throw;
         }
+    }
+
+    private static ReadOnlyMemory<float> Joined(Memory<float>[] parts)
+    {
+        if (parts.Length == 1)
+        {
+            return parts[0];
+        }
+
+        var whole = new float[parts.Sum(static part => part.Length)];
+        for (int p = 0, at = 0; p < parts.Length; at += parts[p++].Length)
+        {
+            parts[p].CopyTo(whole.AsMemory(at));
+        }
+
+        return whole;
     }
 
     private static IEnumerable<(int Vector, Memory<float>[] Parts)> VectorsOf(Checkpoint checkpoint, PartitionRange range)

@@ -68,6 +68,9 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
     /// <summary>When all of the state had been sent to the partitions; null: it has not.</summary>
     public TimeSpan? BroughtAt { get; set; }
 
+    /// <summary>When the partitions were asked to take the current generation.</summary>
+    public TimeSpan FencingSince { get; set; }
+
     /// <summary>The version that the run ends with; null: it goes on.</summary>
     public long? LastVersion { get; set; }
 
@@ -89,6 +92,9 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
     /// <summary>The checkpoint that is being made; null: none.</summary>
     public PendingSnapshot? Snapshot { get; set; }
 
+    /// <summary>Checkpoints up to this version are written, or were given up: whoever tells of one has not heard of that.</summary>
+    public long SettledVersion { get; set; } = -1;
+
     /// <summary>When the user wanted an end; null: not.</summary>
     public TimeSpan? StoppingSince { get; set; }
 
@@ -105,7 +111,10 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
     /// <summary>Whether all partitions are at the common version.</summary>
     public bool IsEven => _fenced.Values.Distinct().Count() == 1;
 
-    public void NextGeneration(bool loads = false)
+    /// <summary>Whether their versions differ by no more than a step that some have taken and others not yet.</summary>
+    public bool IsClose => _fenced.Values.Max() - _fenced.Values.Min() <= 1;
+
+    public void NextGeneration(bool loads)
     {
         Generation = Generation.Next();
         Loaded = loads ? Generation : Loaded;
@@ -130,7 +139,7 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
     /// <summary>Notes an answer; true: it was the last one missing.</summary>
     public bool Fenced(Partitions.Fenced fenced)
     {
-        if (fenced.Generation != Generation || Phase != RunPhase.Fencing)
+        if (fenced.Generation != Generation || Phase != RunPhase.Fencing || (IsLoading && fenced.Version.Value != (From?.Step ?? 0)))
         {
             return false;
         }

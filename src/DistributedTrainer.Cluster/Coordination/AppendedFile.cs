@@ -11,17 +11,19 @@ internal sealed class AppendedFile : IDisposable
     // More than this is not kept while nothing can be written.
     private const int MostBytes = 64 << 20;
 
-    private readonly FileStream _file;
+    private readonly Stream _file;
     private readonly MemoryStream _waiting = new();
     private long _length;
 
     /// <param name="path">Where.</param>
     /// <param name="goesOn">Whether what is there stays.</param>
     public AppendedFile(string path, bool goesOn)
+        : this(new FileStream(path, goesOn ? FileMode.OpenOrCreate : FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0))
     {
-        _file = new FileStream(path, goesOn ? FileMode.OpenOrCreate : FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
-        _length = _file.Length;
     }
+
+    /// <param name="file">What is written to, from its end on; closed at the end.</param>
+    internal AppendedFile(Stream file) => (_file, _length) = (file, file.Length);
 
     /// <summary>Why the last attempt to write failed; null: it did not.</summary>
     public string? Problem { get; private set; }

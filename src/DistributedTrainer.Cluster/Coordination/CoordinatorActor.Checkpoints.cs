@@ -38,9 +38,7 @@ internal sealed partial class CoordinatorActor
             server.Partitions = place < 0 ? [] : [.. run.Plan.Ranges.Select(static range => range.Id).Where(id => id % servers.Length == place)];
         }
 
-        run.NextGeneration(loads: true);
-        run.LastProgress = Now;
-        SendFences();
+        NextGeneration(loads: true);
     }
 
     private Partitions.Host HostOn(NodeEntry server)
@@ -53,6 +51,13 @@ internal sealed partial class CoordinatorActor
     private void Hosted(Partitions.Hosted hosted)
     {
         var run = _run!;
+        if (hosted.Generation.Value > run.Generation.Value && run.Phase == RunPhase.Fencing)
+        {
+            // The node has refused what it was told, since it has heard of a newer generation before this coordinator began.
+            GoBeyond(hosted.Generation);
+            return;
+        }
+
         if (hosted.Generation != run.Generation || run.Phase != RunPhase.Fencing || run.From is not { } from || run.Transfer is not null)
         {
             return;
@@ -108,7 +113,7 @@ internal sealed partial class CoordinatorActor
         run.Phase = RunPhase.Loading;
         run.Attempt++;
         run.Transfer?.Dispose();
-        (run.Transfer, run.Snapshot, run.From, run.IsStateKnown) = (null, null, null, false);
+        (run.Transfer, run.Snapshot, run.From, run.IsStateKnown, run.SettledVersion) = (null, null, null, false, -1);
         foreach (var node in _roster.Nodes)
         {
             node.Partitions = [];
@@ -161,17 +166,21 @@ internal sealed partial class CoordinatorActor
     private void SnapshotTaken(Partitions.SnapshotTaken taken)
     {
         var run = _run!;
-        run.LastProgress = Now;
+        if (taken.Version.Value <= run.SettledVersion || run.Snapshot?.Version > taken.Version.Value)
+        {
+            // Told again, or late: it is not needed.
+            ServerOf(taken.Partition.Value)?.Agent.Tell(new Partitions.SnapshotDone(run.Id, taken.Partition, taken.Version));
+            return;
+        }
+
         if (run.Snapshot is { } before && before.Version < taken.Version.Value)
         {
             DropSnapshot(before.Version);
         }
 
-        run.Snapshot ??= new PendingSnapshot(taken.Version.Value, run.Plan.Ranges.Count, Now);
-        if (run.Snapshot.Version != taken.Version.Value)
+        if (run.Snapshot is null)
         {
-            TellPartitions(id => new Partitions.SnapshotDone(run.Id, id, taken.Version));
-            return;
+            (run.Snapshot, run.LastProgress) = (new PendingSnapshot(taken.Version.Value, run.Plan.Ranges.Count, Now), Now);
         }
 
         run.Snapshot.Add(taken, () => run.Progress.Memory(Now));
@@ -253,7 +262,7 @@ internal sealed partial class CoordinatorActor
             Notice($"The checkpoint of step {written.Version} could not be written: {written.Problem}. {(run.Checkpoints.Steps is [var last, ..] ? $"The one of step {last} stays." : "There is none yet.")}");
         }
 
-        var isLast = run.StoppingSince is { } since && snapshot.Since > since;
+        var isLast = run.StoppingSince is { } since && snapshot.Since >= since;
         if (run.Phase == RunPhase.Finishing || isLast)
         {
             FinishWritten(written);
@@ -264,7 +273,7 @@ internal sealed partial class CoordinatorActor
     private void DropSnapshot(long version)
     {
         var run = _run!;
-        run.Snapshot = null;
+        (run.Snapshot, run.SettledVersion) = (null, version);
         TellPartitions(id => new Partitions.SnapshotDone(run.Id, id, new StepId(version)));
     }
 
@@ -286,7 +295,12 @@ internal sealed partial class CoordinatorActor
             DropSnapshot(snapshot.Version);
         }
 
-        if (run.Phase == RunPhase.Fencing && run.BroughtAt is { } brought && Now - brought > LoadingLimit)
+        if (run.Phase == RunPhase.Fencing && !run.IsLoading && Now - run.FencingSince > LoadingLimit)
+        {
+            // Such as one that was being loaded when the coordinator before this one died.
+            ServerLost("partitions did not answer");
+        }
+        else if (run.Phase == RunPhase.Fencing && run.BroughtAt is { } brought && Now - brought > LoadingLimit)
         {
             LoadingFailed($"partitions have not taken over the state of step {run.From!.Step}");
         }

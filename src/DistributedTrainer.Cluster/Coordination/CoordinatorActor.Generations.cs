@@ -46,10 +46,17 @@ internal sealed partial class CoordinatorActor
             return;
         }
 
-        run.NextGeneration();
-        run.LastProgress = Now;
-        SendFences();
+        NextGeneration();
         CrashPoint.Reach("coordinator.fencing", run.Generation.Value);
+    }
+
+    private void NextGeneration(bool loads = false)
+    {
+        var run = _run!;
+        run.NextGeneration(loads);
+        (run.LastProgress, run.FencingSince) = (Now, Now);
+        run.Folder.NoteGeneration(run.Generation.Value);
+        SendFences();
     }
 
     private void SendFences()
@@ -77,9 +84,7 @@ internal sealed partial class CoordinatorActor
         if (fenced.Generation.Value > run.Generation.Value && run.Phase == RunPhase.Fencing)
         {
             // Of the time before this coordinator.
-            run.CatchUp(fenced.Generation, run.Loaded);
-            run.NextGeneration(loads: run.IsLoading);
-            SendFences();
+            GoBeyond(fenced.Generation);
             return;
         }
 
@@ -91,9 +96,17 @@ internal sealed partial class CoordinatorActor
         run.Transfer?.Dispose();
         (run.Transfer, run.BroughtAt, run.LoadingFailures) = (null, null, 0);
         var minimum = run.Plan.Experiment.Cluster.MinimumWorkers;
+        if (!run.IsClose)
+        {
+            // A coordinator before this one died while only some of the partitions had gone back.
+            ServerLost("the coordinator died while partitions went back to a checkpoint");
+            return;
+        }
+
         if (run.IsEven && run.Progress.IsFinishedAt(run.CommonVersion.Value))
         {
             // The coordinator before this one saw the end, but did not come to write it down.
+            run.Progress.Recovered(run.CommonVersion.Value, Now);
             EndAt(run.CommonVersion.Value);
         }
         else if (run.StoppingSince is { } since && (run.IsEven || _roster.UsableWorkers.Count < minimum || Now - since > StopPatience))
@@ -118,6 +131,17 @@ internal sealed partial class CoordinatorActor
                 AskLastCheckpoint();
             }
         }
+    }
+
+    /// <summary>What is being fenced or loaded is so again, in a generation that is newer than any that was seen.</summary>
+    private void GoBeyond(Generation newest)
+    {
+        var run = _run!;
+        var loads = run.IsLoading;
+        run.Transfer?.Dispose();
+        run.Transfer = null;
+        run.CatchUp(newest, run.Loaded);
+        NextGeneration(loads);
     }
 
     private void SendAssignments()

@@ -72,6 +72,7 @@ internal sealed partial class CoordinatorActor
     {
         var run = _run!;
         (run.Phase, run.LastVersion, run.LastProgress) = (RunPhase.Finishing, version, Now);
+        run.SettledVersion = Math.Min(run.SettledVersion, version - 1);
         TellPartitions(id => new Partitions.TakeSnapshot(run.Id, id, new StepId(version)));
     }
 
@@ -192,10 +193,16 @@ internal sealed partial class CoordinatorActor
         var run = _run!;
         Publish(run);
         run.Folder.Log(failure ?? "done");
+        if (failure is not null)
+        {
+            run.Folder.NoteEnd(failure);
+        }
+
         run.Transfer?.Dispose();
         run.Folder.Dispose();
-        _ended.Add(run.Id);
-        Tell(run, new Ended(run.Id, failure is null, failure, result, run.Folder.FullPath));
+        var ended = new Ended(run.Id, failure is null, failure, result, run.Folder.FullPath);
+        _ended[run.Id] = ended;
+        Tell(run, ended);
         _run = null;
     }
 

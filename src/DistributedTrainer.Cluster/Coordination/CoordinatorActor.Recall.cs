@@ -31,13 +31,30 @@ internal sealed partial class CoordinatorActor
             return;
         }
 
-        if (_ended.Contains(held))
+        if (_ended.ContainsKey(held))
         {
             Sender.Tell(new Nodes.EndRun(held));
         }
         else if (_run is null)
         {
             Sender.Tell(new Nodes.Recall(held));
+        }
+    }
+
+    /// <summary>Whoever watches a run may have missed its end, together with the coordinator that told of it.</summary>
+    private void Watched(Submissions.Watch watch)
+    {
+        if (watch.Run == _run?.Id)
+        {
+            _watcher = Sender;
+        }
+        else if (_ended.GetValueOrDefault(watch.Run) is { } ended)
+        {
+            Sender.Tell(ended);
+        }
+        else if (Path.Combine(watch.RunDirectory, "result.json") is var result && File.Exists(result))
+        {
+            Sender.Tell(new Submissions.Ended(watch.Run, true, null, File.ReadAllText(result), watch.RunDirectory));
         }
     }
 
@@ -49,10 +66,10 @@ internal sealed partial class CoordinatorActor
             return;
         }
 
-        if (File.Exists(Path.Combine(prepare.RunDirectory, "result.json")))
+        if (RunFolder.IsEnded(prepare.RunDirectory))
         {
             // It ended, and this node has missed it.
-            _ended.Add(prepare.Run);
+            _ended[prepare.Run] = null;
             Sender.Tell(new Nodes.EndRun(prepare.Run));
             return;
         }
@@ -95,6 +112,7 @@ internal sealed partial class CoordinatorActor
             var progress = new RunProgress(plan, folder, Now);
             progress.Resume(0, folder.Memory, lines);
             _run = new ActiveRun(prepare, plan, folder, progress) { LastProgress = Now };
+            _run.CatchUp(new Generation(folder.Generation), default);
             _toldKept = (0, -1);
             progress.Failed("the coordinator began anew", Now - unwatched);
         }
@@ -144,8 +162,6 @@ internal sealed partial class CoordinatorActor
         run.Phase = RunPhase.Paused;
         if (complete)
         {
-            // A checkpoint that the other coordinator was making will not be finished, and the next one waits for its end.
-            TellPartitions(id => new Partitions.SnapshotDone(run.Id, id, new StepId(long.MaxValue)));
             BeginGeneration();
         }
         else

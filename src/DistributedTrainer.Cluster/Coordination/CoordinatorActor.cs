@@ -40,8 +40,8 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     // Nodes by their process, lost before their launcher told of what they died.
     private readonly Dictionary<int, NodeId> _downed = [];
 
-    // Whoever still has one of these has missed its end.
-    private readonly HashSet<RunId> _ended = [];
+    // Whoever still has one of these has missed its end. Null: it was another coordinator that ended it.
+    private readonly Dictionary<RunId, Ended?> _ended = [];
 
     public CoordinatorActor()
     {
@@ -75,7 +75,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             due => due.Run == _run?.Id && due.Attempt == _run.Attempt && _run.Phase == RunPhase.Finishing, due => Fetch(due.Stopped, due.Version));
         Receive<Nodes.Recalled>(recalled => Recalled(recalled));
         Receive<Replanned>(replanned => OnReplanned(replanned));
-        Receive<Watch>(watch => watch.Run == _run?.Id, _ => _watcher = Sender);
+        Receive<Watch>(Watched);
         Receive<Fetched>(fetched => fetched.Run == _run?.Id, fetched => Finish(fetched));
         Receive<Tick>(_ => OnTick());
     }
@@ -172,7 +172,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             var yaml = ExperimentWriter.Write(ExperimentPaths.Absolute(plan.Experiment, submit.BaseDirectory));
             IReadOnlyList<MetricLine> lines = [];
             var folder = submit.Resume
-                ? RunFolder.GoOn(directory, yaml, planned.From?.Step ?? 0, out lines)
+                ? RunFolder.GoOn(directory, yaml, planned.From?.Step ?? 0, out lines, planned.From?.Manifest.Progress.Finished ?? false)
                 : RunFolder.Create(directory, yaml);
             var progress = new RunProgress(plan, folder, Now);
             progress.Resume(planned.From?.Step ?? 0, planned.From?.Manifest.Progress, lines);

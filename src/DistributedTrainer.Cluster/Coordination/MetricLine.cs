@@ -11,7 +11,8 @@ internal sealed record MetricLine(long Step, double? Loss, string Text)
     /// <summary>The lines up to a step. A last line that was cut off is left out, and what does not follow on.</summary>
     /// <param name="texts">The file.</param>
     /// <param name="until">Steps up to this one stay, and evaluations of versions before it; null: all.</param>
-    public static List<MetricLine> Read(IEnumerable<string> texts, long? until)
+    /// <param name="evaluated">Whether the evaluation of that version stays too.</param>
+    public static List<MetricLine> Read(IEnumerable<string> texts, long? until, bool evaluated = false)
     {
         var (lines, next) = (new List<MetricLine>(), 1L);
         foreach (var text in texts)
@@ -31,7 +32,7 @@ internal sealed record MetricLine(long Step, double? Loss, string Text)
                 next++;
                 lines.Add(line);
             }
-            else if (line.Step < (until ?? long.MaxValue))
+            else if (line.Step < (until ?? long.MaxValue) || (evaluated && line.Step == until))
             {
                 lines.Add(line);
             }

@@ -18,6 +18,8 @@ internal sealed class RunFolder : IDisposable
     private static readonly JsonSerializerOptions Indented = new(Json) { WriteIndented = true };
 
     private const string MemoryName = "progress.json";
+    private const string EndName = "ended.txt";
+    private const string GenerationName = "generation.txt";
 
     private readonly AppendedFile _metrics;
     private readonly AppendedFile _log;
@@ -50,17 +52,19 @@ internal sealed class RunFolder : IDisposable
     /// <param name="path">The folder.</param>
     /// <param name="experimentYaml">The experiment as it goes on.</param>
     /// <param name="step">Metrics of later steps are taken out, and evaluations from this version on, which follow again; null: all stays.</param>
+    /// <param name="evaluated">Whether the evaluation of that version stays too: it does not follow again.</param>
     /// <param name="lines">Receives what stays.</param>
     /// <exception cref="IOException">The folder cannot be read or written.</exception>
-    public static RunFolder GoOn(string path, string experimentYaml, long? step, out IReadOnlyList<MetricLine> lines)
+    public static RunFolder GoOn(string path, string experimentYaml, long? step, out IReadOnlyList<MetricLine> lines, bool evaluated = false)
     {
         path = Path.GetFullPath(path);
-        File.WriteAllText(Path.Combine(path, "experiment.yaml"), experimentYaml);
+        Replace(Path.Combine(path, "experiment.yaml"), experimentYaml);
 
         // Of an earlier end: the run goes on, and has no result until the next.
         File.Delete(Path.Combine(path, "result.json"));
+        File.Delete(Path.Combine(path, EndName));
         var metrics = Path.Combine(path, "metrics.jsonl");
-        var kept = File.Exists(metrics) ? MetricLine.Read(File.ReadLines(metrics), step) : [];
+        var kept = File.Exists(metrics) ? MetricLine.Read(File.ReadLines(metrics), step, evaluated) : [];
         var temporary = metrics + ".tmp";
         File.WriteAllLines(temporary, kept.Select(static line => line.Text));
         File.Move(temporary, metrics, overwrite: true);
@@ -89,6 +93,28 @@ internal sealed class RunFolder : IDisposable
         }
     }
 
+    /// <summary>The newest generation that any coordinator of the run may have used; 0: none.</summary>
+    public long Generation
+    {
+        get
+        {
+            try
+            {
+                return long.Parse(File.ReadAllText(In(GenerationName)), System.Globalization.CultureInfo.InvariantCulture);
+            }
+            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or FormatException or OverflowException)
+            {
+                return 0;
+            }
+        }
+    }
+
+    /// <summary>
+    /// To be noted before the first message of a generation: a coordinator that begins anew must take a newer one, also than
+    /// what nobody has heard of yet and is still under way.
+    /// </summary>
+    public void NoteGeneration(long generation) => TryReplace(GenerationName, generation.ToString(System.Globalization.CultureInfo.InvariantCulture));
+
     public void Metric(object line) => _metrics.Add(JsonSerializer.Serialize(line, Json));
 
     /// <summary>For a coordinator that begins anew.</summary>
@@ -101,6 +127,12 @@ internal sealed class RunFolder : IDisposable
         _log.Add($"{DateTimeOffset.UtcNow:O} {text}");
         _log.Flush();
     }
+
+    /// <summary>Whether the run in a folder came to an end, be it a failure: nobody takes it over, but it can be resumed.</summary>
+    public static bool IsEnded(string path) => File.Exists(Path.Combine(path, "result.json")) || File.Exists(Path.Combine(path, EndName));
+
+    /// <summary>The run is over, for this reason.</summary>
+    public void NoteEnd(string reason) => TryReplace(EndName, reason + "\n");
 
     /// <summary>Rewrites nodes.json where it changed.</summary>
     public void Nodes(object nodes)
@@ -115,7 +147,7 @@ internal sealed class RunFolder : IDisposable
     public string Result(object result)
     {
         var text = JsonSerializer.Serialize(result, Indented);
-        Replace("result.json", text);
+        Replace(In("result.json"), text);
         return text;
     }
 
@@ -156,7 +188,7 @@ internal sealed class RunFolder : IDisposable
     {
         try
         {
-            Replace(name, text);
+            Replace(In(name), text);
             _problem = null;
             return true;
         }
@@ -167,10 +199,10 @@ internal sealed class RunFolder : IDisposable
         }
     }
 
-    private void Replace(string name, string text)
+    private static void Replace(string path, string text)
     {
-        File.WriteAllText(In(name + ".tmp"), text);
-        File.Move(In(name + ".tmp"), In(name), overwrite: true);
+        File.WriteAllText(path + ".tmp", text);
+        File.Move(path + ".tmp", path, overwrite: true);
     }
 
     private string In(string name) => Path.Combine(FullPath, name);

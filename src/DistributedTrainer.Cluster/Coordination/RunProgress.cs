@@ -19,7 +19,7 @@ internal sealed record EvaluatedVersion(long Version, SetSums? Validation, SetSu
 /// <param name="Last">The last evaluation; null: none yet.</param>
 /// <param name="Best">The best one; null: none yet.</param>
 /// <param name="Finished">Whether training ended with the last one.</param>
-internal sealed record ProgressMemory(double Seconds, Recovery[] Recoveries, EvaluatedVersion? Last, EvaluatedVersion? Best, bool Finished);
+internal sealed record ProgressMemory(double Seconds, Recovery[] Recoveries, EvaluatedVersion? Last, EvaluatedVersion? Best, bool Finished = false);
 
 /// <summary>What is known of a run's course, and what of it goes into the run folder. Time is given, never asked for.</summary>
 internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan startedAt)
@@ -35,6 +35,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
     private (double Loss, long Rows) _lastEpoch;
     private long _rows;
     private long _stepsHere;
+    private long _counted;
     private TimeSpan? _beganAt;
     private long? _firstApplied;
     private TimeSpan _lastAt;
@@ -106,18 +107,26 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             Finished = memory.Finished;
             Keep();
         }
+
+        // Whatever is there may be of another course, or of another run in the same place.
+        Remember();
     }
 
     public void StepsApplied(Partitions.StepsApplied applied, TimeSpan now)
     {
-        if (_failure is { } failure && applied.First.Value + applied.LossSums.Length > _goingOnFrom)
+        if (applied.First.Value + applied.LossSums.Length > _goingOnFrom)
         {
-            _failure = null;
-            _recoveries.Add(new Recovery(Math.Max(applied.First.Value, _goingOnFrom), failure.Cause, (now - failure.At).TotalSeconds, _repeated));
+            Recovered(Math.Max(applied.First.Value, _goingOnFrom), now);
         }
 
-        _rows += applied.Rows.Sum(static rows => (long)rows);
-        _stepsHere += applied.LossSums.Length;
+        for (var i = 0; i < applied.Rows.Length; i++)
+        {
+            if (applied.First.Value + i >= _counted)
+            {
+                (_rows, _stepsHere, _counted) = (_rows + applied.Rows[i], _stepsHere + 1, applied.First.Value + i + 1);
+            }
+        }
+
         _recent.Enqueue((now, _rows, _stepsHere));
         _lastAt = now;
         var speed = RowsPerSecond(now);
@@ -142,6 +151,16 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
                 // When the server applied it, from the first step on.
                 Seconds = (applied.Microseconds[i] - _firstApplied.Value) / 1e6,
             });
+        }
+    }
+
+    /// <summary>What had failed last, if anything, is got over.</summary>
+    public void Recovered(long step, TimeSpan now)
+    {
+        if (_failure is { } failure)
+        {
+            _failure = null;
+            _recoveries.Add(new Recovery(step, failure.Cause, (now - failure.At).TotalSeconds, _repeated));
         }
     }
 
@@ -187,7 +206,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
 
         Keep();
         folder.FlushMetrics();
-        folder.Remember(new ProgressMemory(0, [.. _recoveries], _last, _best, Finished));
+        Remember();
     }
 
     /// <summary>Whether training ended with this version.</summary>
@@ -204,6 +223,9 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             KeptVersion = _last?.Version ?? 0;
         }
     }
+
+    /// <summary>For a coordinator that begins anew; its seconds are those up to the last steps that were told.</summary>
+    private void Remember() => folder.Remember(Memory(_lastAt > StartedAt ? _lastAt : StartedAt));
 
     /// <summary>The run ends at this version, before its time; later steps, if any were told, do not count.</summary>
     public void StoppedAt(long version) => (Step, KeptVersion) = (version, version);
@@ -254,6 +276,8 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             _recent.Enqueue((now, 0, 0));
         }
 
+        // Steps that are taken again count as work; those that are only told again do not.
+        _counted = Math.Min(_counted, version);
         (_goingOnFrom, _repeated) = (version, version < Step ? Step - version : null);
     }
 

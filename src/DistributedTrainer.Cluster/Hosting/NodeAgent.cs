@@ -148,6 +148,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     {
         if (host.Generation.Value < _newest.Value)
         {
+            // An old message; or a coordinator that began anew and does not know how far the one before it came.
+            _coordinator.Tell(new Partitions.Hosted(host.Run, _node, _newest));
             return;
         }
 

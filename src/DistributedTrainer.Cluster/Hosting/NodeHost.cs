@@ -13,6 +13,9 @@ public sealed class NodeHost : IAsyncDisposable
 {
     private const string SystemName = "dtrain";
 
+    // Leaving in good order takes about a second.
+    private static readonly TimeSpan LeaveLimit = TimeSpan.FromSeconds(5);
+
     private readonly ActorSystem _system;
     private readonly IActorRef _coordinator;
     private readonly IActorRef _agent = ActorRefs.Nobody;
@@ -97,6 +100,9 @@ public sealed class NodeHost : IAsyncDisposable
         var heard = Channel.CreateUnbounded<IProtocolMessage>();
         var listener = _system.ActorOf(Props.Create(() => new Listener(heard.Writer, _coordinator)));
         _coordinator.Tell(submit, listener);
+
+        // Out of the cluster nothing is heard any more.
+        _ = _system.WhenTerminated.ContinueWith(_ => heard.Writer.TryComplete(), TaskScheduler.Default);
         try
         {
             await foreach (var message in heard.Reader.ReadAllAsync(cancel))
@@ -127,8 +133,8 @@ public sealed class NodeHost : IAsyncDisposable
         }
     }
 
-    /// <summary>Leaves the cluster and ends the actor system.</summary>
-    public async ValueTask DisposeAsync() => await _system.Terminate();
+    /// <summary>Leaves the cluster and ends the actor system; where members are dead the others cannot agree, and it goes without.</summary>
+    public async ValueTask DisposeAsync() => await Task.WhenAny(_system.Terminate(), Task.Delay(LeaveLimit));
 
     private static Address AddressOf(string text)
     {
@@ -187,7 +193,7 @@ public sealed class NodeHost : IAsyncDisposable
                 if (message is Submissions.Accepted accepted)
                 {
                     // A coordinator that begins anew knows nobody who watches.
-                    Timers.StartPeriodicTimer(accepted.Run, new Submissions.Watch(accepted.Run), WatchInterval);
+                    Timers.StartPeriodicTimer(accepted.Run, new Submissions.Watch(accepted.Run, accepted.RunDirectory), WatchInterval);
                 }
 
                 heard.TryWrite(message);

@@ -102,37 +102,33 @@ internal sealed partial class Partition
         }
     }
 
-    /// <summary>Where a vector of the state goes that the partition begins with; empty with a reason: nowhere.</summary>
-    public Span<byte> ReserveRestore(in FrameHeader frame, out string? refusal)
+    /// <summary>Where a vector of the state goes that the partition begins with; null with a reason: nowhere.</summary>
+    public IncomingVector? ReserveRestore(in FrameHeader frame, out string? refusal)
     {
         lock (_gate)
         {
             refusal = frame.Generation != _generation ? $"generation {frame.Generation} is not the current one, {_generation}"
                 : _missing is null || _disposed ? $"partition {_range.Id} is not being loaded"
                 : frame.Step != _current.Step || frame.Count < 0 || frame.Count >= _missing.Length || !_missing[frame.Count] ? $"vector {frame.Count} of version {frame.Step} is not expected"
+                : frame.PayloadBytes != LengthOf((int)frame.Count) * sizeof(float) ? $"vector {frame.Count} of partition {_range.Id} has {LengthOf((int)frame.Count) * sizeof(float)} bytes, not {frame.PayloadBytes}"
                 : null;
-            var vector = refusal is null ? MemoryMarshal.AsBytes(VectorOf((int)frame.Count)) : [];
-            if (refusal is null && vector.Length != frame.PayloadBytes)
-            {
-                refusal = $"vector {frame.Count} of partition {_range.Id} has {vector.Length} bytes, not {frame.PayloadBytes}";
-            }
-
-            return refusal is null ? vector : [];
+            return refusal is null ? Incoming((int)frame.Count) : null;
         }
     }
 
     /// <summary>A vector has come; with the last one the partition can be trained on.</summary>
-    public void CompleteRestore(in FrameHeader frame)
+    public void CompleteRestore(IncomingVector vector)
     {
         lock (_gate)
         {
+            vector.Dispose();
             if (_missing is null || _disposed)
             {
                 return;
             }
 
-            CrashPoint.Reach("server.loading", frame.Step);
-            _missing[frame.Count] = false;
+            CrashPoint.Reach("server.loading", _current.Step);
+            _missing[vector.Index] = false;
             if (!_missing.Contains(true))
             {
                 _missing = null;
@@ -155,10 +151,14 @@ internal sealed partial class Partition
         return missing;
     }
 
-    private Span<float> VectorOf(int index) =>
-        index == 0 ? _current.Values.Span[.._versionLength]
-        : index <= _state.Length ? _state[index - 1].Span[.._range.Length]
-        : _best!.Values.Span[.._versionLength];
+    // Parameters, each vector of the optimizer's state, and the best version: as in a snapshot.
+    private int LengthOf(int index) => index == 0 || index > _state.Length ? _versionLength : _range.Length;
+
+    private IncomingVector Incoming(int index)
+    {
+        var version = index == 0 ? _current : index > _state.Length ? _best! : null;
+        return new IncomingVector(this, index, version?.Values ?? _state[index - 1], LengthOf(index), version?.Share());
+    }
 
     private bool HasBest(Verdict verdict) => verdict.BestVersion > 0 && _plan.RestoresBest;
 
@@ -180,19 +180,22 @@ internal sealed partial class Partition
     {
         // One at a time: whoever was fetching the one before finds that it is gone.
         _snapshot?.Dispose();
+
+        // Not what pushes of the next step have said meanwhile: that belongs to the version after this one.
+        var verdict = _current.Verdict;
         var vectors = new List<ParameterVersion> { _current.Share() };
         foreach (var state in _state)
         {
-            var copy = _copies.Rent().Open(version, _verdict);
+            var copy = _copies.Rent().Open(version, verdict);
             state.Span[.._range.Length].CopyTo(copy.Values.Span);
             vectors.Add(copy);
         }
 
-        if (HasBest(_verdict))
+        if (HasBest(verdict))
         {
             vectors.Add(_best!.Share());
         }
 
-        _snapshot = new Snapshot(version, _verdict, [.. vectors]);
+        _snapshot = new Snapshot(version, verdict, [.. vectors]);
     }
 }

@@ -128,8 +128,15 @@ internal sealed partial class Partition : IDisposable
     {
         lock (_gate)
         {
-            _generation = Math.Max(_generation, generation);
-            _held = false;
+            if (generation > _generation)
+            {
+                // What was gathered is pushed again by whoever goes on. Were it kept, this partition could take two steps
+                // under an assignment that still begins with the version before.
+                _generation = generation;
+                (_held, _asked) = (false, CheckpointAsk.None);
+                ResetGather();
+            }
+
             return (_generation, _current.Step);
         }
     }
@@ -210,7 +217,7 @@ internal sealed partial class Partition : IDisposable
                 return false;
             }
 
-            if (version > _current.Step || IsRestoring)
+            if (version > _current.Step || (IsRestoring && version == _current.Step))
             {
                 // A worker asks again under each assignment: once is enough for the same connection.
                 if (!_waiting.Contains((channel, version)))
@@ -221,7 +228,7 @@ internal sealed partial class Partition : IDisposable
                 return true;
             }
 
-            var found = version == _current.Step ? _current : version == _previous?.Step ? _previous : version == _best?.Step ? _best : null;
+            var found = IsRestoring ? null : version == _current.Step ? _current : version == _previous?.Step ? _previous : version == _best?.Step ? _best : null;
             if (found is not null)
             {
                 Send(channel, found);

@@ -25,6 +25,10 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
     private Generation? _fence;
     private int _unheard;
 
+    // The snapshot that was told last; null: none, or the coordinator needs it no longer.
+    private Aside? _aside;
+    private int _asideUnheard;
+
     public PartitionActor(RunId run, Partition partition, StepLog steps, ICanTell coordinator, Func<long, Judgement>? judgementBefore)
     {
         _run = run;
@@ -50,16 +54,20 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
             if (partition.TakeSnapshot(take.Version.Value))
             {
                 Report();
-                TellSnapshot(take.Version.Value, judgementBefore?.Invoke(take.Version.Value));
+                TellSnapshot(new Aside(take.Version.Value, judgementBefore?.Invoke(take.Version.Value)));
             }
         });
         Receive<Aside>(aside =>
         {
             // The coordinator's progress is that of the version, when it hears of it.
             Report(before: aside.Version);
-            TellSnapshot(aside.Version, aside.Judgement);
+            TellSnapshot(aside);
         });
-        Receive<Partitions.SnapshotDone>(done => partition.ForgetSnapshot(done.Version.Value));
+        Receive<Partitions.SnapshotDone>(done =>
+        {
+            partition.ForgetSnapshot(done.Version.Value);
+            _aside = _aside?.Version <= done.Version.Value ? null : _aside;
+        });
         Receive<ReportFull>(_ => Report(least: StepLog.Limit));
         Receive<ReportDue>(_ =>
         {
@@ -71,6 +79,11 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
             }
 
             Report();
+            if (_aside is { } aside && ++_asideUnheard > PatienceInReports)
+            {
+                // As long as it is not known to be written, the schedule asks for no other.
+                TellSnapshot(aside);
+            }
         });
         Receive<Evaluated>(_ => Report());
         Receive<StepFailed>(failed =>
@@ -102,11 +115,12 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
         }
     }
 
-    private void TellSnapshot(long version, Judgement? judgement)
+    private void TellSnapshot(Aside aside)
     {
-        if (_partition.SnapshotVerdict(version) is { } verdict)
+        if (_partition.SnapshotVerdict(aside.Version) is { } verdict)
         {
-            _coordinator.Tell(new Partitions.SnapshotTaken(_run, _id, new StepId(version), verdict.Packed, judgement), Self);
+            (_aside, _asideUnheard) = (aside, 0);
+            _coordinator.Tell(new Partitions.SnapshotTaken(_run, _id, new StepId(aside.Version), verdict.Packed, aside.Judgement), Self);
         }
     }
 

@@ -57,6 +57,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
     private LeafBuffer? _leaf;
     private ColumnSums? _sums;
     private EvaluationSums? _evaluation;
+    private IncomingVector? _vector;
     private string? _worker;
 
     public Span<byte> Reserve(IChannel channel, in FrameHeader header)
@@ -114,10 +115,10 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                     refusal = $"the evaluation of version {header.Step}, shard {header.Index}, with {header.PayloadBytes} bytes does not fit version {partition.Version}";
                     break;
                 case FrameKind.Restore:
-                    var vector = partition.ReserveRestore(header, out refusal);
-                    if (refusal is null)
+                    _vector = partition.ReserveRestore(header, out refusal);
+                    if (_vector is not null)
                     {
-                        return vector;
+                        return _vector.Bytes;
                     }
 
                     break;
@@ -169,6 +170,13 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
             return;
         }
 
+        if (_vector is { } vector)
+        {
+            _vector = null;
+            vector.Partition.CompleteRestore(vector);
+            return;
+        }
+
         if (served() is not { } run || !run.Partitions.TryGetValue(header.Partition, out var partition))
         {
             // A frame without payload has been refused already.
@@ -201,9 +209,6 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                 _evaluation = null;
                 run.Evaluations!.Complete(channel, header, evaluation);
                 break;
-            case FrameKind.Restore when header.PayloadBytes > 0:
-                partition.CompleteRestore(header);
-                break;
             case FrameKind.PullSnapshot when partition.SendSnapshot(channel, header) is { } missing:
                 Refuse(channel, header, missing, stale: false);
                 break;
@@ -226,7 +231,8 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
             partition.Abandon(leaf);
         }
 
-        (_leaf, _sums, _evaluation) = (null, null, null);
+        _vector?.Dispose();
+        (_leaf, _sums, _evaluation, _vector) = (null, null, null, null);
     }
 
     public void Closed(IChannel channel, string reason)

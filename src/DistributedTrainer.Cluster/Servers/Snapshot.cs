@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using DistributedTrainer.Engine.Tensors;
+
 namespace DistributedTrainer.Cluster.Servers;
 
 /// <summary>
@@ -30,3 +33,23 @@ internal sealed class Snapshot(long version, Verdict verdict, ParameterVersion[]
 /// <param name="Version">0: with what follows from the seed; above: with a state that is brought to it.</param>
 /// <param name="Verdict">What is known of the evaluations before it.</param>
 internal readonly record struct StartingPoint(long Version, Verdict Verdict);
+
+/// <summary>
+/// A vector of the state that is on its way to a partition. The memory that it is written to stays until it has come or
+/// was abandoned, also where the partition ends meanwhile; and it counts for that partition only, not for one that follows.
+/// </summary>
+internal sealed class IncomingVector(Partition partition, int index, AlignedBuffer place, int length, ParameterVersion? user) : IDisposable
+{
+    private ParameterVersion? _user = user;
+
+    /// <summary>Who expects it.</summary>
+    public Partition Partition => partition;
+
+    /// <summary>Its place among <see cref="Snapshot.Vectors"/>.</summary>
+    public int Index => index;
+
+    /// <summary>Where it is written to.</summary>
+    public Span<byte> Bytes => MemoryMarshal.AsBytes(place.Span[..length]);
+
+    public void Dispose() => Interlocked.Exchange(ref _user, null)?.Release();
+}

@@ -61,7 +61,7 @@ internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> r
         switch (header.Kind)
         {
             case FrameKind.Parameters:
-                var place = inbox.PlaceFor(header.Partition, header.Step);
+                var place = inbox.PlaceFor(header);
                 return place.Length * sizeof(float) == header.PayloadBytes ? MemoryMarshal.AsBytes(place) : [];
             case FrameKind.StatisticsTotal:
                 var total = inbox.PlaceForTotal(header.Count, (header.Flags & StatisticsFlags.Backward) != 0, header.Step);

@@ -89,21 +89,22 @@ internal sealed partial class WorkerInbox
     }
 
     /// <summary>Where a partition's parameters go; empty: not wanted (any more).</summary>
-    public Span<float> PlaceFor(int partition, long version)
+    public Span<float> PlaceFor(in FrameHeader header)
     {
+        var partition = header.Partition;
         lock (Gate)
         {
-            return IsWanted(partition, version) ? (_staged[partition] ??= new AlignedBuffer(LengthOf(partition))).Span : [];
+            return IsWanted(header) ? (_staged[partition] ??= new AlignedBuffer(LengthOf(partition))).Span : [];
         }
     }
 
     /// <summary>A partition's parameters where the server keeps them; false: not wanted, or not of the right length.</summary>
     public bool Borrow(in FrameHeader header, IPayloadLease lease)
     {
-        var (partition, version) = (header.Partition, header.Step);
+        var partition = header.Partition;
         lock (Gate)
         {
-            if (!IsWanted(partition, version) || lease.Bytes.Length != LengthOf(partition) * sizeof(float))
+            if (!IsWanted(header) || lease.Bytes.Length != LengthOf(partition) * sizeof(float))
             {
                 return false;
             }
@@ -117,10 +118,10 @@ internal sealed partial class WorkerInbox
     /// <summary>A partition's parameters are whole.</summary>
     public void Arrived(in FrameHeader header)
     {
-        var (partition, version) = (header.Partition, header.Step);
+        var partition = header.Partition;
         lock (Gate)
         {
-            if (version == _wanted && !_arrived[partition])
+            if (IsWanted(header))
             {
                 _arrivedVerdict = Verdict.Unpack(header.Count);
                 _arrivedAsk = partition == 0 ? (CheckpointAsk)header.Flags : _arrivedAsk;
@@ -265,6 +266,10 @@ internal sealed partial class WorkerInbox
     }
 
     // A copy may be under way to the staged memory of a partition, never two: one connection serves it.
+    // What was sent before training went back may come after the assignment that says so: it would put this worker ahead of
+    // partitions that wait for its push.
+    private bool IsWanted(in FrameHeader header) => header.Generation >= _loaded && IsWanted(header.Partition, header.Step);
+
     private bool IsWanted(int partition, long version) => partition >= 0 && partition < _staged.Length && version == _wanted && !_arrived[partition];
 
     private bool IsAwaited(long layer, bool backward, long step) =>

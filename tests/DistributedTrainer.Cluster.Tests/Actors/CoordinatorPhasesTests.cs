@@ -121,13 +121,21 @@ public sealed class CoordinatorPhasesTests : CoordinatorTest
         Experiment = Experiment with { Layers = ["linear: 64", "relu", "linear: 128", "relu", "linear: 3"], Partitions = 3 };
         var (server, workers) = Hosted("w0", "w1");
         Assert.Equal([0, 1, 2], server.Probe.ExpectMsg<Partitions.Host>().Partitions);
-        Fenced(1, 4, partition: 0);
-        Fenced(1, 3, partition: 1);
-        Fenced(1, 3, partition: 1);
+        for (var partition = 0; partition < 3; partition++)
+        {
+            Fenced(1, 0, partition);
+        }
+
+        Assert.Equal(0, ExpectAssign(workers[0], 1, 0, 1).From.Value);
+        Coordinator.Tell(new Partitions.LinkLost(Run, workers[1].Worker, "closed"));
+        ExpectFence(server, 2);
+        Fenced(2, 4, partition: 0);
+        Fenced(2, 3, partition: 1);
+        Fenced(2, 3, partition: 1);
         Settle();
         workers[0].Probe.ExpectNoMsg(TimeSpan.Zero);
-        Fenced(1, 4, partition: 2);
-        Assert.Equal(3, ExpectAssign(workers[0], 1, 0, 1).From.Value);
+        Fenced(2, 4, partition: 2);
+        Assert.Equal(3, ExpectAssign(workers[0], 2, 0, 1, 2, 3).From.Value);
     }
 
     [Fact]

@@ -27,9 +27,9 @@ public abstract class CoordinatorTest : ActorTest
 
     private protected TestProbe Submitter { get; }
 
-    private protected RunId Run { get; private set; }
+    private protected RunId Run { get; set; }
 
-    private protected ulong Token { get; private set; }
+    private protected ulong Token { get; set; }
 
     private protected string RunDirectory => Path.Combine(_folder.Path, "run");
 
@@ -39,16 +39,16 @@ public abstract class CoordinatorTest : ActorTest
         _folder.Dispose();
     }
 
-    private protected Node Register(string name, bool server = false, int workers = 0)
+    private protected Node Register(string name, bool server = false, int workers = 0, RunId? run = null)
     {
         var node = new Node(name, CreateTestProbe(name), ++_processes, workers);
-        Register(node, server);
+        Register(node, server, run);
         Assert.Equal(new NodeId(name), node.Probe.ExpectMsg<Nodes.Registered>().Node);
         return node;
     }
 
-    private protected void Register(Node node, bool server = false) =>
-        Coordinator.Tell(new Nodes.Register(new NodeId(node.Name), [server ? "server" : "worker"], "127.0.0.1", node.Process, node.Workers, null), node.Probe.Ref);
+    private protected void Register(Node node, bool server = false, RunId? run = null) =>
+        Coordinator.Tell(new Nodes.Register(new NodeId(node.Name), [server ? "server" : "worker"], "127.0.0.1", node.Process, node.Workers, run), node.Probe.Ref);
 
     private protected void Submit(bool endCluster = false, bool resume = false) =>
         Coordinator.Tell(new Submit(Experiment.Yaml, "test.yaml", _folder.Path, RunDirectory, endCluster, resume), Submitter.Ref);

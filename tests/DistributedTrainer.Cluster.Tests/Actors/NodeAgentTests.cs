@@ -141,6 +141,91 @@ public sealed class NodeAgentTests : ActorTest
     }
 
     [Fact]
+    public void A_newer_host_replaces_the_partitions_and_the_same_one_does_not()
+    {
+        Registers(0);
+        Prepare("one");
+        _coordinator.ExpectMsg<Nodes.Prepared>();
+        Host(2);
+        Assert.Equal((2L, 0L), Fenced());
+        var first = Partition(2);
+
+        // Asked again.
+        Host(2);
+        Assert.Equal((2L, 0L), Fenced());
+        Assert.Equal(first, Partition(2));
+
+        // The state of version 3 is waited for: it is fenced when it has come.
+        Watch(first);
+        _agent.Tell(new Partitions.Host(new RunId("one"), new Generation(3), [0], new StepId(3), 0, null), _coordinator.Ref);
+        Assert.Equal(3, _coordinator.ExpectMsg<Partitions.Hosted>().Generation.Value);
+        ExpectTerminated(first);
+        _agent.Tell(new Partitions.Fence(new RunId("one"), PartitionId.Lead, new Generation(3)), _coordinator.Ref);
+        Settle();
+        _coordinator.ExpectNoMsg(TimeSpan.Zero);
+        Host(4);
+        Assert.Equal((4L, 0L), Fenced());
+    }
+
+    [Fact]
+    public void An_older_host_is_refused_with_the_generation_that_is_known()
+    {
+        Registers(0);
+        Prepare("one");
+        _coordinator.ExpectMsg<Nodes.Prepared>();
+        Host(2);
+        Fenced();
+        _agent.Tell(new Partitions.Fence(new RunId("one"), PartitionId.Lead, new Generation(5)), _coordinator.Ref);
+        Assert.Equal((5L, 0L), Fenced());
+        _agent.Tell(new Partitions.Host(new RunId("one"), new Generation(4), [0], new StepId(0), 0, null), _coordinator.Ref);
+        Assert.Equal(5, _coordinator.ExpectMsg<Partitions.Hosted>().Generation.Value);
+        Settle();
+        _coordinator.ExpectNoMsg(TimeSpan.Zero);
+        Assert.NotNull(Partition(2));
+    }
+
+    [Fact]
+    public void It_tells_a_coordinator_that_begins_anew_what_it_has()
+    {
+        Registers(0);
+        var prepare = Prepare("one");
+        _coordinator.ExpectMsg<Nodes.Prepared>();
+        _agent.Tell(new Nodes.Recall(new RunId("other")), _coordinator.Ref);
+        _agent.Tell(new Nodes.Recall(new RunId("one")), _coordinator.Ref);
+        var recalled = _coordinator.ExpectMsg<Nodes.Recalled>();
+        Assert.Equal((prepare, 0L, 0L), (recalled.Preparation, recalled.Newest.Value, recalled.Loaded.Value));
+        Assert.Empty(recalled.Partitions);
+        Host(2);
+        Fenced();
+        _agent.Tell(new Partitions.Fence(new RunId("one"), PartitionId.Lead, new Generation(5)), _coordinator.Ref);
+        Fenced();
+        _agent.Tell(new Nodes.Recall(new RunId("one")), _coordinator.Ref);
+        recalled = _coordinator.ExpectMsg<Nodes.Recalled>();
+        Assert.Equal((5L, 2L), (recalled.Newest.Value, recalled.Loaded.Value));
+        Assert.Equal([0], recalled.Partitions);
+        Assert.Equal(new RunId("one"), Registers(0.25).Run);
+
+        // Of a run that is over nothing is known.
+        _agent.Tell(new Nodes.EndRun(new RunId("one")), _coordinator.Ref);
+        _agent.Tell(new Nodes.Recall(new RunId("one")), _coordinator.Ref);
+        Assert.Null(Registers(0.25).Run);
+    }
+
+    private void Host(long generation)
+    {
+        _agent.Tell(new Partitions.Host(new RunId("one"), new Generation(generation), [0], new StepId(0), 0, null), _coordinator.Ref);
+        Assert.Equal(generation, _coordinator.ExpectMsg<Partitions.Hosted>().Generation.Value);
+    }
+
+    private (long Generation, long Version) Fenced()
+    {
+        var fenced = _coordinator.ExpectMsg<Partitions.Fenced>();
+        return (fenced.Generation.Value, fenced.Version.Value);
+    }
+
+    private IActorRef Partition(long generation) => Sys.ActorSelection(_agent.Path / $"partition-0-one-{generation}").ResolveOne(Patience).GetAwaiter().GetResult();
+
+    [Fact]
     public void It_shuts_down_when_it_is_told()
     {
         _agent.Tell(new Nodes.Shutdown("the run is over"), _coordinator.Ref);

@@ -11,13 +11,15 @@ public sealed class PartitionActorTests : ActorTest
     private static readonly RunId Run = new("run");
     private readonly TestProbe _coordinator;
     private readonly PartitionEvents _events = new(Run, lead: true);
+    private readonly PartitionBench _bench;
 
     public PartitionActorTests()
     {
         _coordinator = CreateTestProbe("coordinator");
         var plan = new TestExperiment().Plan();
-        var partition = new Partition(plan, plan.Ranges[0], 1, new StatisticsBoard(plan), _events);
-        _events.Actor = Sys.ActorOf(PartitionActor.Props(Run, partition, _events.Steps, _coordinator.Ref));
+        _bench = new PartitionBench(plan, events: _events);
+        _events.Evaluations = new EvaluationBoard(plan, _events.Evaluated);
+        _events.Actor = Sys.ActorOf(PartitionActor.Props(Run, _bench.Partition, _events.Steps, _coordinator.Ref, _events.Evaluations.JudgementBefore));
     }
 
     [Fact]
@@ -102,6 +104,123 @@ public sealed class PartitionActorTests : ActorTest
         Advance(0.1);
         Settle();
         _coordinator.ExpectNoMsg(TimeSpan.Zero);
+    }
+
+    [Fact]
+    public void What_is_not_known_to_be_written_down_is_told_again_after_a_while()
+    {
+        _events.StepApplied(0, 1.5, 30, 0.5f);
+        _events.StepApplied(1, 1.25, 29, 0.5f);
+        Report();
+        Assert.Equal(2, _coordinator.ExpectMsg<Partitions.StepsApplied>().Rows.Length);
+        _events.Actor.Tell(new Partitions.StepsKept(Run, new StepId(0), new StepId(-1)));
+        Reports(20);
+        _coordinator.ExpectNoMsg(TimeSpan.Zero);
+        Report();
+        Assert.Equal((1L, 1), _coordinator.ExpectMsg<Partitions.StepsApplied>() is var again ? (again.First.Value, again.Rows.Length) : default);
+        _events.Actor.Tell(new Partitions.StepsKept(Run, new StepId(1), new StepId(-1)));
+        Reports(50);
+        _coordinator.ExpectNoMsg(TimeSpan.Zero);
+    }
+
+    [Fact]
+    public void A_fence_has_everything_told_again_that_is_not_known_to_be_written_down()
+    {
+        _events.StepApplied(0, 1.5, 30, 0.5f);
+        Report();
+        _coordinator.ExpectMsg<Partitions.StepsApplied>();
+        _events.Actor.Tell(new Partitions.Fence(Run, PartitionId.Lead, new Generation(2)));
+        Assert.Equal(2, _coordinator.ExpectMsg<Partitions.Fenced>().Generation.Value);
+        Report();
+        Assert.Equal(0, _coordinator.ExpectMsg<Partitions.StepsApplied>().First.Value);
+    }
+
+    [Fact]
+    public void A_snapshot_is_told_after_the_steps_before_it()
+    {
+        PutAside(3);
+        Assert.Equal(3, _coordinator.ExpectMsg<Partitions.StepsApplied>().Rows.Length);
+        var taken = _coordinator.ExpectMsg<Partitions.SnapshotTaken>();
+        Assert.Equal((0, 3L), (taken.Partition.Value, taken.Version.Value));
+        Assert.NotNull(taken.Judgement);
+    }
+
+    [Fact]
+    public void A_snapshot_that_nobody_answers_for_is_told_again()
+    {
+        // Otherwise a lost message, or a coordinator that began anew, would be the end of all checkpoints.
+        PutAside(3);
+        _coordinator.ExpectMsg<Partitions.StepsApplied>();
+        var taken = _coordinator.ExpectMsg<Partitions.SnapshotTaken>();
+        _events.Actor.Tell(new Partitions.StepsKept(Run, new StepId(2), new StepId(-1)));
+        Reports(20);
+        _coordinator.ExpectNoMsg(TimeSpan.Zero);
+        Report();
+        Assert.Equal(taken, _coordinator.ExpectMsg<Partitions.SnapshotTaken>());
+        Reports(20);
+        _coordinator.ExpectNoMsg(TimeSpan.Zero);
+        Report();
+        Assert.Equal(taken, _coordinator.ExpectMsg<Partitions.SnapshotTaken>());
+        _events.Actor.Tell(new Partitions.SnapshotDone(Run, PartitionId.Lead, new StepId(3)));
+        Reports(50);
+        _coordinator.ExpectNoMsg(TimeSpan.Zero);
+        Assert.Null(_bench.Partition.SnapshotVerdict(3));
+    }
+
+    [Fact]
+    public void The_current_version_is_put_aside_when_it_is_asked_for()
+    {
+        PutAside(3);
+        _coordinator.ExpectMsg<Partitions.StepsApplied>();
+        _coordinator.ExpectMsg<Partitions.SnapshotTaken>();
+        _events.Actor.Tell(new Partitions.TakeSnapshot(Run, PartitionId.Lead, new StepId(2)));
+        _events.Actor.Tell(new Partitions.TakeSnapshot(Run, PartitionId.Lead, new StepId(4)));
+        Settle();
+        _coordinator.ExpectNoMsg(TimeSpan.Zero);
+        _events.Actor.Tell(new Partitions.TakeSnapshot(Run, PartitionId.Lead, new StepId(3)));
+        Assert.Equal(3, _coordinator.ExpectMsg<Partitions.SnapshotTaken>().Version.Value);
+    }
+
+    [Fact]
+    public void A_partition_that_is_being_loaded_is_fenced_when_its_state_has_come()
+    {
+        var trained = new PartitionBench(_bench.Plan);
+        trained.PushAll(0, ask: CheckpointAsk.Snapshot);
+        var events = new PartitionEvents(Run, lead: true);
+        using var partition = new Partition(_bench.Plan, _bench.Plan.Ranges[0], 4, new StatisticsBoard(_bench.Plan), events, new StartingPoint(1, default));
+        events.Actor = Sys.ActorOf(PartitionActor.Props(Run, partition, events.Steps, _coordinator.Ref));
+        events.Actor.Tell(new Partitions.Fence(Run, PartitionId.Lead, new Generation(4)));
+        var vectors = trained.Snapshot(1);
+        for (var vector = 0; vector < vectors.Count; vector++)
+        {
+            var probe = CreateTestProbe();
+            events.Actor.Tell(new Identify(null), probe.Ref);
+            probe.ExpectMsg<ActorIdentity>();
+            _coordinator.ExpectNoMsg(TimeSpan.Zero);
+            var incoming = partition.ReserveRestore(new Channels.FrameHeader { Generation = 4, Step = 1, Count = vector, PayloadBytes = vectors[vector].Length }, out _)!;
+            vectors[vector].CopyTo(incoming.Bytes);
+            partition.CompleteRestore(incoming);
+        }
+
+        Assert.Equal((4L, 1L), _coordinator.ExpectMsg<Partitions.Fenced>() is var fenced ? (fenced.Generation.Value, fenced.Version.Value) : default);
+    }
+
+    /// <summary>Steps up to this version, which is put aside.</summary>
+    private void PutAside(int version)
+    {
+        for (var step = 0; step < version; step++)
+        {
+            _bench.PushAll(step, ask: step == version - 1 ? CheckpointAsk.Snapshot : CheckpointAsk.None);
+        }
+    }
+
+    private void Reports(int count) => Enumerable.Range(0, count).ToList().ForEach(_ => Report());
+
+    private void Report()
+    {
+        Settle();
+        Advance(0.1);
+        Settle();
     }
 
     private void Settle()

@@ -90,5 +90,66 @@ public sealed class RunFolderTests : IDisposable
         Assert.False(File.Exists(Path.Combine(Place, "model.safetensors.tmp")));
     }
 
+    [Fact]
+    public void Going_on_keeps_what_belongs_to_the_steps_before_and_ends_an_earlier_result()
+    {
+        using (var folder = RunFolder.Create(Place, "name: first"))
+        {
+            folder.Log("hello");
+            folder.Metric(new { Step = 1, Loss = 0.5 });
+            folder.Metric(new { Step = 2, Loss = 0.25 });
+            folder.Metric(new { Step = 2, ValidationLoss = 0.25 });
+            folder.Metric(new { Step = 3, Loss = 0.125 });
+            folder.Result(new { Steps = 3 });
+        }
+
+        using (var folder = RunFolder.GoOn(Place, "name: second", 2, out var lines))
+        {
+            Assert.Equal([1L, 2L], lines.Select(static line => line.Step));
+            folder.Log("again");
+            folder.Metric(new { Step = 3, Loss = 0.125 });
+        }
+
+        Assert.Equal("name: second", Read("experiment.yaml"));
+        Assert.Equal("{\"step\":1,\"loss\":0.5}\n{\"step\":2,\"loss\":0.25}\n{\"step\":3,\"loss\":0.125}\n", Read("metrics.jsonl"));
+        Assert.Matches(" hello\n.* again\n$", Read("log.txt"));
+        Assert.False(File.Exists(Path.Combine(Place, "result.json")));
+        Assert.Empty(Directory.GetFiles(Place, "*.tmp"));
+    }
+
+    [Fact]
+    public void Going_on_leaves_no_moment_without_a_whole_experiment()
+    {
+        RunFolder.Create(Place, "name: first").Dispose();
+        using var reader = new StreamReader(Path.Combine(Place, "experiment.yaml"));
+        using var folder = RunFolder.GoOn(Place, "name: second", 0, out _);
+        Assert.Equal("name: first", reader.ReadToEnd());
+    }
+
+    [Fact]
+    public void Going_on_without_metrics_begins_them()
+    {
+        Directory.CreateDirectory(Place);
+        using (var folder = RunFolder.GoOn(Place, "name: second", 0, out var lines))
+        {
+            Assert.Empty(lines);
+            Assert.Null(folder.Memory);
+            folder.Metric(new { Step = 1, Loss = 0.5 });
+        }
+
+        Assert.Equal("{\"step\":1,\"loss\":0.5}\n", Read("metrics.jsonl"));
+    }
+
+    [Fact]
+    public void A_memory_that_is_damaged_is_none()
+    {
+        using var folder = RunFolder.Create(Place, "name: test");
+        var memory = new ProgressMemory(1.5, [], new EvaluatedVersion(4, new Protocol.SetSums(double.NaN, 2, 3), null, null), null);
+        folder.Remember(memory);
+        Assert.Equal((1.5, memory.Last), (folder.Memory!.Seconds, folder.Memory.Last));
+        File.WriteAllText(Path.Combine(Place, "progress.json"), Read("progress.json")[..20]);
+        Assert.Null(folder.Memory);
+    }
+
     private string Read(string name) => File.ReadAllText(Path.Combine(Place, name));
 }

@@ -44,7 +44,7 @@ public sealed class RunProgressTests : IDisposable
         Assert.Equal(40, _progress.RowsPerSecond(At(1)));
         for (var second = 2; second < 8; second++)
         {
-            _progress.StepsApplied(Steps(second, (1, 40), (1, 40)), At(second));
+            _progress.StepsApplied(Steps(2 * (second - 1), (1, 40), (1, 40)), At(second));
         }
 
         Assert.Equal(80, _progress.RowsPerSecond(At(7)));

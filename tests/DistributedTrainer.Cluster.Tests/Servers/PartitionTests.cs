@@ -157,7 +157,7 @@ public sealed class PartitionTests
     }
 
     [Fact]
-    public void Leaves_that_came_under_an_older_generation_stay()
+    public void Leaves_that_came_under_an_older_generation_are_pushed_again()
     {
         var bench = new PartitionBench(FiveShards.Plan());
         bench.Push(0, TreeNode.OfLeaf(0));
@@ -167,6 +167,8 @@ public sealed class PartitionTests
             bench.Push(0, TreeNode.OfLeaf(shard), generation: 2);
         }
 
+        Assert.Equal(0, bench.Partition.Version);
+        bench.Push(0, TreeNode.OfLeaf(0), generation: 2);
         Assert.Equal(1, bench.Partition.Version);
     }
 

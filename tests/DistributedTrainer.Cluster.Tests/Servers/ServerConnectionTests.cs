@@ -67,6 +67,60 @@ public sealed class ServerConnectionTests
     }
 
     [Fact]
+    public void A_state_reaches_the_partition_that_is_being_loaded()
+    {
+        var (bench, vectors) = Loading();
+        for (var vector = 0; vector < vectors.Count; vector++)
+        {
+            Assert.False(bench.Partition.IsWhole);
+            Send(RestoreHeader(vector), vectors[vector]);
+        }
+
+        Assert.True(bench.Partition.IsWhole);
+        Send(new FrameHeader { Kind = FrameKind.Pull, Step = 1 }, []);
+        Assert.Equal(vectors[0], Assert.Single(_channel.Posted).Payload);
+        Send(RestoreHeader(0), vectors[0]);
+        Assert.Equal("partition 0 is not being loaded", _channel.Text(1));
+    }
+
+    [Fact]
+    public void A_vector_that_is_under_way_when_the_partition_is_replaced_does_not_count_for_the_new_one()
+    {
+        var (first, vectors) = Loading();
+        vectors[0].CopyTo(_connection.Reserve(_channel, RestoreHeader(0) with { PayloadBytes = vectors[0].Length }));
+        var (second, _) = Loading();
+        first.Partition.Dispose();
+        _connection.Complete(_channel, RestoreHeader(0) with { PayloadBytes = vectors[0].Length });
+        Send(RestoreHeader(1), vectors[1]);
+        Send(RestoreHeader(2), vectors[2]);
+        Assert.False(second.Partition.IsWhole);
+        Send(RestoreHeader(0), vectors[0]);
+        Assert.True(second.Partition.IsWhole);
+        Assert.Empty(_channel.Posted);
+    }
+
+    [Fact]
+    public void A_vector_that_breaks_off_comes_again()
+    {
+        var (bench, vectors) = Loading();
+        _connection.Reserve(_channel, RestoreHeader(0) with { PayloadBytes = vectors[0].Length })[0] = 7;
+        _connection.Abandoned(_channel, RestoreHeader(0));
+        Enumerable.Range(0, 3).ToList().ForEach(vector => Send(RestoreHeader(vector), vectors[vector]));
+        Assert.True(bench.Partition.IsWhole);
+    }
+
+    [Fact]
+    public void What_is_put_aside_is_sent_and_what_is_not_is_refused()
+    {
+        _bench.PushAll(0, ask: CheckpointAsk.Snapshot);
+        Send(new FrameHeader { Kind = FrameKind.PullSnapshot, Step = 1, Count = 1 }, []);
+        Assert.Equal((FrameKind.Snapshot, 1L, 1L), (_channel.Last.Header.Kind, _channel.Last.Header.Step, _channel.Last.Header.Count));
+        Assert.Equal(_bench.Snapshot(1)[1], _channel.Last.Payload);
+        Send(new FrameHeader { Kind = FrameKind.PullSnapshot, Step = 2 }, []);
+        Assert.Equal((FrameKind.Refused, "version 2 of partition 0 is not put aside"), (_channel.Last.Header.Kind, _channel.Text(1)));
+    }
+
+    [Fact]
     public void A_push_that_breaks_off_counts_for_nothing()
     {
         var header = _bench.Header(0, TreeNode.OfLeaf(0));
@@ -173,6 +227,18 @@ public sealed class ServerConnectionTests
     }
 
     // As a channel would.
+    /// <summary>Serves a partition that waits for the state of version 1, in the place of what was served before.</summary>
+    private (PartitionBench Bench, List<byte[]> Vectors) Loading()
+    {
+        var trained = new PartitionBench(_bench.Plan);
+        trained.PushAll(0, ask: CheckpointAsk.Snapshot);
+        var bench = new PartitionBench(_bench.Plan, start: new StartingPoint(1, default));
+        _served = new ServedRun { Partitions = new Dictionary<int, Partition> { [0] = bench.Partition }, LinkLost = static (_, _) => { } };
+        return (bench, trained.Snapshot(1));
+    }
+
+    private FrameHeader RestoreHeader(int vector) => new() { Kind = FrameKind.Restore, Run = _bench.Plan.Token, Generation = 1, Step = 1, Count = vector };
+
     private void Send(FrameHeader header, byte[] payload)
     {
         header.PayloadBytes = payload.Length;

@@ -60,6 +60,9 @@ internal sealed class MiniCluster : IDisposable
     /// <summary>Called on the coordinating thread after each step.</summary>
     public Action<long> StepApplied { get; set; } = static _ => { };
 
+    /// <summary>Called while each step is applied: the workers wait meanwhile.</summary>
+    public Action<long> StepBeingApplied { get; set; } = static _ => { };
+
     /// <summary>Called on the coordinating thread; by default everybody is assigned anew what they have.</summary>
     public Action<Worker, string>? LinkLost { get; set; }
 
@@ -238,6 +241,7 @@ internal sealed class MiniCluster : IDisposable
         {
             if (partition == 0)
             {
+                cluster.StepBeingApplied(step);
                 cluster._losses.Enqueue(lossSum);
                 cluster.Rates.Enqueue(learningRate);
                 cluster.Enqueue(() => cluster.StepApplied(step));

@@ -30,11 +30,11 @@ internal sealed class RecordedEvents : IPartitionEvents
 /// <summary>One partition on the bench, with gradients that are made up but the same for the same leaf and step.</summary>
 internal sealed class PartitionBench
 {
-    public PartitionBench(TrainingPlan plan, int partition = 0, long generation = 1)
+    public PartitionBench(TrainingPlan plan, int partition = 0, long generation = 1, StartingPoint start = default, CheckpointSchedule? checkpoints = null, IPartitionEvents? events = null)
     {
         Plan = plan;
         Statistics = partition == 0 ? new StatisticsBoard(plan) : null;
-        Partition = new Partition(plan, plan.Ranges[partition], generation, Statistics, Events);
+        Partition = new Partition(plan, plan.Ranges[partition], generation, Statistics, events ?? Events, start, checkpoints);
     }
 
     public TrainingPlan Plan { get; }
@@ -44,6 +44,9 @@ internal sealed class PartitionBench
     public RecordedEvents Events { get; } = new();
 
     public Partition Partition { get; }
+
+    /// <summary>What each push says of the evaluations before its step.</summary>
+    public Verdict Verdict { get; set; }
 
     public FrameHeader Header(long step, TreeNode node, long generation = 1, double loss = 1) => new()
     {
@@ -56,13 +59,14 @@ internal sealed class PartitionBench
         Index = node.Index,
         Rows = Plan.RowsUnder(step, node),
         Sum = loss,
+        Count = Verdict.Packed,
         PayloadBytes = Partition.Range.Length * sizeof(float),
     };
 
     /// <summary>Pushes a node; returns the refusal, if any.</summary>
-    public string? Push(long step, TreeNode node, long generation = 1, double? loss = null)
+    public string? Push(long step, TreeNode node, long generation = 1, double? loss = null, CheckpointAsk ask = CheckpointAsk.None)
     {
-        var header = Header(step, node, generation, loss ?? LossUnder(step, node));
+        var header = Header(step, node, generation, loss ?? LossUnder(step, node)) with { Flags = PushFlags.Carry(ask) };
         var buffer = Partition.Reserve(header, out var refusal);
         if (buffer is not null)
         {
@@ -81,13 +85,13 @@ internal sealed class PartitionBench
         return (lease, values, Partition.Accept(Header(step, node, generation, LossUnder(step, node)), lease));
     }
 
-    public void PushAll(long step, long generation = 1)
+    public void PushAll(long step, long generation = 1, CheckpointAsk ask = CheckpointAsk.None)
     {
         for (var shard = 0; shard < Plan.Shards; shard++)
         {
             if (Plan.Schedule.LeafRows(step, shard) > 0)
             {
-                Assert.Null(Push(step, TreeNode.OfLeaf(shard), generation));
+                Assert.Null(Push(step, TreeNode.OfLeaf(shard), generation, ask: ask));
             }
         }
     }
@@ -98,6 +102,56 @@ internal sealed class PartitionBench
         var channel = new RecordingChannel();
         Assert.True(Partition.Pull(channel, version));
         return channel.Floats(0);
+    }
+
+    /// <summary>All vectors of what was put aside of a version.</summary>
+    public List<byte[]> Snapshot(long version)
+    {
+        var vectors = new List<byte[]>();
+        var channel = new RecordingChannel();
+        while (Partition.SendSnapshot(channel, new FrameHeader { Kind = FrameKind.PullSnapshot, Step = version, Count = vectors.Count }) is null)
+        {
+            Assert.Equal((FrameKind.Snapshot, version, (long)vectors.Count), (channel.Last.Header.Kind, channel.Last.Header.Step, channel.Last.Header.Count));
+            vectors.Add(channel.Last.Payload);
+        }
+
+        return vectors;
+    }
+
+    /// <summary>Brings one vector of a state; returns the refusal, if any.</summary>
+    public string? Restore(long version, int vector, byte[] bytes, long generation = 1)
+    {
+        var incoming = Partition.ReserveRestore(
+            new FrameHeader { Kind = FrameKind.Restore, Generation = generation, Step = version, Partition = Partition.Range.Id, Count = vector, PayloadBytes = bytes.Length }, out var refusal);
+        Assert.Equal(incoming is null, refusal is not null);
+        if (incoming is not null)
+        {
+            bytes.CopyTo(incoming.Bytes);
+            Partition.CompleteRestore(incoming);
+        }
+
+        return refusal;
+    }
+
+    /// <summary>The moments of all batch-norm layers, made up but the same for the same step.</summary>
+    public void PushStatistics(long step)
+    {
+        for (var shard = 0; Statistics is not null && shard < Plan.Shards; shard++)
+        {
+            foreach (var slot in Plan.Model.BatchNorms.Where(_ => Plan.Schedule.LeafRows(step, shard) > 0))
+            {
+                var header = new FrameHeader { Kind = FrameKind.Statistics, Step = step, Index = shard, Rows = Plan.RowsUnder(step, TreeNode.OfLeaf(shard)), Count = slot.Index, PayloadBytes = 2 * slot.Channels * sizeof(double) };
+                var sums = Statistics.Reserve(header, step, out var refusal);
+                Assert.Null(refusal);
+                var random = new Random((int)((step * 1000) + shard));
+                foreach (ref var value in sums!.Values.AsSpan())
+                {
+                    value = random.NextDouble() + 0.5;
+                }
+
+                Statistics.Complete(new RecordingChannel(), header, sums);
+            }
+        }
     }
 
     private static double LossOf(long step, int leaf) => 1.0 / (3 + leaf + (7 * step));

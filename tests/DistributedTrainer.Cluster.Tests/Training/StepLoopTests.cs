@@ -74,7 +74,7 @@ public sealed class StepLoopTests
         var seen = new Dictionary<long, StepCosts>();
         using var cluster = new MiniCluster(plan);
         var worker = cluster.Add("w0");
-        cluster.StepApplied = step => seen[step] = worker.Loop.Costs;
+        cluster.StepBeingApplied = step => seen[step] = worker.Loop.Costs;
         cluster.Do(() => cluster.Assign((worker, [0, 1, 2, 3])));
         cluster.Run();
 

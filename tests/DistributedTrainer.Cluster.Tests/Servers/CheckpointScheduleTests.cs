@@ -1,0 +1,119 @@
+using DistributedTrainer.Cluster.Servers;
+using DistributedTrainer.Cluster.Tests.Support;
+using DistributedTrainer.Experiments;
+
+namespace DistributedTrainer.Cluster.Tests.Servers;
+
+public sealed class CheckpointScheduleTests
+{
+    private const CheckpointAsk Last = CheckpointAsk.Snapshot | CheckpointAsk.Last;
+    private readonly ManualTime _time = new();
+
+    [Fact]
+    public void Every_so_many_steps_one_is_made()
+    {
+        var schedule = Schedule(everySteps: 10);
+        var asked = new List<long>();
+        for (var version = 1L; version <= 45; version++)
+        {
+            if (schedule.Next(version) == CheckpointAsk.Snapshot)
+            {
+                asked.Add(version);
+                schedule.Done(version);
+            }
+        }
+
+        Assert.Equal([10L, 20, 30, 40], asked);
+    }
+
+    [Fact]
+    public void Every_so_many_seconds_one_is_made()
+    {
+        var schedule = Schedule(everySeconds: 60);
+        Assert.Equal(CheckpointAsk.None, schedule.Next(1));
+        _time.Advance(59.9);
+        Assert.Equal(CheckpointAsk.None, schedule.Next(2));
+        _time.Advance(0.1);
+        Assert.Equal(CheckpointAsk.Snapshot, schedule.Next(3));
+        schedule.Done(3);
+        Assert.Equal(CheckpointAsk.None, schedule.Next(4));
+        _time.Advance(60);
+        Assert.Equal(CheckpointAsk.Snapshot, schedule.Next(5));
+    }
+
+    [Fact]
+    public void Seconds_are_counted_from_the_last_one_whatever_it_was_made_for()
+    {
+        var schedule = Schedule(everySteps: 10, everySeconds: 60);
+        _time.Advance(59);
+        Assert.Equal(CheckpointAsk.Snapshot, schedule.Next(10));
+        schedule.Done(10);
+        _time.Advance(59);
+        Assert.Equal(CheckpointAsk.None, schedule.Next(11));
+        schedule.Ask(last: false);
+        Assert.Equal(CheckpointAsk.Snapshot, schedule.Next(12));
+        schedule.Done(12);
+        _time.Advance(59);
+        Assert.Equal(CheckpointAsk.None, schedule.Next(13));
+        _time.Advance(1);
+        Assert.Equal(CheckpointAsk.Snapshot, schedule.Next(14));
+    }
+
+    [Fact]
+    public void There_is_one_at_a_time()
+    {
+        var schedule = Schedule(everySteps: 10, everySeconds: 60);
+        Assert.Equal(CheckpointAsk.Snapshot, schedule.Next(10));
+        _time.Advance(1000);
+        Assert.Equal(CheckpointAsk.None, schedule.Next(20));
+
+        // Of an older one.
+        schedule.Done(9);
+        Assert.Equal(CheckpointAsk.None, schedule.Next(21));
+        schedule.Done(10);
+        Assert.Equal(CheckpointAsk.Snapshot, schedule.Next(22));
+    }
+
+    [Fact]
+    public void What_is_asked_for_is_made_at_the_next_occasion_even_while_another_is_made()
+    {
+        var schedule = Schedule(everySteps: 10);
+        Assert.Equal(CheckpointAsk.Snapshot, schedule.Next(10));
+        schedule.Ask(last: true);
+        Assert.Equal(Last, schedule.Next(11));
+        Assert.Equal(CheckpointAsk.None, schedule.Next(12));
+        schedule.Done(10);
+        Assert.Equal(CheckpointAsk.None, schedule.Next(20));
+        schedule.Done(11);
+        Assert.Equal(CheckpointAsk.Snapshot, schedule.Next(30));
+    }
+
+    [Fact]
+    public void Who_asks_for_the_last_one_gets_it_whoever_else_asks()
+    {
+        var schedule = Schedule();
+        schedule.Ask(last: true);
+        schedule.Ask(last: false);
+        Assert.Equal(Last, schedule.Next(1));
+    }
+
+    [Fact]
+    public void The_end_of_training_has_one_of_its_own()
+    {
+        var schedule = Schedule(everySteps: 10);
+        schedule.Ask(last: true);
+        Assert.Equal(CheckpointAsk.None, schedule.Next(1000));
+        Assert.Equal(Last, schedule.Next(999));
+    }
+
+    [Fact]
+    public void Without_intervals_none_is_made_by_itself()
+    {
+        var schedule = Schedule();
+        _time.Advance(1e6);
+        Assert.All(Enumerable.Range(1, 999), version => Assert.Equal(CheckpointAsk.None, schedule.Next(version)));
+    }
+
+    private CheckpointSchedule Schedule(int? everySteps = null, int? everySeconds = null) =>
+        new(new CheckpointOptions { EverySteps = everySteps, EverySeconds = everySeconds }, 1000, _time);
+}

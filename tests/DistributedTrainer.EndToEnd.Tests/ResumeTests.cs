@@ -1,0 +1,72 @@
+namespace DistributedTrainer.EndToEnd.Tests;
+
+/// <summary>Runs that are stopped and go on.</summary>
+public sealed class ResumeTests
+{
+    // Ends by early stopping and goes back to its best version, so that a checkpoint must hold that too.
+    private const string Experiment = """
+        name: resumed
+        data: { source: digits, split: { validation: 0.1, test: 0.1, stratify: true }, preprocess: [ scale: 0.0625 ] }
+        model: { layers: [ linear: 64, batch-norm, relu, dropout: 0.2, linear: 10 ] }
+        optimizer: { kind: adam, learning-rate: 0.002, schedule: { kind: reduce-on-plateau, patience: 5 } }
+        training: { epochs: 400, batch-size: 61, shards: 4, early-stopping: { metric: validation-loss, patience: 30, restore-best: true } }
+        checkpoint: { every-steps: 70, keep: 2 }
+        """;
+
+    [Fact]
+    public async Task A_run_that_is_stopped_goes_on_with_other_numbers_and_from_the_checkpoint_before_where_the_newest_is_damaged()
+    {
+        using var quiet = new RunDirectory();
+        await File.WriteAllTextAsync(quiet.In("resumed.yaml"), Experiment);
+        var (quietCode, _, quietErrors) = await Dtrain.Run(["train", quiet.In("resumed.yaml"), "--in-process", "--run-dir", quiet.Run]);
+        Assert.True(quietCode == 0, quietErrors);
+
+        using var stopped = new RunDirectory();
+        await File.WriteAllTextAsync(stopped.In("resumed.yaml"), Experiment);
+        await using (var dtrain = Dtrain.Start(["train", stopped.In("resumed.yaml"), "--run-dir", stopped.Run]))
+        {
+            // Past the first checkpoint by an interval.
+            await dtrain.Line(static line => line.StartsWith("training  step", StringComparison.Ordinal) && StepIn(line) > 140);
+            dtrain.Signal("INT");
+            var (code, output, errors) = await dtrain.End();
+            Assert.Equal(1, code);
+            Assert.Contains($"Go on with: dtrain resume {stopped.Run}", errors, StringComparison.Ordinal);
+            Assert.True(stopped.Result.GetProperty("steps").GetInt64() > 140, output);
+        }
+
+        // Each kind of interruption once more: everything killed, and a newest checkpoint that is damaged.
+        await using (var killed = Dtrain.Start(["resume", stopped.Run, "--set", "cluster.workers=3", "--set", "cluster.servers=2"]))
+        {
+            var before = stopped.Checkpoints[^1];
+            await killed.Line(line => line.StartsWith("training  step", StringComparison.Ordinal) && StepIn(line) > before + 150);
+            killed.Signal("KILL");
+            await killed.End();
+            await TrainTests.AssertEnded(stopped.Nodes.Select(static node => node.Process));
+        }
+
+        Assert.Equal(2, stopped.Checkpoints.Count);
+        var file = Path.Combine(stopped.Run, "checkpoints", $"step-{stopped.Checkpoints[^1]:00000000}", "partition-1.safetensors");
+        var bytes = await File.ReadAllBytesAsync(file);
+        bytes[^1] ^= 1;
+        await File.WriteAllBytesAsync(file, bytes);
+
+        var (wrong, _, why) = await Dtrain.Run(["resume", stopped.Run, "--in-process", "--set", "training.batch-size=60"]);
+        Assert.Equal(2, wrong);
+        Assert.Contains("would change the result", why, StringComparison.Ordinal);
+
+        var (resumed, said, problems) = await Dtrain.Run(["resume", stopped.Run, "--in-process", "--set", "cluster.partitions=1"]);
+        Assert.True(resumed == 0, said + problems);
+        Assert.Contains("partition-1.safetensors is damaged", said, StringComparison.Ordinal);
+        Assert.Contains($"Going on from the checkpoint of step {stopped.Checkpoints.Min()}", said + stopped.Log, StringComparison.Ordinal);
+        Assert.Equal(quiet.Hash, stopped.Hash);
+        Assert.Equal(quiet.Course, stopped.Course);
+        Assert.Equal(quiet.Result.GetProperty("metrics").ToString(), stopped.Result.GetProperty("metrics").ToString());
+
+        // What is over is not trained again.
+        var (again, _, _) = await Dtrain.Run(["resume", stopped.Run, "--in-process"]);
+        Assert.Equal(0, again);
+        Assert.Equal(quiet.Hash, stopped.Hash);
+    }
+
+    private static long StepIn(string line) => long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[2].Split('/')[0], System.Globalization.CultureInfo.InvariantCulture);
+}
