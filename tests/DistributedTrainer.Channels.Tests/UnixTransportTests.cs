@@ -125,6 +125,25 @@ public sealed class UnixTransportTests : SocketContract, IDisposable
     }
 
     [Fact]
+    public void Whoever_sweeps_up_after_the_dead_leaves_those_alone_who_are_about_to_listen()
+    {
+        using var enough = new CancellationTokenSource();
+        var sweeper = Patience.Start(() =>
+        {
+            while (!enough.IsCancellationRequested) SocketTransport.RemoveStaleFiles(_folder, "*.sock");
+        });
+        for (var round = 0; round < 500; round++)
+        {
+            var path = FreshPath;
+            using var listener = Listen(path);
+            Assert.True(File.Exists(path), $"the file is gone in round {round}");
+        }
+
+        enough.Cancel();
+        sweeper.Await();
+    }
+
+    [Fact]
     public void A_listener_that_ends_does_not_remove_the_file_of_its_successor()
     {
         for (var round = 0; round < 100; round++)

@@ -115,6 +115,58 @@ public sealed class LauncherTests : IDisposable
         Assert.Equal(2, _processes.Started.Count);
     }
 
+    [Fact]
+    public void Delays_double_up_to_five_seconds()
+    {
+        using var launcher = new Launcher(_processes, _time, 20, _told.Add, _notices.Add);
+        launcher.Start("worker", "a:1");
+        foreach (var delay in (int[])[200, 400, 800, 1600, 3200, 5000, 5000, 5000])
+        {
+            ExpectLaunchAfter(delay);
+        }
+    }
+
+    [Fact]
+    public void Who_has_lived_for_ten_seconds_is_launched_after_the_first_delay_again()
+    {
+        using var launcher = new Launcher(_processes, _time, 20, _told.Add, _notices.Add);
+        launcher.Start("worker", "a:1");
+        ExpectLaunchAfter(200);
+        ExpectLaunchAfter(400);
+
+        // Almost long enough is not.
+        _time.Advance(TimeSpan.FromSeconds(9.999));
+        ExpectLaunchAfter(800);
+        _time.Advance(TimeSpan.FromSeconds(10));
+        ExpectLaunchAfter(200);
+        ExpectLaunchAfter(400);
+    }
+
+    [Fact]
+    public void A_long_life_does_not_give_launches_back()
+    {
+        _launcher.Start("worker", "a:1");
+        for (var i = 0; i < 3; i++)
+        {
+            _time.Advance(TimeSpan.FromMinutes(1));
+            _processes.Started[^1].Exit(137);
+            _time.Advance(TimeSpan.FromMinutes(1));
+        }
+
+        Assert.Equal(3, _processes.Started.Count);
+        Assert.Single(_told.OfType<Submissions.GaveUp>());
+    }
+
+    private void ExpectLaunchAfter(int milliseconds)
+    {
+        var before = _processes.Started.Count;
+        _processes.Started[^1].Exit(137);
+        _time.Advance(TimeSpan.FromMilliseconds(milliseconds - 1));
+        Assert.Equal(before, _processes.Started.Count);
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.Equal(before + 1, _processes.Started.Count);
+    }
+
     private sealed class FakeProcesses : IChildProcesses
     {
         public List<FakeChild> Started { get; } = [];

@@ -71,7 +71,21 @@ internal sealed class SocketListener : IChannelListener
         lock (SocketFile.Gate)
         {
             SocketFile.RemoveStale(address.Path);
-            return BindFirst(address);
+
+            // A file at which nobody listens yet looks like one that a killed process left: another process would sweep it up.
+            var unseen = address.Path + "~";
+            SocketFile.RemoveStale(unseen);
+            var socket = BindFirst(address with { Path = unseen });
+            try
+            {
+                File.Move(unseen, address.Path);
+                return socket;
+            }
+            catch
+            {
+                socket.Dispose();
+                throw;
+            }
         }
     }
 

@@ -88,6 +88,9 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
     /// <summary>What has been lent to bring partitions their state, until they have it.</summary>
     public IDisposable? Transfer { get; set; }
 
+    /// <summary>Places of each role whose processes are not launched again.</summary>
+    public Dictionary<string, int> GaveUp { get; } = [];
+
     /// <summary>The checkpoint that is being made; null: none.</summary>
     public PendingSnapshot? Snapshot { get; set; }
 

@@ -348,11 +348,20 @@ internal sealed partial class CoordinatorActor
             return;
         }
 
-        // The others go on without it, as long as there are any.
-        var enough = gaveUp.Role == "worker" ? _roster.UsableWorkers.Count > 0 : run.Phase != RunPhase.Gathering && Servers.Any();
-        if (!enough)
+        // The others go on without it as long as there are enough, or those that are missing are being launched again.
+        var cluster = run.Plan.Experiment.Cluster;
+        var isWorker = gaveUp.Role == "worker";
+        var (there, places, least) = isWorker
+            ? (_roster.UsableWorkers.Count, cluster.Workers, cluster.MinimumWorkers)
+            : (Servers.Count(), cluster.Servers, 1);
+        run.GaveUp[gaveUp.Role] = run.GaveUp.GetValueOrDefault(gaveUp.Role) + 1;
+        if (there < least && places - run.GaveUp[gaveUp.Role] < least)
         {
-            Fail($"a {gaveUp.Role} process was not launched again: {gaveUp.Reason}");
+            Fail($"a {gaveUp.Role} process was not launched again: {gaveUp.Reason}{(isWorker && least > 1 ? $"; cluster.minimum-workers is {least}" : "")}");
+        }
+        else
+        {
+            Notice($"A {gaveUp.Role} process is not launched again: {gaveUp.Reason}. The others go on without it.");
         }
     }
 }

@@ -107,15 +107,14 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     {
         Sender.Tell(new Nodes.Registered(registration.Node));
         AskForRun(registration);
+        if (_roster.Find(registration.Node) is { } former && !former.Agent.Equals(Sender))
+        {
+            // In a container each process has the number and the port of the one before it.
+            Lose(former, "another process came in its place");
+        }
+
         if (_roster.Find(registration.Node) is { } known)
         {
-            if (!known.Agent.Equals(Sender))
-            {
-                Context.Unwatch(known.Agent);
-                known.Agent = Sender;
-                Context.Watch(Sender);
-            }
-
             if (_run is { } current && !known.Ready && !known.IsUnfit)
             {
                 // The request, or the answer to it, may have been lost with a connection.

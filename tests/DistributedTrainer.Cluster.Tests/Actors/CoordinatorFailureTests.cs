@@ -29,6 +29,21 @@ public sealed class CoordinatorFailureTests : CoordinatorTest
     }
 
     [Fact]
+    public void A_process_under_the_name_of_the_one_before_it_is_another_one()
+    {
+        var (server, workers) = Training("w0", "w1");
+        var again = workers[0] with { Probe = CreateTestProbe("again") };
+        Register(again);
+        Assert.Equal(new NodeId("w0"), again.Probe.ExpectMsg<Nodes.Registered>().Node);
+        ExpectFence(server, 2);
+        Said<Notice>(static notice => notice.Text == "W0 died (another process came in its place): its shards move.");
+        Prepare(again);
+        ExpectFence(server, 3);
+        Fenced(3);
+        Assert.NotEmpty(again.Probe.ExpectMsg<Protocol.Workers.Assign>().Shards);
+    }
+
+    [Fact]
     public void A_worker_that_joins_takes_its_share()
     {
         var (server, workers) = Training("w0", "w1");
@@ -181,6 +196,32 @@ public sealed class CoordinatorFailureTests : CoordinatorTest
         Coordinator.Tell(new ProcessDied(server.Process, "process 7 was killed by signal 9"));
         Coordinator.Tell(new GaveUp("server", "exit code 1"));
         Assert.Equal("a server process was not launched again: exit code 1", Said<Ended>().Failure);
+    }
+
+    [Fact]
+    public void A_run_that_can_never_have_its_minimum_of_workers_again_ends_instead_of_waiting_for_ever()
+    {
+        Experiment = new TestExperiment { Workers = 3, MinimumWorkers = 2 };
+        var (server, workers) = Training("w0", "w1", "w2");
+        Coordinator.Tell(new ProcessDied(workers[0].Process, "process 1 was killed by signal 9"));
+        Coordinator.Tell(new GaveUp("worker", "process 1 was killed by signal 9, and cluster.max-restarts is 0"));
+        Said<Notice>(static notice => notice.Text == "A worker process is not launched again: process 1 was killed by signal 9, and cluster.max-restarts is 0. The others go on without it.");
+        Coordinator.Tell(new ProcessDied(workers[1].Process, "process 2 was killed by signal 9"));
+        Coordinator.Tell(new GaveUp("worker", "process 2 was killed by signal 9, and cluster.max-restarts is 0"));
+        Assert.Equal(
+            "a worker process was not launched again: process 2 was killed by signal 9, and cluster.max-restarts is 0; cluster.minimum-workers is 2", Said<Ended>().Failure);
+    }
+
+    [Fact]
+    public void A_place_that_is_given_up_while_another_is_launched_again_ends_nothing()
+    {
+        var (server, workers) = Training("w0", "w1");
+        Coordinator.Tell(new ProcessDied(workers[0].Process, "exit code 1"));
+        Coordinator.Tell(new ProcessDied(workers[1].Process, "exit code 1"));
+        Coordinator.Tell(new GaveUp("worker", "exit code 1"));
+        Said<Notice>(static notice => notice.Text.StartsWith("A worker process is not launched again: exit code 1.", StringComparison.Ordinal));
+        Prepare(Register("w2", workers: 1));
+        ExpectFence(server, 2);
     }
 
     [Fact]

@@ -1,0 +1,138 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace DistributedTrainer.Soak;
+
+/// <summary>One process of the program under test; what it prints goes into a file.</summary>
+internal sealed class NodeProcess : IAsyncDisposable
+{
+    private const int SignalKill = 9;
+
+    private readonly Process _process;
+    private readonly StreamWriter _log;
+    private readonly TaskCompletionSource<string> _address = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private NodeProcess(string name, ProcessStartInfo start, string log)
+    {
+        Name = name;
+        _log = new StreamWriter(log) { AutoFlush = true };
+        _process = new Process { StartInfo = start };
+        _process.OutputDataReceived += (_, line) => Heard(line.Data);
+        _process.ErrorDataReceived += (_, line) => Heard(line.Data);
+        _process.Start();
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+        (Id, Ended) = (_process.Id, End());
+    }
+
+    public string Name { get; }
+
+    public int Id { get; }
+
+    /// <summary>Ends with the process.</summary>
+    public Task Ended { get; }
+
+    public int ExitCode { get; private set; }
+
+    /// <summary>Whether its end is wanted.</summary>
+    public bool MayEnd { get; private set; }
+
+    public static NodeProcess Start(string name, string log, params IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo("dotnet")
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+            WorkingDirectory = Path.GetDirectoryName(log),
+        };
+
+        // The runtime's own sockets for debuggers would be left behind by each process that is killed.
+        start.Environment["DOTNET_EnableDiagnostics"] = "0";
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "dtrain.dll"));
+        foreach (var argument in arguments)
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        return new NodeProcess(name, start, log);
+    }
+
+    /// <summary>host:port that a node listens at, once it says so.</summary>
+    public async Task<string> Address(CancellationToken cancel) =>
+        await Task.WhenAny(_address.Task, Ended).WaitAsync(cancel) == Ended && !_address.Task.IsCompleted
+            ? throw new SoakFailure($"{Name} ended with exit code {ExitCode} before it listened")
+            : await _address.Task;
+
+    /// <summary>Kills it, and returns when it is gone.</summary>
+    public async Task Kill()
+    {
+        MayEnd = true;
+        Signal(SignalKill);
+        await Ended;
+    }
+
+    /// <summary>Asks it to end.</summary>
+    public void Terminate()
+    {
+        MayEnd = true;
+        Signal(15);
+    }
+
+    public void Freeze() => Signal(OperatingSystem.IsMacOS() ? 17 : 19);
+
+    public void Thaw() => Signal(OperatingSystem.IsMacOS() ? 19 : 18);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!Ended.IsCompleted)
+        {
+            await Kill();
+        }
+
+        _process.Dispose();
+        lock (_log)
+        {
+            _log.Dispose();
+        }
+    }
+
+    private async Task End()
+    {
+        await _process.WaitForExitAsync();
+        ExitCode = _process.ExitCode;
+    }
+
+    private void Signal(int signal)
+    {
+        if (!Ended.IsCompleted)
+        {
+            _ = kill(Id, signal);
+        }
+    }
+
+    private void Heard(string? line)
+    {
+        if (line is null)
+        {
+            return;
+        }
+
+        lock (_log)
+        {
+            _log.WriteLine($"{DateTime.UtcNow:HH:mm:ss.fff} {line}");
+        }
+
+        if (line.StartsWith("node ", StringComparison.Ordinal))
+        {
+            _address.TrySetResult(line.Split(' ')[1]);
+        }
+    }
+
+    [DllImport("libc")]
+    private static extern int kill(int process, int signal);
+}
+
+/// <summary>The soak shows a failure of the product.</summary>
+internal sealed class SoakFailure(string message) : Exception(message);
