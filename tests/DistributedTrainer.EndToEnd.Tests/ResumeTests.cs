@@ -50,6 +50,7 @@ public sealed class ResumeTests
         bytes[^1] ^= 1;
         await File.WriteAllBytesAsync(file, bytes);
 
+        var (whole, damaged) = (stopped.Checkpoints[0], stopped.Checkpoints[1]);
         var (wrong, _, why) = await Dtrain.Run(["resume", stopped.Run, "--in-process", "--set", "training.batch-size=60"]);
         Assert.Equal(2, wrong);
         Assert.Contains("would change the result", why, StringComparison.Ordinal);
@@ -57,7 +58,8 @@ public sealed class ResumeTests
         var (resumed, said, problems) = await Dtrain.Run(["resume", stopped.Run, "--in-process", "--set", "cluster.servers=1", "--set", "cluster.partitions=1"]);
         Assert.True(resumed == 0, said + problems);
         Assert.Contains("partition-1.safetensors is damaged", said, StringComparison.Ordinal);
-        Assert.Contains($"Going on from the checkpoint of step {stopped.Checkpoints.Min()}", said + stopped.Log, StringComparison.Ordinal);
+        Assert.Contains($"Going on from the checkpoint of step {whole} ", said, StringComparison.Ordinal);
+        Assert.DoesNotContain($"Going on from the checkpoint of step {damaged} ", said, StringComparison.Ordinal);
         Assert.Equal(quiet.Hash, stopped.Hash);
         Assert.Equal(quiet.Course, stopped.Course);
         Assert.Equal(quiet.Result.GetProperty("metrics").ToString(), stopped.Result.GetProperty("metrics").ToString());

@@ -14,11 +14,13 @@ internal sealed record RunOutcome(string? ResultJson, string? Failure);
 /// <summary>Ordinary runs in a cluster, one after the other.</summary>
 internal sealed class TrialRunner(NodeHost host, string baseDirectory, Action<string> notice)
 {
-    /// <summary>Runs an experiment to its end.</summary>
+    /// <summary>Runs an experiment to its end; one that was interrupted in this folder goes on.</summary>
     /// <exception cref="OperationCanceledException">The user does not want to wait for it.</exception>
     public async Task<RunOutcome> Run(Experiment experiment, string runDirectory, CancellationToken cancel)
     {
-        await foreach (var message in host.Submit(ExperimentArguments.Submission(experiment, baseDirectory, runDirectory, endCluster: false), cancel))
+        var begun = Path.Combine(runDirectory, "experiment.yaml");
+        var resume = File.Exists(begun) && await File.ReadAllTextAsync(begun, cancel) == ExperimentWriter.Write(experiment);
+        await foreach (var message in host.Submit(ExperimentArguments.Submission(experiment, baseDirectory, runDirectory, endCluster: false, resume), cancel))
         {
             switch (message)
             {
