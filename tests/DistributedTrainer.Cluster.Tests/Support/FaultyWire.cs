@@ -127,7 +127,7 @@ internal sealed class FaultyWire : IDisposable
 
     private void PassAll(Socket from, Socket to, int number, bool toWorker, StrongBox deserted)
     {
-        var random = new Random(HashCode.Combine(_seed) ^ (number * 7919) ^ (toWorker ? 104729 : 0));
+        var random = new Random((_seed * 15485863) ^ (number * 7919) ^ (toWorker ? 104729 : 0));
         var held = new List<(byte[] Frame, int Behind)>();
         for (var first = true; ; first = false)
         {
