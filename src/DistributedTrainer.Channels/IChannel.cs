@@ -33,4 +33,22 @@ public interface IChannel : IDisposable
     /// </remarks>
     /// <exception cref="ArgumentException">A hello frame, or a payload above <see cref="ChannelOptions.MaximumPayloadBytes"/>; the payload is released.</exception>
     void Post(in FrameHeader header, IPayload payload);
+
+    /// <summary>
+    /// From now on the calling thread hands frames to the handler, in <see cref="Poll"/>, and the channel's own thread
+    /// rests: for a thread that waits for a frame and looks for it again and again, since being woken takes tens of
+    /// microseconds. False, the default: not possible on this channel, or not at this moment. One thread at a time; it
+    /// must call <see cref="Unattend"/> soon, and not send in between.
+    /// </summary>
+    bool TryAttend() => false;
+
+    /// <summary>Hands the frames that are there to the handler; most calls find none, and cost some nanoseconds. Only after <see cref="TryAttend"/>.</summary>
+    void Poll()
+    {
+    }
+
+    /// <summary>The channel's own thread goes on. Once after each <see cref="TryAttend"/> that gave true, by the same thread.</summary>
+    void Unattend()
+    {
+    }
 }

@@ -12,6 +12,14 @@ internal static class ChannelThread
     /// <summary>True on the reader or writer thread of any channel.</summary>
     public static bool IsCurrent => _isCurrent;
 
+    /// <summary>Until it is disposed of, this thread acts for a channel.</summary>
+    public static Role Acting()
+    {
+        var role = new Role(_isCurrent);
+        _isCurrent = true;
+        return role;
+    }
+
     /// <summary>A background thread, so that a forgotten channel never keeps the process alive. Not started.</summary>
     public static Thread Create(string name, Action body) => new(() =>
     {
@@ -27,5 +35,11 @@ internal static class ChannelThread
     public static void Join(Thread thread)
     {
         if (!IsCurrent && thread.ThreadState.HasFlag(ThreadState.Unstarted) is false) thread.Join(JoinLimit);
+    }
+
+    /// <summary>See <see cref="Acting"/>.</summary>
+    public readonly ref struct Role(bool before)
+    {
+        public void Dispose() => _isCurrent = before;
     }
 }

@@ -26,7 +26,10 @@ internal sealed unsafe class Bell(uint* counter, uint* sleeping)
         _ => Stopwatch.Frequency * 20 / 1_000_000,
     };
 
+    private readonly Lock _gate = new();
     private long _spin = LongSpin;
+    private int _sleepers;
+    private bool _attended;
 
     /// <summary>Whether the system can wake sleepers; without, every wait would turn in circles.</summary>
     public static bool Works(uint* counter) => Libc.Futex(Libc.FutexNumber, counter, FutexWake, 1, 0, 0, 0) == 0;
@@ -40,16 +43,43 @@ internal sealed unsafe class Bell(uint* counter, uint* sleeping)
         if (Volatile.Read(ref *sleeping) != 0) Libc.Futex(Libc.FutexNumber, counter, FutexWake, int.MaxValue, 0, 0, 0);
     }
 
-    /// <summary>Waits until somebody has rung since the ticket was taken. For one thread at a time.</summary>
+    /// <summary>Waits until somebody has rung since the ticket was taken. For one thread at a time, and one more that attends.</summary>
     public void Wait(uint ticket)
     {
         if (Spin(ticket)) return;
-        Volatile.Write(ref *sleeping, 1);
-        // Either the ringer sees the flag, or this thread sees the new count: never neither.
-        Interlocked.MemoryBarrier();
+        Sleepers(1);
         // The system compares once more; an error (interrupted, counted up in the meantime) is a reason to look again.
         while (Ticket == ticket) Libc.Futex(Libc.FutexNumber, counter, FutexWait, (nint)ticket, 0, 0, 0);
-        Volatile.Write(ref *sleeping, 0);
+        Sleepers(-1);
+    }
+
+    /// <summary>While a thread looks at the counter again and again by itself, nobody is woken.</summary>
+    public void Attend(bool attended)
+    {
+        lock (_gate)
+        {
+            _attended = attended;
+            Show();
+        }
+    }
+
+    /// <summary>Wakes who slept when the bell was attended, if it was rung in the meantime.</summary>
+    public void Wake() => Libc.Futex(Libc.FutexNumber, counter, FutexWake, int.MaxValue, 0, 0, 0);
+
+    private void Sleepers(int change)
+    {
+        lock (_gate)
+        {
+            _sleepers += change;
+            Show();
+        }
+    }
+
+    private void Show()
+    {
+        Volatile.Write(ref *sleeping, _sleepers > 0 && !_attended ? 1u : 0);
+        // Either the ringer sees the flag, or this thread sees the new count: never neither.
+        Interlocked.MemoryBarrier();
     }
 
     private bool Spin(uint ticket)

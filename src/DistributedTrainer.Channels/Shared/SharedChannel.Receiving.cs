@@ -9,19 +9,9 @@ internal sealed unsafe partial class SharedChannel
 
     private void Read(IFrameHandler? handler)
     {
-        try
-        {
-            while (handler is not null && ReadFrame(handler))
-            {
-            }
-
-            Close(Volatile.Read(ref _peerGone) ?? FrameRules.ClosedHere);
-        }
-        catch (Exception e)
-        {
-            Close(e.Message);
-        }
-
+        Volatile.Write(ref _handler, handler);
+        while (handler is not null && TryReadAll(handler, out var ticket)) _segment.Arrivals.Wait(ticket);
+        Close(Volatile.Read(ref _peerGone) ?? FrameRules.ClosedHere);
         if (handler is not null) FrameRules.Closed(handler, this, _reason!);
         _writer.Join();
         _finished.Set();
@@ -29,10 +19,36 @@ internal sealed unsafe partial class SharedChannel
         Leave();
     }
 
-    /// <summary>False: nothing comes any more.</summary>
-    private bool ReadFrame(IFrameHandler handler)
+    /// <summary>The reader's: whoever attends is not interrupted.</summary>
+    private bool TryReadAll(IFrameHandler handler, out uint ticket)
     {
-        if (AwaitBytes(FrameRecord.Bytes) == 0) return false;
+        lock (_reading) return !(_over |= !ReadAll(handler, out ticket));
+    }
+
+    /// <summary>Hands over all frames that are there. False: nothing comes any more, and the channel is closed where it failed.</summary>
+    /// <param name="handler">Whom to.</param>
+    /// <param name="ticket">From before the last look: when the bell has no other, nothing new has come.</param>
+    private bool ReadAll(IFrameHandler handler, out uint ticket)
+    {
+        ticket = 0;
+        try
+        {
+            while (Look(FrameRecord.Bytes, out ticket) is var available && available != 0)
+            {
+                if (available < 0) return true;
+                ReadFrame(handler);
+            }
+        }
+        catch (Exception e)
+        {
+            Close(e.Message);
+        }
+
+        return false;
+    }
+
+    private void ReadFrame(IFrameHandler handler)
+    {
         Span<byte> bytes = stackalloc byte[FrameRecord.Bytes];
         // A copy, so that the peer can't change it any more once it was checked.
         _segment.In.Read(bytes);
@@ -40,7 +56,6 @@ internal sealed unsafe partial class SharedChannel
         if (problem is not null) throw new ChannelClosedException(problem);
         if (record.Lent) ReadLent(handler, record);
         else ReadCopied(handler, record.Header);
-        return true;
     }
 
     private void ReadCopied(IFrameHandler handler, in FrameHeader header)
@@ -136,23 +151,34 @@ internal sealed unsafe partial class SharedChannel
     /// <summary>Waits for bytes of a frame that has begun.</summary>
     private int AwaitFrame(int bytes) => AwaitBytes(bytes) is > 0 and var available ? available : throw Truncated();
 
-    /// <summary>Waits until so many bytes can be read, and looks after payloads that come back. 0: they never will be.</summary>
+    /// <summary>Waits until so many bytes can be read. 0: they never will be.</summary>
     private int AwaitBytes(int bytes)
     {
         while (true)
         {
-            if (Volatile.Read(ref _reason) is not null) return 0;
-            var ticket = _segment.Arrivals.Ticket;
-            // Before the look: what the peer sent before its end is there when its end is seen.
-            var gone = Volatile.Read(ref _peerGone) is not null;
-            Sweep();
-            var available = _segment.In.Available;
-            if (available >= bytes) return available;
-            if (available < 0) throw new ChannelClosedException(ImpossibleCount);
-            if (gone) return available == 0 ? 0 : throw Truncated();
-            MakeRoomKnown();
+            var available = Look(bytes, out var ticket);
+            if (available >= 0) return available;
+            // Who attends does not look at the counter in here.
+            if (_attending) _segment.Arrivals.Attend(false);
             _segment.Arrivals.Wait(ticket);
+            if (_attending) _segment.Arrivals.Attend(true);
         }
+    }
+
+    /// <summary>How many bytes can be read, if that is enough; also looks after payloads that come back. -1: not enough yet. 0: it never will be.</summary>
+    private int Look(int bytes, out uint ticket)
+    {
+        ticket = _segment.Arrivals.Ticket;
+        if (Volatile.Read(ref _reason) is not null) return 0;
+        // Before the look: what the peer sent before its end is there when its end is seen.
+        var gone = Volatile.Read(ref _peerGone) is not null;
+        Sweep();
+        var available = _segment.In.Available;
+        if (available >= bytes) return available;
+        if (available < 0) throw new ChannelClosedException(ImpossibleCount);
+        if (gone) return available == 0 ? 0 : throw Truncated();
+        MakeRoomKnown();
+        return -1;
     }
 
     /// <summary>Releases what the peer gave back.</summary>

@@ -11,10 +11,17 @@ namespace DistributedTrainer.Cluster.Workers;
 /// here, combined as far as the fixed tree allows, and waits for the total. A new assignment breaks the wait off,
 /// since the missing leaves may now be this worker's own.
 /// </summary>
-internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, ServerLinks links, StepClock clock, RepeatTimer repeats, Func<bool> abandoned)
-    : IBatchStatisticsExchange
+internal sealed class ClusterExchange : IBatchStatisticsExchange
 {
-    private readonly FixedTree _tree = new(plan.Shards);
+    private readonly TrainingPlan _plan;
+    private readonly WorkerInbox _inbox;
+    private readonly ServerLinks _links;
+    private readonly StepClock _clock;
+    private readonly RepeatTimer _repeats;
+    private readonly AlertWait _alert;
+    private readonly Func<bool> _abandoned;
+    private readonly Func<bool> _hasTotal;
+    private readonly FixedTree _tree;
 
     // The moments of the step's leaves, by layer: a server may ask for them again.
     private readonly SortedDictionary<int, Gathered> _moments = [];
@@ -22,6 +29,15 @@ internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, Serv
     private long _generation;
     private long _step = -1;
     private bool _sendsAll;
+    private (int Layer, bool Backward) _awaited;
+
+    public ClusterExchange(
+        TrainingPlan plan, WorkerInbox inbox, ServerLinks links, StepClock clock, RepeatTimer repeats, AlertWait alert, Func<bool> abandoned)
+    {
+        (_plan, _inbox, _links, _clock, _repeats, _alert, _abandoned) = (plan, inbox, links, clock, repeats, alert, abandoned);
+        _tree = new FixedTree(plan.Shards);
+        _hasTotal = () => inbox.HasTotal(_awaited.Layer, _awaited.Backward, _step);
+    }
 
     /// <summary>The assignment. Under a new one all that was sent of the step is sent again: another server may gather it.</summary>
     public long Generation
@@ -45,7 +61,7 @@ internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, Serv
                 _step = value;
                 _sendsAll = false;
                 _moments.Clear();
-                inbox.ExpectTotals(value);
+                _inbox.ExpectTotals(value);
             }
         }
     }
@@ -82,7 +98,7 @@ internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, Serv
 
             foreach (var (node, sums) in gathered.Moments.Present())
             {
-                links.PushStatistics(Generation, Step, layer, flags: 0, node, sums);
+                _links.PushStatistics(Generation, Step, layer, flags: 0, node, sums);
             }
         }
 
@@ -102,10 +118,10 @@ internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, Serv
 
     private void Send(BatchNormSlot slot, TreeGather<ColumnSums> gather, byte flags)
     {
-        clock.Computed();
+        _clock.Computed();
         gather.Present(_sent);
         Send(slot, flags);
-        clock.Pushed();
+        _clock.Pushed();
     }
 
     private void Send(BatchNormSlot slot, byte flags)
@@ -113,7 +129,7 @@ internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, Serv
         for (var i = 0; i < _sent.Count; i++)
         {
             var last = i == _sent.Count - 1 ? StatisticsFlags.WantsTotal : (byte)0;
-            links.PushStatistics(Generation, Step, slot.Index, (byte)(flags | last), _sent[i].Node, _sent[i].Value);
+            _links.PushStatistics(Generation, Step, slot.Index, (byte)(flags | last), _sent[i].Node, _sent[i].Value);
         }
     }
 
@@ -121,47 +137,49 @@ internal sealed class ClusterExchange(TrainingPlan plan, WorkerInbox inbox, Serv
     {
         var step = Step;
         var gather = new TreeGather<ColumnSums>(_tree, combine, static _ => { });
-        gather.Reset(shard => plan.Schedule.LeafRows(step, shard) > 0);
+        gather.Reset(shard => _plan.Schedule.LeafRows(step, shard) > 0);
         return gather;
     }
 
     private long Await(BatchNormSlot slot, byte flags, Span<double> total)
     {
         CrashPoint.Reach("worker.exchange", Step);
-        repeats.Begin();
+        _repeats.Begin();
+        _awaited = (slot.Index, (flags & StatisticsFlags.Backward) != 0);
+        _alert.Until(_hasTotal);
         long rows;
         while (!TryAwait(slot.Index, flags, total, out rows))
         {
             // A few numbers for each channel: sending them again costs less than asking whether they have come.
             Send(slot, flags);
-            links.AskLead(Generation, Step);
-            repeats.Repeated();
+            _links.AskLead(Generation, Step);
+            _repeats.Repeated();
         }
 
-        repeats.End();
-        clock.Waited();
+        _repeats.End();
+        _clock.Waited();
         return rows * slot.Positions;
     }
 
     /// <summary>False: it takes long.</summary>
     private bool TryAwait(int layer, byte flags, Span<double> total, out long rows)
     {
-        lock (inbox.Gate)
+        lock (_inbox.Gate)
         {
-            while (!inbox.TryTakeTotal(layer, (flags & StatisticsFlags.Backward) != 0, Step, total, out rows))
+            while (!_inbox.TryTakeTotal(layer, (flags & StatisticsFlags.Backward) != 0, Step, total, out rows))
             {
-                if (abandoned() || inbox.Broken is not null)
+                if (_abandoned() || _inbox.Broken is not null)
                 {
                     throw new ExchangeAbandonedException();
                 }
 
-                if (repeats.Remaining is var remaining && remaining == TimeSpan.Zero)
+                if (_repeats.Remaining is var remaining && remaining == TimeSpan.Zero)
                 {
                     return false;
                 }
 
-                Monitor.Wait(inbox.Gate, remaining < StepClock.Slice ? remaining : StepClock.Slice);
-                clock.Looked();
+                Monitor.Wait(_inbox.Gate, remaining < StepClock.Slice ? remaining : StepClock.Slice);
+                _clock.Looked();
             }
 
             return true;

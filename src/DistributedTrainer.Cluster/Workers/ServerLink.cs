@@ -27,6 +27,9 @@ internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> r
     /// <summary>Bytes that are under way at most while an answer is awaited: what was pushed of the step, and what comes back. The step thread's.</summary>
     public long BytesUnderWay { get; set; }
 
+    /// <summary>Whether the step thread hands over what comes, instead of the channel's own thread. The step thread's.</summary>
+    public bool IsAttended { get; set; }
+
     public void Retire()
     {
         _retired = true;

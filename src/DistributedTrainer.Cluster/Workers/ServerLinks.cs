@@ -15,6 +15,9 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
 {
     private readonly Dictionary<string, ServerLink> _links = [];
 
+    // Those that are in use: what the step thread walks through.
+    private ServerLink[] _used = [];
+
     // An array, since walking through a list behind an interface allocates.
     private readonly PartitionRange[] _ranges = [.. plan.Ranges];
     private readonly ServerLink?[] _byPartition = new ServerLink?[plan.Ranges.Count];
@@ -39,6 +42,8 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
         {
             _byPartition[route.Partition.Value] = Find(route.Node.Value) ?? Add(Open(route));
         }
+
+        _used = [.. _byPartition.OfType<ServerLink>().Distinct()];
     }
 
     /// <summary>
@@ -114,6 +119,31 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
         if (inbox.Want(version))
         {
             SendPulls(generation, version);
+        }
+    }
+
+    /// <summary>Hands over what has come, on this thread. To be ended by <see cref="Unattend"/>; nothing is sent in between.</summary>
+    public void Poll()
+    {
+        foreach (var link in _used)
+        {
+            if (link.IsAttended || (link.IsAttended = link.Channel.TryAttend()))
+            {
+                link.Channel.Poll();
+            }
+        }
+    }
+
+    /// <summary>What comes from now on is handed over by the channels.</summary>
+    public void Unattend()
+    {
+        foreach (var link in _used)
+        {
+            if (link.IsAttended)
+            {
+                link.IsAttended = false;
+                link.Channel.Unattend();
+            }
         }
     }
 

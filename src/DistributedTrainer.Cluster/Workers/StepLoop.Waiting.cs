@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using DistributedTrainer.Cluster.Servers;
 using Assign = DistributedTrainer.Protocol.Workers.Assign;
 
@@ -7,9 +6,6 @@ namespace DistributedTrainer.Cluster.Workers;
 /// <summary>What the loop waits for: a verdict, a version. A wait that is longer than usual has what was sent repeated.</summary>
 internal sealed partial class StepLoop
 {
-    // Longer than servers of small models take; the update of a large one takes milliseconds, and its wake-up matters less.
-    private static readonly TimeSpan Alert = TimeSpan.FromMicroseconds(300);
-
     private readonly RepeatTimer _versionRepeats;
     private readonly RepeatTimer _verdictRepeats;
     private readonly List<(int Shard, EvaluationSums Sums)> _evaluations = [];
@@ -90,18 +86,10 @@ internal sealed partial class StepLoop
         return true;
     }
 
-    /// <summary>Looks for a moment.</summary>
     private void BeginWait(Func<bool> arrived, RepeatTimer repeats)
     {
-        // A core that has nothing to do falls asleep, and takes long to wake. So the thread stays for a while, but gives the
-        // core away, at each look, to any thread that can use it.
-        var start = Stopwatch.GetTimestamp();
         repeats.Begin();
-        while (!arrived() && !Changed && _inbox.Broken is null && Stopwatch.GetElapsedTime(start) < Alert)
-        {
-            Thread.Yield();
-            _clock.Looked();
-        }
+        _alert.Until(arrived);
     }
 
     /// <summary>Waits for it.</summary>

@@ -30,8 +30,10 @@ internal sealed partial class StepLoop : IDisposable
     private readonly ServerLinks _links;
     private readonly ClusterExchange _exchange;
     private readonly LeafComputer _computer;
+    private readonly AlertWait _alert;
     private readonly StepClock _clock = new(TimeProvider.System);
     private readonly Thread _thread;
+    private HomeCore? _home;
 
     // Made once, since a warm step allocates nothing.
     private readonly Func<bool> _isEvaluated;
@@ -54,7 +56,8 @@ internal sealed partial class StepLoop : IDisposable
         (_versionRepeats, _verdictRepeats) = (new RepeatTimer(times), new RepeatTimer(times));
         _inbox = new WorkerInbox(plan);
         _links = new ServerLinks(plan, _inbox, name, host, plan.Transport, times);
-        _exchange = new ClusterExchange(plan, _inbox, _links, _clock, new RepeatTimer(times), () => Changed);
+        _alert = new AlertWait(_links, _inbox, _clock, () => Changed);
+        _exchange = new ClusterExchange(plan, _inbox, _links, _clock, new RepeatTimer(times), _alert, () => Changed);
         _computer = new LeafComputer(plan);
         (_isEvaluated, _isWhole) = (() => _inbox.EvaluatedVersion >= _version, () => _inbox.IsWhole);
         _pushReports = () => _exchange.PushReports(again: true);
@@ -106,10 +109,12 @@ internal sealed partial class StepLoop : IDisposable
     {
         try
         {
+            _home = HomeCore.Claim();
             FollowAssignments();
         }
         finally
         {
+            _home?.Dispose();
             _inbox.Close();
             _computer.Dispose();
         }
@@ -196,6 +201,7 @@ internal sealed partial class StepLoop : IDisposable
                 return;
             }
 
+            _home?.Settle();
             _clock.Begin();
             _exchange.Generation = generation;
             _exchange.Step = _version;

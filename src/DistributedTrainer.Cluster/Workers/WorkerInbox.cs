@@ -151,10 +151,7 @@ internal sealed partial class WorkerInbox
             values.Slice(range.Length, BuffersIn(p)).CopyTo(buffers);
         }
 
-        lock (Gate)
-        {
-            GiveBack();
-        }
+        // They are given back with the pushes, so that the server wakes once for both.
     }
 
     /// <summary>From now on totals of this step are awaited.</summary>
@@ -185,6 +182,15 @@ internal sealed partial class WorkerInbox
                 _totalSteps[TotalAt(layer, backward)] = step;
                 Monitor.PulseAll(Gate);
             }
+        }
+    }
+
+    /// <summary>Whether the total of a step has come.</summary>
+    public bool HasTotal(int layer, bool backward, long step)
+    {
+        lock (Gate)
+        {
+            return _totalSteps[TotalAt(layer, backward)] == step;
         }
     }
 
