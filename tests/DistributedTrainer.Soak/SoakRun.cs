@@ -16,7 +16,7 @@ internal sealed class SoakRun(TimeSpan duration, int seed) : IAsyncDisposable
         checkpoint: { every-seconds: 1, keep: 3 }
         """;
 
-    private const int StepsPerEpoch = 23;
+    internal const int StepsPerEpoch = 23;
     private const int EpochsOfTheTrial = 100;
 
     // Of what the cluster does undisturbed: events should be over before the run is.
@@ -91,7 +91,7 @@ internal sealed class SoakRun(TimeSpan duration, int seed) : IAsyncDisposable
         }
     }
 
-    private static string Text(long epochs) => Experiment.Replace("EPOCHS", epochs.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
+    internal static string Text(long epochs) => Experiment.Replace("EPOCHS", epochs.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
 
     private static void Say(string text) => Console.WriteLine($"{DateTime.Now:HH:mm:ss} {text}");
 
@@ -124,7 +124,7 @@ internal sealed class SoakRun(TimeSpan duration, int seed) : IAsyncDisposable
         await cluster.Start(cancel);
         _submit = NodeProcess.Start("submit", Path.Combine(_folder, "submit.log"), "submit", experiment, "--to", cluster.Address, "--run-dir", run.Folder, "--plain");
         _runs.Add(_submit);
-        var watch = _watch = new Watch(cluster, () => _submit, run);
+        var watch = _watch = new Watch(() => [.. cluster.Lives, _submit], run);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var watching = watch.Run(over.Token);
         await Until(watch, () => watch.LastProgress > TimeSpan.Zero, cancel);
