@@ -8,11 +8,12 @@ namespace DistributedTrainer.Soak.Network;
 /// <param name="cases">Which.</param>
 internal sealed class NetworkRun(string prefix, int seed, IReadOnlyList<NetworkCase> cases)
 {
-    private const long EpochsOfTheTrial = 40;
+    private const long EpochsOfTheTrial = 300;
+    private const long EpochsAtTheEnd = 20;
     private const long EpochsOfBadNetworks = 4;
 
     // Undisturbed. An absence takes half of it, and whatever joins again is to train.
-    private const double Seconds = 60;
+    private const double Seconds = 50;
 
     // Much longer than any recovery takes.
     private static readonly TimeSpan StillLimit = TimeSpan.FromSeconds(120);
@@ -72,7 +73,7 @@ internal sealed class NetworkRun(string prefix, int seed, IReadOnlyList<NetworkC
         try
         {
             await cluster.Start(cancel);
-            await Whole(cluster, folder, "trial", cancel);
+            await Whole(cluster, folder, "trial", EpochsOfTheTrial, cancel);
             var epochs = one.IsLong ? Math.Max(EpochsOfTheTrial, (long)(Rate(folder) * Seconds / SoakRun.StepsPerEpoch)) : EpochsOfBadNetworks;
             var (experiment, quiet, run) = (Path.Combine(folder, "run.yaml"), new RunFiles(Path.Combine(folder, "quiet")), new RunFiles(Path.Combine(folder, "run")));
             await File.WriteAllTextAsync(experiment, SoakRun.Text(epochs), cancel);
@@ -86,7 +87,7 @@ internal sealed class NetworkRun(string prefix, int seed, IReadOnlyList<NetworkC
             }
 
             var since = DateTime.UtcNow;
-            await Whole(cluster, folder, "again", cancel);
+            await Whole(cluster, folder, "again", EpochsAtTheEnd, cancel);
             row[4] = (DateTime.UtcNow - since).TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
         }
         catch (SoakFailure failure)
@@ -106,11 +107,10 @@ internal sealed class NetworkRun(string prefix, int seed, IReadOnlyList<NetworkC
     }
 
     /// <summary>A run that needs all workers: everybody is there.</summary>
-    private async Task Whole(NetworkCluster cluster, string folder, string name, CancellationToken cancel)
+    private async Task Whole(NetworkCluster cluster, string folder, string name, long epochs, CancellationToken cancel)
     {
         var experiment = Path.Combine(folder, name + ".yaml");
-        var epochs = cluster.Network.Kind == LinkKind.Plain ? EpochsOfTheTrial : 1;
-        await File.WriteAllTextAsync(experiment, SoakRun.Text(epochs).Replace("minimum-workers: 1", "minimum-workers: 3", StringComparison.Ordinal), cancel);
+        await File.WriteAllTextAsync(experiment, SoakRun.Text(cluster.Network.Kind == LinkKind.Plain ? epochs : 1).Replace("minimum-workers: 1", "minimum-workers: 3", StringComparison.Ordinal), cancel);
         await Ended(Submit(cluster, folder, name, experiment, new RunFiles(Path.Combine(folder, name))), TrialLimit, cancel);
     }
 
