@@ -16,6 +16,7 @@ internal sealed class SoakRun(TimeSpan duration, int seed) : IAsyncDisposable
         checkpoint: { every-seconds: 1, keep: 3 }
         """;
 
+    internal const int BatchRows = 64;
     internal const int StepsPerEpoch = 23;
     private const int EpochsOfTheTrial = 100;
 
@@ -103,7 +104,7 @@ internal sealed class SoakRun(TimeSpan duration, int seed) : IAsyncDisposable
         var trial = new RunFiles(Path.Combine(_folder, "trial"));
         await Train("trial", experiment, trial.Folder, [], cancel);
         var rows = trial.Result.GetProperty("rowsPerSecond").GetDouble();
-        var epochs = rows * duration.TotalSeconds * ShareWhileDisturbed / (64 * StepsPerEpoch);
+        var epochs = rows * duration.TotalSeconds * ShareWhileDisturbed / (BatchRows * StepsPerEpoch);
         return Math.Max(EpochsOfTheTrial, (long)epochs);
     }
 

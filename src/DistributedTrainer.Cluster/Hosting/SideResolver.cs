@@ -50,8 +50,8 @@ internal sealed class SideResolver : ReceiveActor, IWithTimers
         Receive<DecideDue>(_ => Decide());
         Receive<ThisActorSystemQuarantinedEvent>(quarantined =>
         {
-            // They have taken this node out, and it has not heard of it.
-            if (_cluster.State.Members.Any(member => member.Address.Equals(quarantined.RemoteAddress)))
+            // The coordinator has taken this node out, which has not heard of it. Any other one may be wrong.
+            if (_cluster.State.Members.Any(member => member.HasRole("coordinator") && member.Address.Equals(quarantined.RemoteAddress)))
             {
                 Leave($"{quarantined.RemoteAddress.Host}:{quarantined.RemoteAddress.Port} has taken this node out of the cluster");
             }

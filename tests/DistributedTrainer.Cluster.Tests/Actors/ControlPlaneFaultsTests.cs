@@ -18,9 +18,12 @@ namespace DistributedTrainer.Cluster.Tests.Actors;
 [Collection(ClusterCollection.Name)]
 public sealed class ControlPlaneFaultsTests : IAsyncLifetime
 {
-    // Detection in about two seconds, not twenty.
-    private const string Settings = """
+    private const string Harmful = """
         akka.remote.dot-netty.tcp.applied-adapters = ["trttl", "gremlin"]
+        """;
+
+    // Cuts are noticed in about two seconds, not in twenty.
+    private const string Quick = """
         akka.cluster.failure-detector { heartbeat-interval = 200ms, acceptable-heartbeat-pause = 1s }
         akka.cluster.split-brain-resolver.stable-after = 1s
         """;
@@ -45,13 +48,7 @@ public sealed class ControlPlaneFaultsTests : IAsyncLifetime
     private readonly List<NodeHost> _nodes = [];
     private NodeHost _home = null!;
 
-    public async Task InitializeAsync()
-    {
-        _folder.Write("harm.conf", Settings);
-        _home = await Start(new NodeOptions { Roles = ["coordinator", "server"] });
-        await Start(new NodeOptions { Roles = ["worker"], Join = _home.Address });
-        await Start(new NodeOptions { Roles = ["worker"], Join = _home.Address });
-    }
+    public Task InitializeAsync() => Task.CompletedTask;
 
     public async Task DisposeAsync()
     {
@@ -66,6 +63,8 @@ public sealed class ControlPlaneFaultsTests : IAsyncLifetime
     [Fact]
     public async Task A_slow_control_plane_changes_no_bit()
     {
+        await Cluster("");
+
         // Some messages a second, with heartbeats among them.
         await Train(async view =>
         {
@@ -83,6 +82,7 @@ public sealed class ControlPlaneFaultsTests : IAsyncLifetime
     [Fact]
     public async Task A_worker_that_is_cut_off_for_longer_than_its_failure_takes_to_notice_is_taken_out_and_comes_back()
     {
+        await Cluster(Quick);
         var victim = _nodes[1];
         var removed = Removed(victim);
         await Train(async view =>
@@ -115,6 +115,7 @@ public sealed class ControlPlaneFaultsTests : IAsyncLifetime
     [Fact]
     public async Task A_worker_that_is_not_heard_leaves_in_the_end_although_it_hears_others_and_comes_back()
     {
+        await Cluster(Quick);
         var victim = _nodes[1];
         await Train(async view =>
         {
@@ -135,6 +136,7 @@ public sealed class ControlPlaneFaultsTests : IAsyncLifetime
     [Fact]
     public async Task One_message_in_five_that_is_lost_changes_no_bit()
     {
+        await Cluster("");
         await Train(async view =>
         {
             if (view.Step == 0)
@@ -158,6 +160,14 @@ public sealed class ControlPlaneFaultsTests : IAsyncLifetime
     {
         var provider = (IRemoteActorRefProvider)((ExtendedActorSystem)at.Actors).Provider;
         Assert.True(await provider.Transport.ManagementCommand(command).WaitAsync(TimeSpan.FromSeconds(60)));
+    }
+
+    private async Task Cluster(string more)
+    {
+        _folder.Write("harm.conf", Harmful + more);
+        _home = await Start(new NodeOptions { Roles = ["coordinator", "server"] });
+        await Start(new NodeOptions { Roles = ["worker"], Join = _home.Address });
+        await Start(new NodeOptions { Roles = ["worker"], Join = _home.Address });
     }
 
     private async Task<NodeHost> Start(NodeOptions options)

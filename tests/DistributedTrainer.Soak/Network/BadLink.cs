@@ -9,10 +9,10 @@ namespace DistributedTrainer.Soak.Network;
 /// </summary>
 internal sealed class BadLink(string name, int seed) : IDisposable
 {
-    private const double Loss = 0.01;
+    private const double Loss = 0.005;
     private const int FrameBytes = 64 * 1024;
     private const int Look = 100;
-    private static readonly TimeSpan Delay = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan Delay = TimeSpan.FromMilliseconds(25);
 
     private readonly TapDevice _host = new(name + "h");
     private readonly TapDevice _switch = new(name + "s");

@@ -20,7 +20,7 @@ internal sealed record NetworkCase(string Name, string What, LinkKind Kind, Func
         Unplugged(NetworkCluster.Coordinator),
         OneWay("worker-2"),
         OneWay("server-2"),
-        new("bad-links", "50 ms and 1 % loss on all links", LinkKind.Bad, static (_, _) => Task.CompletedTask),
+        new("bad-links", "50 ms and 1 % loss between all hosts", LinkKind.Bad, static (_, _) => Task.CompletedTask),
         new("narrow-links", "50 Mbit/s on all links", LinkKind.Narrow, static (_, _) => Task.CompletedTask),
         new("split", "two halves", LinkKind.Plain, static async (cluster, cancel) =>
         {
@@ -32,8 +32,8 @@ internal sealed record NetworkCase(string Name, string What, LinkKind Kind, Func
         Replaced("server-2"),
     ];
 
-    /// <summary>Whether the run is as long as the absence needs; else it is short, since each step takes long.</summary>
-    public bool IsLong => Kind == LinkKind.Plain;
+    /// <summary>Whether the run is as long as an absence needs; else it has few steps, since each takes long.</summary>
+    public bool IsLong => Kind != LinkKind.Bad;
 
     private static NetworkCase Unplugged(string host) => new($"{Role(host)}-unplugged", $"link of a {Role(host)} down", LinkKind.Plain, async (cluster, cancel) =>
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 
 namespace DistributedTrainer.Soak.Network;
 
@@ -8,17 +9,17 @@ namespace DistributedTrainer.Soak.Network;
 /// <param name="cases">Which.</param>
 internal sealed class NetworkRun(string prefix, int seed, IReadOnlyList<NetworkCase> cases)
 {
-    private const long EpochsOfTheTrial = 300;
+    private const long EpochsOfTheTrial = 100;
     private const long EpochsAtTheEnd = 20;
-    private const long EpochsOfBadNetworks = 4;
+    private const long EpochsOfBadNetworks = 2;
 
     // Undisturbed. An absence takes half of it, and whatever joins again is to train.
-    private const double Seconds = 50;
+    private const double Seconds = 45;
 
     // Much longer than any recovery takes.
     private static readonly TimeSpan StillLimit = TimeSpan.FromSeconds(120);
     private static readonly TimeSpan RunLimit = TimeSpan.FromSeconds(300);
-    private static readonly TimeSpan TrialLimit = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan TrialLimit = TimeSpan.FromSeconds(120);
     private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(20);
 
     private readonly string _folder = Directory.CreateTempSubdirectory("dtrain-network-").FullName;
@@ -74,7 +75,7 @@ internal sealed class NetworkRun(string prefix, int seed, IReadOnlyList<NetworkC
         {
             await cluster.Start(cancel);
             await Whole(cluster, folder, "trial", EpochsOfTheTrial, cancel);
-            var epochs = one.IsLong ? Math.Max(EpochsOfTheTrial, (long)(Rate(folder) * Seconds / SoakRun.StepsPerEpoch)) : EpochsOfBadNetworks;
+            var epochs = one.IsLong ? (long)Math.Ceiling(Rate(folder) * Seconds / SoakRun.StepsPerEpoch) : EpochsOfBadNetworks;
             var (experiment, quiet, run) = (Path.Combine(folder, "run.yaml"), new RunFiles(Path.Combine(folder, "quiet")), new RunFiles(Path.Combine(folder, "run")));
             await File.WriteAllTextAsync(experiment, SoakRun.Text(epochs), cancel);
             await Ended(Train(folder, experiment, quiet.Folder), RunLimit, cancel);
@@ -110,13 +111,14 @@ internal sealed class NetworkRun(string prefix, int seed, IReadOnlyList<NetworkC
     private async Task Whole(NetworkCluster cluster, string folder, string name, long epochs, CancellationToken cancel)
     {
         var experiment = Path.Combine(folder, name + ".yaml");
-        await File.WriteAllTextAsync(experiment, SoakRun.Text(cluster.Network.Kind == LinkKind.Plain ? epochs : 1).Replace("minimum-workers: 1", "minimum-workers: 3", StringComparison.Ordinal), cancel);
+        await File.WriteAllTextAsync(experiment, SoakRun.Text(cluster.Network.Kind != LinkKind.Bad ? epochs : 1).Replace("minimum-workers: 1", "minimum-workers: 3", StringComparison.Ordinal), cancel);
         await Ended(Submit(cluster, folder, name, experiment, new RunFiles(Path.Combine(folder, name))), TrialLimit, cancel);
     }
 
-    private static double Rate(string folder) => new RunFiles(Path.Combine(folder, "trial")).Result is var result
-        ? result.GetProperty("rowsPerSecond").GetDouble() / 64
-        : 0;
+    /// <summary>Steps a second, once code is compiled and pools have their size.</summary>
+    private static double Rate(string folder) => File.ReadLines(new RunFiles(Path.Combine(folder, "trial")).Metrics)
+        .Select(static line => JsonDocument.Parse(line).RootElement)
+        .Max(static line => line.TryGetProperty("rowsPerSecond", out var rows) ? rows.GetDouble() / SoakRun.BatchRows : 0);
 
     private async Task Disturbed(NetworkCase one, NetworkCluster cluster, NodeProcess submit, RunFiles run, string[] row, CancellationToken cancel)
     {
@@ -129,7 +131,7 @@ internal sealed class NetworkRun(string prefix, int seed, IReadOnlyList<NetworkC
             var begin = watch.Now;
             var act = one.Do(cluster, cancel);
             await Until(() => act.IsCompleted);
-            if (submit.Ended.IsCompleted && one.IsLong)
+            if (!act.IsCompleted)
             {
                 throw new SoakFailure("the run ended before the network was whole again");
             }

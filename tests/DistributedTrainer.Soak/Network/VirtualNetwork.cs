@@ -6,7 +6,7 @@ internal enum LinkKind
     /// <summary>As fast as this machine.</summary>
     Plain,
 
-    /// <summary>Each frame takes 50 ms, and one in a hundred is lost: 100 ms between two hosts, and 2 %.</summary>
+    /// <summary>From host to host, over two links, each frame takes 50 ms, and one in a hundred is lost.</summary>
     Bad,
 
     /// <summary>50 Mbit/s, in each direction.</summary>
