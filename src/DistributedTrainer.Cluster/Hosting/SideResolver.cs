@@ -24,30 +24,31 @@ public sealed class SideResolverProvider(ActorSystem system, Akka.Cluster.Cluste
 /// </summary>
 internal sealed class SideResolver : ReceiveActor, IWithTimers
 {
-    // A cut between two nodes that others do not see gets so many times as long to heal.
-    private const int LongTimes = 3;
+    // Looks until nothing has changed for long enough, and until that has been so for long.
+    private const int Looks = 4;
+    private const int LongLooks = 3 * Looks;
 
     private readonly Akka.Cluster.Cluster _cluster;
-    private readonly TimeSpan _stableAfter;
+    private readonly TimeSpan _interval;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly HashSet<UniqueAddress> _told = [];
     private HashSet<UniqueAddress> _unreachable = [];
-    private int _times;
+    private int _unchanged;
 
     public SideResolver(Akka.Cluster.Cluster cluster, TimeSpan stableAfter)
     {
-        (_cluster, _stableAfter) = (cluster, stableAfter);
+        (_cluster, _interval) = (cluster, stableAfter / Looks);
 
         // The cluster's own list of who is unreachable is later than these.
         Receive<CurrentClusterState>(state =>
         {
             _told.UnionWith(state.Unreachable.Where(static member => IsIn(member)).Select(static member => member.UniqueAddress));
-            Look();
+            Watch();
         });
         Receive<UnreachableMember>(lost => Told(lost.Member, isLost: IsIn(lost.Member)));
         Receive<ReachableMember>(found => Told(found.Member, isLost: false));
         Receive<IMemberEvent>(changed => Told(changed.Member, isLost: IsIn(changed.Member) && _told.Contains(changed.Member.UniqueAddress)));
-        Receive<DecideDue>(_ => Decide());
+        Receive<LookDue>(_ => Look());
         Receive<ThisActorSystemQuarantinedEvent>(quarantined =>
         {
             // The coordinator has taken this node out, which has not heard of it. Any other one may be wrong.
@@ -84,38 +85,40 @@ internal sealed class SideResolver : ReceiveActor, IWithTimers
     private void Told(Member member, bool isLost)
     {
         _ = isLost ? _told.Add(member.UniqueAddress) : _told.Remove(member.UniqueAddress);
-        Look();
+        Watch();
     }
 
+    private void Watch()
+    {
+        if (_told.Count == 0)
+        {
+            Timers.Cancel(LookDue.Instance);
+            _unreachable = [];
+        }
+        else if (!Timers.IsTimerActive(LookDue.Instance))
+        {
+            Timers.StartPeriodicTimer(LookDue.Instance, LookDue.Instance, _interval);
+        }
+    }
+
+    /// <summary>
+    /// At regular times: what this node sees itself may change after others have told the same, and nobody tells that again.
+    /// </summary>
     private void Look()
     {
         var unreachable = Unreachable();
-        if (unreachable.SetEquals(_unreachable))
+        if (!unreachable.SetEquals(_unreachable))
         {
-            return;
+            (_unreachable, _unchanged) = (unreachable, 0);
         }
-
-        (_unreachable, _times) = (unreachable, 0);
-        if (unreachable.Count == 0)
+        else if (unreachable.Count > 0 && ++_unchanged % Looks == 0)
         {
-            Timers.Cancel(DecideDue.Instance);
-        }
-        else
-        {
-            Timers.StartPeriodicTimer(DecideDue.Instance, DecideDue.Instance, _stableAfter);
+            Decide();
         }
     }
 
     private void Decide()
     {
-        if (!Unreachable().SetEquals(_unreachable))
-        {
-            // One that others do not reach, and that this node has lost or found since.
-            Look();
-            return;
-        }
-
-        _times++;
         var members = _cluster.State.Members
             .Where(IsIn)
             .Order(Comparer<Member>.Create(static (one, other) => one.IsOlderThan(other) ? -1 : other.IsOlderThan(one) ? 1 : 0)).ToArray();
@@ -128,7 +131,7 @@ internal sealed class SideResolver : ReceiveActor, IWithTimers
                     member.Status is MemberStatus.Up or MemberStatus.Leaving ? [.. member.Roles] : [],
                     _unreachable.Contains(member.UniqueAddress), _cluster.State.SeenBy.Contains(member.Address)))],
                 self,
-                _times >= LongTimes);
+                _unchanged >= LongLooks);
         var names = string.Join(", ", _unreachable.Select(static one => $"{one.Address.Host}:{one.Address.Port}"));
         if (verdict == SideVerdict.Leave)
         {
@@ -150,8 +153,8 @@ internal sealed class SideResolver : ReceiveActor, IWithTimers
         _cluster.Down(_cluster.SelfAddress);
     }
 
-    private sealed class DecideDue : INoSerializationVerificationNeeded
+    private sealed class LookDue : INoSerializationVerificationNeeded
     {
-        public static readonly DecideDue Instance = new();
+        public static readonly LookDue Instance = new();
     }
 }

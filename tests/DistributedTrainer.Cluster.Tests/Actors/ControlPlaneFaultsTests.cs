@@ -164,7 +164,7 @@ public sealed class ControlPlaneFaultsTests : IAsyncLifetime
 
     private async Task Cluster(string more)
     {
-        _folder.Write("harm.conf", Harmful + more);
+        _folder.Write("harm.conf", $"{Harmful}\n{more}");
         _home = await Start(new NodeOptions { Roles = ["coordinator", "server"] });
         await Start(new NodeOptions { Roles = ["worker"], Join = _home.Address });
         await Start(new NodeOptions { Roles = ["worker"], Join = _home.Address });
@@ -174,6 +174,9 @@ public sealed class ControlPlaneFaultsTests : IAsyncLifetime
     {
         var node = await NodeHost.StartAsync(options with { ConfigFile = Path.Combine(_folder.Path, "harm.conf") }, null, CancellationToken.None);
         _nodes.Add(node);
+
+        // Without the adapters the commands below would do nothing, and say nothing.
+        Assert.Contains("trttl", Akka.Cluster.Cluster.Get(node.Actors).SelfAddress.Protocol, StringComparison.Ordinal);
         return node;
     }
 
