@@ -25,6 +25,18 @@ public class SocketAddressTests
         Assert.Equal("unix:///tmp/a:b.sock", address.ToString());
     }
 
+    /// <summary>What is sent to a host that vanished would be repeated for a quarter of an hour.</summary>
+    [Fact]
+    public void A_connection_gives_what_is_not_acknowledged_up_within_a_minute()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        using var socket = SocketAddress.CreateSocket(new IPEndPoint(IPAddress.Loopback, 0));
+        SocketAddress.Tune(socket);
+        var milliseconds = new byte[sizeof(int)];
+        socket.GetRawSocketOption((int)SocketOptionLevel.Tcp, 18, milliseconds);
+        Assert.InRange(BitConverter.ToInt32(milliseconds), 10_000, 60_000);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("127.0.0.1:5000")]

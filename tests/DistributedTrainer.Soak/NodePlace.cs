@@ -1,10 +1,16 @@
 namespace DistributedTrainer.Soak;
 
+/// <summary>A host of its own.</summary>
+/// <param name="Command">Runs another command on it.</param>
+/// <param name="Address">Under which others reach it.</param>
+/// <param name="Port">Of its node.</param>
+internal sealed record Home(IReadOnlyList<string> Command, string Address, string Port);
+
 /// <summary>A place in the cluster: processes come and go in it, one at a time.</summary>
-internal sealed class NodePlace(string name, string role, string folder) : IAsyncDisposable
+internal sealed class NodePlace(string name, string role, string folder, Home? home = null) : IAsyncDisposable
 {
     private readonly List<NodeProcess> _lives = [];
-    private string? _port;
+    private string? _port = home?.Port;
 
     public string Name => name;
 
@@ -34,8 +40,9 @@ internal sealed class NodePlace(string name, string role, string folder) : IAsyn
     {
         var life = $"{name}.{_lives.Count + 1}";
         string[] seeds = [.. join];
-        string[] arguments = ["node", "--roles", role, .. seeds.Length > 0 ? ["--join", string.Join(',', seeds)] : (string[])[], .. samePort ? ["--port", _port!] : (string[])[]];
-        var process = NodeProcess.Start(life, Path.Combine(folder, life + ".log"), arguments);
+        string[] where = home is null ? [] : ["--host", home.Address];
+        string[] arguments = ["node", "--roles", role, .. where, .. seeds.Length > 0 ? ["--join", string.Join(',', seeds)] : (string[])[], .. samePort ? ["--port", _port!] : (string[])[]];
+        var process = NodeProcess.StartOn(home?.Command ?? [], life, Path.Combine(folder, life + ".log"), arguments);
         lock (_lives)
         {
             _lives.Add(process);

@@ -37,9 +37,16 @@ internal sealed class NodeProcess : IAsyncDisposable
     /// <summary>Whether its end is wanted.</summary>
     public bool MayEnd { get; private set; }
 
-    public static NodeProcess Start(string name, string log, params IEnumerable<string> arguments)
+    public static NodeProcess Start(string name, string log, params IEnumerable<string> arguments) => StartOn([], name, log, arguments);
+
+    /// <param name="host">The command that runs another one on a host of its own; empty: this host.</param>
+    /// <param name="name">Its name.</param>
+    /// <param name="log">The file for what it prints.</param>
+    /// <param name="arguments">Of dtrain.</param>
+    public static NodeProcess StartOn(IReadOnlyList<string> host, string name, string log, params IEnumerable<string> arguments)
     {
-        var start = new ProcessStartInfo("dotnet")
+        string[] command = [.. host, "dotnet", Path.Combine(AppContext.BaseDirectory, "dtrain.dll"), .. arguments];
+        var start = new ProcessStartInfo(command[0])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -50,8 +57,7 @@ internal sealed class NodeProcess : IAsyncDisposable
 
         // The runtime's own sockets for debuggers would be left behind by each process that is killed.
         start.Environment["DOTNET_EnableDiagnostics"] = "0";
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "dtrain.dll"));
-        foreach (var argument in arguments)
+        foreach (var argument in command.Skip(1))
         {
             start.ArgumentList.Add(argument);
         }
@@ -83,6 +89,29 @@ internal sealed class NodeProcess : IAsyncDisposable
     public void Freeze() => Signal(OperatingSystem.IsMacOS() ? 17 : 19);
 
     public void Thaw() => Signal(OperatingSystem.IsMacOS() ? 19 : 18);
+
+    /// <summary>Waits for those that were asked to end; says who did not end in good order.</summary>
+    public static async Task<IReadOnlyList<string>> AwaitEnds(IEnumerable<NodeProcess> asked, TimeSpan limit)
+    {
+        var problems = new List<string>();
+        foreach (var process in asked)
+        {
+            try
+            {
+                await process.Ended.WaitAsync(limit);
+                if (process.ExitCode != 0)
+                {
+                    problems.Add($"{process.Name} ended with exit code {process.ExitCode}");
+                }
+            }
+            catch (TimeoutException)
+            {
+                problems.Add($"{process.Name} (process {process.Id}) did not end within {limit.TotalSeconds} s of SIGTERM");
+            }
+        }
+
+        return problems;
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -111,24 +111,7 @@ internal sealed class SoakCluster(string folder, Action<string> say) : IAsyncDis
             process.Terminate();
         }
 
-        var problems = new List<string>();
-        foreach (var process in left)
-        {
-            try
-            {
-                await process.Ended.WaitAsync(limit);
-                if (process.ExitCode != 0)
-                {
-                    problems.Add($"{process.Name} ended with exit code {process.ExitCode}");
-                }
-            }
-            catch (TimeoutException)
-            {
-                problems.Add($"{process.Name} (process {process.Id}) did not end within {limit.TotalSeconds} s of SIGTERM");
-            }
-        }
-
-        return problems;
+        return await NodeProcess.AwaitEnds(left, limit);
     }
 
     public async ValueTask DisposeAsync()

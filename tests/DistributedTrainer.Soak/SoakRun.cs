@@ -16,7 +16,8 @@ internal sealed class SoakRun(TimeSpan duration, int seed) : IAsyncDisposable
         checkpoint: { every-seconds: 1, keep: 3 }
         """;
 
-    private const int StepsPerEpoch = 23;
+    internal const int BatchRows = 64;
+    internal const int StepsPerEpoch = 23;
     private const int EpochsOfTheTrial = 100;
 
     // Of what the cluster does undisturbed: events should be over before the run is.
@@ -91,7 +92,7 @@ internal sealed class SoakRun(TimeSpan duration, int seed) : IAsyncDisposable
         }
     }
 
-    private static string Text(long epochs) => Experiment.Replace("EPOCHS", epochs.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
+    internal static string Text(long epochs) => Experiment.Replace("EPOCHS", epochs.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
 
     private static void Say(string text) => Console.WriteLine($"{DateTime.Now:HH:mm:ss} {text}");
 
@@ -103,7 +104,7 @@ internal sealed class SoakRun(TimeSpan duration, int seed) : IAsyncDisposable
         var trial = new RunFiles(Path.Combine(_folder, "trial"));
         await Train("trial", experiment, trial.Folder, [], cancel);
         var rows = trial.Result.GetProperty("rowsPerSecond").GetDouble();
-        var epochs = rows * duration.TotalSeconds * ShareWhileDisturbed / (64 * StepsPerEpoch);
+        var epochs = rows * duration.TotalSeconds * ShareWhileDisturbed / (BatchRows * StepsPerEpoch);
         return Math.Max(EpochsOfTheTrial, (long)epochs);
     }
 
@@ -124,7 +125,7 @@ internal sealed class SoakRun(TimeSpan duration, int seed) : IAsyncDisposable
         await cluster.Start(cancel);
         _submit = NodeProcess.Start("submit", Path.Combine(_folder, "submit.log"), "submit", experiment, "--to", cluster.Address, "--run-dir", run.Folder, "--plain");
         _runs.Add(_submit);
-        var watch = _watch = new Watch(cluster, () => _submit, run);
+        var watch = _watch = new Watch(() => [.. cluster.Lives, _submit], run);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var watching = watch.Run(over.Token);
         await Until(watch, () => watch.LastProgress > TimeSpan.Zero, cancel);

@@ -3,7 +3,9 @@ using System.Diagnostics;
 namespace DistributedTrainer.Soak;
 
 /// <summary>Looks at the processes and at the run's progress while all goes on.</summary>
-internal sealed class Watch(SoakCluster cluster, Func<NodeProcess?> submitter, RunFiles run)
+/// <param name="processes">Those that are or were there.</param>
+/// <param name="run">Where the run leaves its files.</param>
+internal sealed class Watch(Func<IEnumerable<NodeProcess>> processes, RunFiles run)
 {
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan Sample = TimeSpan.FromSeconds(1);
@@ -55,7 +57,7 @@ internal sealed class Watch(SoakCluster cluster, Func<NodeProcess?> submitter, R
 
     private void SampleAll()
     {
-        foreach (var process in cluster.Lives.Append(submitter()).OfType<NodeProcess>().Where(static process => !process.Ended.IsCompleted))
+        foreach (var process in processes().Where(static process => !process.Ended.IsCompleted))
         {
             if (!_courses.TryGetValue(process.Id, out var entry))
             {

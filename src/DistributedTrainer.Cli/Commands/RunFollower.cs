@@ -18,48 +18,75 @@ internal static class RunFollower
         return await Follow(cluster.Host, submission, view, json);
     }
 
-    public static async Task<int> Follow(NodeHost host, Submissions.Submit submission, IRunView view, bool json)
+    /// <param name="first">Where it is submitted.</param>
+    /// <param name="submission">What.</param>
+    /// <param name="view">Shows it.</param>
+    /// <param name="json">Prints the result as JSON.</param>
+    /// <param name="comesBack">Whether it looks for the cluster again when it is taken out of it.</param>
+    public static async Task<int> Follow(NodeHost first, Submissions.Submit submission, IRunView view, bool json, bool comesBack = false)
     {
-        RunId? run = null;
+        var (host, watch) = (first, (Submissions.Watch?)null);
         var interrupts = 0;
         void Interrupt(PosixSignalContext signal)
         {
-            signal.Cancel = ++interrupts == 1 && run is not null;
+            signal.Cancel = ++interrupts == 1 && watch is not null;
             if (signal.Cancel)
             {
                 view.Notice("Stopping; Ctrl+C once more stops at once.");
-                host.Tell(new Submissions.Stop(run!.Value));
+                host.Tell(new Submissions.Stop(watch!.Run));
             }
         }
 
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
-        await foreach (var message in host.Submit(submission, CancellationToken.None))
+        try
         {
-            switch (message)
+            var messages = host.Submit(submission, CancellationToken.None);
+            while (true)
             {
-                case Submissions.Accepted accepted:
-                    run = accepted.Run;
-                    view.Notice($"Run folder: {accepted.RunDirectory}");
-                    break;
-                case Submissions.View state:
-                    view.Show(state);
-                    break;
-                case Submissions.Notice notice:
-                    view.Notice(notice.Text);
-                    break;
-                case Submissions.Rejected rejected:
-                    view.Dispose();
-                    Problems.Print(rejected.Problems);
-                    return ExitCodes.UsageWrong;
-                case Submissions.Ended ended:
-                    view.Dispose();
-                    return Report(ended, json, stopped: interrupts > 0);
+                await foreach (var message in messages)
+                {
+                    switch (message)
+                    {
+                        case Submissions.Accepted accepted:
+                            watch = new Submissions.Watch(accepted.Run, accepted.RunDirectory);
+                            view.Notice($"Run folder: {accepted.RunDirectory}");
+                            break;
+                        case Submissions.View state:
+                            view.Show(state);
+                            break;
+                        case Submissions.Notice notice:
+                            view.Notice(notice.Text);
+                            break;
+                        case Submissions.Rejected rejected:
+                            view.Dispose();
+                            Problems.Print(rejected.Problems);
+                            return ExitCodes.UsageWrong;
+                        case Submissions.Ended ended:
+                            view.Dispose();
+                            return Report(ended, json, stopped: interrupts > 0);
+                    }
+                }
+
+                await host.Completion;
+                if (!comesBack || watch is null || host.Return is not { } again)
+                {
+                    Console.Error.WriteLine("This node was taken out of the cluster, and hears nothing more of the run. The run may go on: its folder shows it.");
+                    return ExitCodes.TrainingFailed;
+                }
+
+                view.Notice("This node was taken out of the cluster; it looks for it again.");
+                host = await NodeHost.StartAsync(again, null, CancellationToken.None);
+                messages = host.Follow(watch, CancellationToken.None);
             }
         }
-
-        Console.Error.WriteLine("This node was taken out of the cluster, and hears nothing more of the run. The run may go on: its folder shows it.");
-        return ExitCodes.TrainingFailed;
+        finally
+        {
+            if (host != first)
+            {
+                await host.DisposeAsync();
+            }
+        }
     }
 
     private static int Report(Submissions.Ended ended, bool json, bool stopped)

@@ -13,11 +13,13 @@ internal static class SubmitCommand
     {
         var experiment = new Argument<string>("EXPERIMENT") { Description = "The experiment file." };
         var to = new Option<string>("--to") { Description = "A node of the cluster.", Required = true, HelpName = "HOST:PORT" };
+        var address = new Option<string?>("--host") { Description = "The address that nodes reach this process under. Default: the one of this machine that leads to --to.", HelpName = "ADDRESS" };
         var shared = new ExperimentArguments();
         var command = new Command("submit", "Hands a running cluster an experiment and shows it. Example: dtrain submit digits.yaml --to 10.0.0.1:4053")
         {
             experiment,
             to,
+            address,
         };
         shared.AddTo(command);
         command.SetAction(async (parsed, _) =>
@@ -29,10 +31,11 @@ internal static class SubmitCommand
 
             var json = parsed.GetValue(shared.Json);
             using var view = RunViews.Create(parsed.GetValue(shared.Plain), json);
+            var options = new NodeOptions { Roles = [], Join = parsed.GetValue(to), Host = parsed.GetValue(address) ?? LocalAddress.Towards(parsed.GetValue(to)) };
             NodeHost host;
             try
             {
-                host = await NodeHost.StartAsync(new NodeOptions { Roles = [], Join = parsed.GetValue(to) }, log: null, CancellationToken.None);
+                host = await NodeHost.StartAsync(options, log: null, CancellationToken.None);
             }
             catch (ArgumentException problem)
             {
@@ -53,7 +56,7 @@ internal static class SubmitCommand
                 }
 
                 var submission = ExperimentArguments.Submission(loaded, baseDirectory, parsed.GetValue(shared.RunDirectory), endCluster: false);
-                return await RunFollower.Follow(host, submission, view, json);
+                return await RunFollower.Follow(host, submission, view, json, comesBack: true);
             }
         });
         return command;

@@ -8,8 +8,8 @@ namespace DistributedTrainer.Cluster.Hosting;
 /// <summary>
 /// Takes members out of the cluster whose process is dead. A connection that ends may mean anything; when nobody listens at
 /// the other end either, the process is gone. Otherwise its member would stay for twenty seconds, until the failure detector
-/// and the split-brain resolver are through: so long nobody else could join or leave, and several deaths in that time would
-/// look to the resolver like a network that falls apart.
+/// and <see cref="SideResolver"/> are through: so long nobody else could join or leave, and several deaths in that time would
+/// look like a network that falls apart.
 /// </summary>
 internal sealed class DeadNodeWatch : ReceiveActor
 {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Akka.Actor;
@@ -13,19 +14,24 @@ public sealed class NodeHost : IAsyncDisposable
 {
     private const string SystemName = "dtrain";
 
+    private const string TakenOut = "the node was taken out of the cluster";
+
     // Leaving in good order takes about a second.
     private static readonly TimeSpan LeaveLimit = TimeSpan.FromSeconds(5);
 
     private readonly ActorSystem _system;
     private readonly IActorRef _coordinator;
     private readonly IActorRef _agent = ActorRefs.Nobody;
+    private readonly NodeOptions _options;
+    private readonly ConcurrentDictionary<string, bool> _known = [];
     private readonly TaskCompletionSource<string> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private NodeHost(ActorSystem system, NodeOptions options, Action<string> log)
     {
-        _system = system;
+        (_system, _options) = (system, options);
         system.ActorOf(NodeLog.Props(log), "log");
         system.ActorOf(DeadNodeWatch.Props(log), "dead-nodes");
+        system.ActorOf(CameBack.Props(options.CameBack && options.Roles.Contains("coordinator"), address => _known[address] = true, log), "came-back");
         var own = Akka.Cluster.Cluster.Get(system).SelfAddress;
         Address = $"{own.Host}:{own.Port}";
         if (options.Roles.Contains("coordinator"))
@@ -41,7 +47,7 @@ public sealed class NodeHost : IAsyncDisposable
             _agent = system.ActorOf(NodeAgent.Props(options, node, _coordinator, log, reason => _completion.TrySetResult(reason)), "node");
         }
 
-        system.WhenTerminated.ContinueWith(_ => _completion.TrySetResult("the node was taken out of the cluster"), TaskScheduler.Default);
+        system.WhenTerminated.ContinueWith(_ => _completion.TrySetResult(TakenOut), TaskScheduler.Default);
     }
 
     /// <summary>For tests that take a node away as a crash does.</summary>
@@ -52,6 +58,28 @@ public sealed class NodeHost : IAsyncDisposable
 
     /// <summary>Ends when the node was told to stop or was taken out of the cluster; says why.</summary>
     public Task<string> Completion => _completion.Task;
+
+    /// <summary>
+    /// How the node comes back, once it has completed: under its address, to those that it knows. Null: it was told to stop.
+    /// </summary>
+    public NodeOptions? Return
+    {
+        get
+        {
+            if (!_completion.Task.IsCompletedSuccessfully || _completion.Task.Result != TakenOut)
+            {
+                return null;
+            }
+
+            string[] join = [.. (_options.Join?.Split(',') ?? []).Concat(_known.Keys.Order(StringComparer.Ordinal)).Distinct().Where(other => other != Address)];
+            return _options with
+            {
+                Port = int.Parse(Address.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture),
+                Join = string.Join(',', _options.Roles.Contains("coordinator") ? [.. join, Address] : join),
+                CameBack = true,
+            };
+        }
+    }
 
     /// <summary>Starts a node; returns when it listens, before it is a member.</summary>
     /// <param name="options">What it is.</param>
@@ -69,6 +97,9 @@ public sealed class NodeHost : IAsyncDisposable
         var seeds = options.Join?.Split(',').Select(AddressOf).ToList() ?? [];
         var system = CreateSystem(options);
         var cluster = Akka.Cluster.Cluster.Get(system);
+
+        // Settings may put TLS, or in tests what harms messages, below: that is part of an address.
+        seeds = [.. seeds.Select(seed => seed.WithProtocol(cluster.SelfAddress.Protocol))];
         if (seeds.Count == 0)
         {
             cluster.Join(cluster.SelfAddress);
@@ -94,12 +125,17 @@ public sealed class NodeHost : IAsyncDisposable
     /// <summary>Tells the coordinator something.</summary>
     public void Tell(IProtocolMessage message) => _coordinator.Tell(message, ActorRefs.NoSender);
 
-    /// <summary>Submits an experiment and yields what the coordinator says of it; the last is Rejected or Ended.</summary>
-    public async IAsyncEnumerable<IProtocolMessage> Submit(Submissions.Submit submit, [EnumeratorCancellation] CancellationToken cancel)
+    /// <summary>Submits an experiment and yields what the coordinator says of it; the last is Rejected or Ended, unless the node is taken out of the cluster.</summary>
+    public IAsyncEnumerable<IProtocolMessage> Submit(Submissions.Submit submit, CancellationToken cancel) => Listen(submit, null, cancel);
+
+    /// <summary>Yields what the coordinator says of a run that was accepted before, as above.</summary>
+    public IAsyncEnumerable<IProtocolMessage> Follow(Submissions.Watch watch, CancellationToken cancel) => Listen(watch, watch, cancel);
+
+    private async IAsyncEnumerable<IProtocolMessage> Listen(IProtocolMessage ask, Submissions.Watch? watch, [EnumeratorCancellation] CancellationToken cancel)
     {
         var heard = Channel.CreateUnbounded<IProtocolMessage>();
-        var listener = _system.ActorOf(Props.Create(() => new Listener(heard.Writer, _coordinator)));
-        _coordinator.Tell(submit, listener);
+        var listener = _system.ActorOf(Props.Create(() => new Listener(heard.Writer, _coordinator, watch)));
+        _coordinator.Tell(ask, listener);
 
         // Out of the cluster nothing is heard any more.
         _ = _system.WhenTerminated.ContinueWith(_ => heard.Writer.TryComplete(), TaskScheduler.Default);
@@ -185,15 +221,17 @@ public sealed class NodeHost : IAsyncDisposable
     {
         private static readonly TimeSpan WatchInterval = TimeSpan.FromSeconds(1);
 
-        public Listener(ChannelWriter<IProtocolMessage> heard, ICanTell coordinator)
+        private readonly Submissions.Watch? _watch;
+
+        public Listener(ChannelWriter<IProtocolMessage> heard, ICanTell coordinator, Submissions.Watch? watch)
         {
+            _watch = watch;
             Receive<Submissions.Watch>(watch => coordinator.Tell(watch, Self));
             Receive<IProtocolMessage>(message =>
             {
                 if (message is Submissions.Accepted accepted)
                 {
-                    // A coordinator that begins anew knows nobody who watches.
-                    Timers.StartPeriodicTimer(accepted.Run, new Submissions.Watch(accepted.Run, accepted.RunDirectory), WatchInterval);
+                    Repeat(new Submissions.Watch(accepted.Run, accepted.RunDirectory));
                 }
 
                 heard.TryWrite(message);
@@ -201,5 +239,16 @@ public sealed class NodeHost : IAsyncDisposable
         }
 
         public ITimerScheduler Timers { get; set; } = null!;
+
+        protected override void PreStart()
+        {
+            if (_watch is not null)
+            {
+                Repeat(_watch);
+            }
+        }
+
+        // A coordinator that begins anew knows nobody who watches.
+        private void Repeat(Submissions.Watch watch) => Timers.StartPeriodicTimer(watch.Run, watch, WatchInterval);
     }
 }

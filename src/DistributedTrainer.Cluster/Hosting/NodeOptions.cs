@@ -19,6 +19,9 @@ public sealed record NodeOptions
     /// </summary>
     public string? Join { get; init; }
 
+    /// <summary>Whether it was taken out of the cluster before, and comes back.</summary>
+    public bool CameBack { get; init; }
+
     /// <summary>Worker actors of this node, where it has the worker role.</summary>
     public int Workers { get; init; } = 1;
 

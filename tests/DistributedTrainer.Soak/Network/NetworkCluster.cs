@@ -1,0 +1,71 @@
+namespace DistributedTrainer.Soak.Network;
+
+/// <summary>A coordinator, two servers and three workers, each on a host of its own.</summary>
+internal sealed class NetworkCluster : IAsyncDisposable
+{
+    public const string Coordinator = "coordinator";
+
+    private const string Port = "4053";
+
+    private readonly Dictionary<string, NodePlace> _places;
+    private readonly VirtualNetwork _network;
+
+    public NetworkCluster(VirtualNetwork network, string folder)
+    {
+        _network = network;
+        _places = Hosts.ToDictionary(
+            static host => host,
+            host => new NodePlace(host, host.Split('-')[0], folder, new Home(network.On(host), network.AddressOf(host), Port)));
+    }
+
+    public static IReadOnlyList<string> Hosts { get; } = [Coordinator, "server-1", "server-2", "worker-1", "worker-2", "worker-3"];
+
+    public VirtualNetwork Network => _network;
+
+    public string Address => _places[Coordinator].Address;
+
+    public IEnumerable<NodeProcess> Lives => _places.Values.SelectMany(static place => place.Lives);
+
+    /// <summary>Processes that ended although nobody wanted them to.</summary>
+    public IEnumerable<NodeProcess> Missing => Lives.Where(static life => life.Ended.IsCompleted && !life.MayEnd);
+
+    public async Task Start(CancellationToken cancel)
+    {
+        await _places[Coordinator].Start([], samePort: true, cancel);
+        await Task.WhenAll(_places.Values.Where(static place => place.Role != Coordinator).Select(place => Start(place, cancel)));
+    }
+
+    /// <summary>The host is lost, and another one comes in its place at once, with its address and the same node.</summary>
+    public async Task Replace(string host, CancellationToken cancel)
+    {
+        // Without its link the process cannot take leave.
+        await _network.Remove(host);
+        await _places[host].Now.Kill();
+        await _network.Link(host);
+        await Start(_places[host], cancel);
+    }
+
+    /// <summary>Asks everybody to end, workers first; says who did not end in good order.</summary>
+    public async Task<IReadOnlyList<string>> End(TimeSpan limit)
+    {
+        NodeProcess[] left = [.. Lives.Where(static life => !life.Ended.IsCompleted).Reverse()];
+        foreach (var process in left)
+        {
+            process.Terminate();
+        }
+
+        return await NodeProcess.AwaitEnds(left, limit);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var place in _places.Values)
+        {
+            await place.DisposeAsync();
+        }
+    }
+
+    // A server that named itself would found a cluster of its own if nobody answered.
+    private Task Start(NodePlace place, CancellationToken cancel) =>
+        place.Start(Hosts.Where(host => host != place.Name && !host.StartsWith("worker", StringComparison.Ordinal)).Select(host => $"{_network.AddressOf(host)}:{Port}"), samePort: true, cancel);
+}
