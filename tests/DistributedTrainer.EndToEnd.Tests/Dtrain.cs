@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Reflection;
 using System.Text;
 using System.Text.Json;
 
@@ -50,6 +51,26 @@ internal sealed class Dtrain : IAsyncDisposable
         }
 
         return new Dtrain(start);
+    }
+
+    /// <summary>Runs the program within this process, which has compiled its code already: for what a run comes to, however it is started.</summary>
+    public static async Task<(int Code, string Output, string Errors)> RunWithin(IReadOnlyList<string> arguments)
+    {
+        var (consoleOutput, consoleErrors) = (Console.Out, Console.Error);
+        await using var output = new StringWriter();
+        await using var errors = new StringWriter();
+        Console.SetOut(output);
+        Console.SetError(errors);
+        try
+        {
+            var code = await Task.Run(() => (int)Assembly.Load("dtrain").EntryPoint!.Invoke(null, [arguments.ToArray()])!).WaitAsync(Limit);
+            return (code, output.ToString(), errors.ToString());
+        }
+        finally
+        {
+            Console.SetOut(consoleOutput);
+            Console.SetError(consoleErrors);
+        }
     }
 
     /// <summary>The same through a shell that has the program and its children take no notice of a file's size limit but by the error.</summary>

@@ -24,16 +24,17 @@ public sealed class PyTorchRunTests
 
     [Theory]
     [MemberData(nameof(All))]
-    public Task Golden_run_of_two_workers_in_one_process(string name) => AssertEndsAsPyTorch(name, "--in-process", "--set", "cluster.workers=2");
+    public Task Golden_run_of_two_workers_in_one_process(string name) => AssertEndsAsPyTorch(name, Dtrain.RunWithin, "--in-process", "--set", "cluster.workers=2");
 
     [Theory]
     [MemberData(nameof(EveryTenth))]
-    public Task Golden_run_of_three_worker_processes(string name) => AssertEndsAsPyTorch(name, "--set", "cluster.workers=3");
+    public Task Golden_run_of_three_worker_processes(string name) => AssertEndsAsPyTorch(name, static arguments => Dtrain.Run(arguments), "--set", "cluster.workers=3");
 
-    private static async Task AssertEndsAsPyTorch(string name, params string[] placement)
+    private static async Task AssertEndsAsPyTorch(
+        string name, Func<string[], Task<(int Code, string Output, string Errors)>> run, params string[] placement)
     {
         using var directory = new RunDirectory();
-        var (code, output, errors) = await Dtrain.Run(["train", Path.Combine(Cases, name, "experiment.yaml"), "--run-dir", directory.Run, "--json", .. placement]);
+        var (code, output, errors) = await run(["train", Path.Combine(Cases, name, "experiment.yaml"), "--run-dir", directory.Run, "--json", .. placement]);
         Assert.True(code == 0, output + errors);
 
         var golden = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(Cases, name, "end.json"))).RootElement;
