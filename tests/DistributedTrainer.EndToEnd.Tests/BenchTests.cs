@@ -126,6 +126,7 @@ public sealed class BenchTests
     [InlineData("train --workers 0", "--workers is 0")]
     [InlineData("train --transport pigeon", "'pigeon' is none of auto")]
     [InlineData("train --cnn --batch-norm", "--cnn is a network of its own")]
+    [InlineData("train --local-norm", "--local-norm says how --batch-norm works")]
     [InlineData("channel --transport pigeon", "'pigeon' is none of auto")]
     [InlineData("channel --bytes 0", "--bytes is 0")]
     [InlineData("chanel", "channel")]

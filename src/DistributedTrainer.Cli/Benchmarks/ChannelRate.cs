@@ -10,7 +10,7 @@ internal readonly record struct MediumRate(double MegabytesPerSecond, double Rou
 /// <param name="CopyShare">As a share of copying a payload within memory.</param>
 internal sealed record LentRate(double MegabytesPerSecond, double CopyShare)
 {
-    public static LentRate Of(double rate, double copy) => new(Rounded.To(rate, 3), Rounded.To(rate / copy, 3));
+    public static LentRate Of(double rate, double copy) => new(Rounded.To(rate, 3), Rounded.To(rate / copy, 6));
 }
 
 /// <summary>Round trips for which the asking thread stays awake.</summary>
@@ -55,5 +55,5 @@ internal sealed record ChannelRate(
     public static ChannelRate Of(string transport, int bytes, MediumRate channel, string bareName, MediumRate bare, double copy) => new(
         transport, bytes, Rounded.To(channel.MegabytesPerSecond, 3), Rounded.To(channel.RoundTripMicroseconds, 2),
         bareName, Rounded.To(bare.MegabytesPerSecond, 3), Rounded.To(bare.RoundTripMicroseconds, 2), Rounded.To(copy, 3),
-        Rounded.To(channel.MegabytesPerSecond / bare.MegabytesPerSecond, 3), Rounded.To(channel.RoundTripMicroseconds / bare.RoundTripMicroseconds, 3));
+        Rounded.To(channel.MegabytesPerSecond / bare.MegabytesPerSecond, 6), Rounded.To(channel.RoundTripMicroseconds / bare.RoundTripMicroseconds, 3));
 }

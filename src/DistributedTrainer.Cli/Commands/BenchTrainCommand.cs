@@ -15,6 +15,7 @@ internal static class BenchTrainCommand
     {
         var layers = new Option<string?>("--layers") { Description = $"Widths: inputs, hidden layers with ReLU, classes. Default: {DefaultLayers}.", HelpName = "784-512-10" };
         var batchNorm = new Option<bool>("--batch-norm") { Description = "Batch normalisation over the global batch before each ReLU." };
+        var localNorm = new Option<bool>("--local-norm") { Description = "With --batch-norm: over the rows of each leaf alone, so that workers exchange nothing within a step." };
         var cnn = new Option<bool>("--cnn") { Description = "Instead of --layers: a small convolutional network with batch normalisation and pooling, on 28x28 images." };
         var batch = Number("--batch", "Rows of each worker in a step.", 128);
         var workers = Number("--workers", "Workers; the data is cut into as many shards.", 2);
@@ -31,7 +32,7 @@ internal static class BenchTrainCommand
         var command = new Command(
             "train", "Measures training on a cluster of processes of this machine, after a warm-up. Example: dtrain bench train --layers 784-512-256-10 --workers 2 --json")
         {
-            layers, batchNorm, cnn, batch, workers, servers, partitions, optimizer, transport, steps, repeat, rows, inProcess, directory, json,
+            layers, batchNorm, localNorm, cnn, batch, workers, servers, partitions, optimizer, transport, steps, repeat, rows, inProcess, directory, json,
         };
         command.SetAction(async (parsed, _) =>
         {
@@ -41,9 +42,14 @@ internal static class BenchTrainCommand
                 problems.Add("--cnn is a network of its own: leave --layers and --batch-norm out.");
             }
 
+            if (parsed.GetValue(localNorm) && !parsed.GetValue(batchNorm))
+            {
+                problems.Add("--local-norm says how --batch-norm works: give both.");
+            }
+
             var network = parsed.GetValue(cnn)
                 ? BenchNetwork.Convolutional()
-                : BenchNetwork.Perceptron(parsed.GetValue(layers) ?? DefaultLayers, parsed.GetValue(batchNorm), problems);
+                : BenchNetwork.Perceptron(parsed.GetValue(layers) ?? DefaultLayers, parsed.GetValue(batchNorm), problems, parsed.GetValue(localNorm));
             var settings = new TrainSettings
             {
                 Network = network ?? BenchNetwork.Convolutional(),

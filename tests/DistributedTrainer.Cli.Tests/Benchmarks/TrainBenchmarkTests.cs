@@ -97,6 +97,17 @@ public sealed class TrainBenchmarkTests
         }
     }
 
+    [Theory]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    public void Batch_norm_is_over_the_batch_or_over_each_leaf(bool local, bool synchronized)
+    {
+        var settings = Settings with { Network = BenchNetwork.Perceptron("5-4-3-2", batchNorm: true, [], local)! };
+        var norms = ExperimentReader.Read(settings.Yaml("/data"), "bench.yaml", []).Experiment!.Model.Layers.OfType<BatchNormOptions>().ToArray();
+        Assert.Equal([synchronized, synchronized], norms.Select(static norm => norm.Sync));
+        Assert.Equal(local, settings.Network.Name.EndsWith(" local", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void All_that_is_wrong_is_said_at_once()
     {
