@@ -18,9 +18,10 @@ internal static class BenchTrainCommand
         var localNorm = new Option<bool>("--local-norm") { Description = "With --batch-norm: over the rows of each leaf alone, so that workers exchange nothing within a step." };
         var cnn = new Option<bool>("--cnn") { Description = "Instead of --layers: a small convolutional network with batch normalisation and pooling, on 28x28 images." };
         var batch = Number("--batch", "Rows of each worker in a step.", 128);
-        var workers = Number("--workers", "Workers; the data is cut into as many shards.", 2);
+        var workers = Number("--workers", "Workers; the data is cut into as many shards, or --leaves.", 2);
         var servers = Number("--servers", "Server nodes.", 1);
         var partitions = new Option<int?>("--partitions") { Description = "Parts that the parameters are cut into. Default: 2, or as many as servers." };
+        var leaves = new Option<int?>("--leaves") { Description = "Parts that a step's rows are cut into, over all workers. Default: one a worker." };
         var optimizer = new Option<string>("--optimizer") { Description = "The update rule, with its defaults.", HelpName = "KIND", DefaultValueFactory = static _ => "adam" };
         var transport = new Option<string>("--transport") { Description = "What carries gradients and parameters.", HelpName = "NAME", DefaultValueFactory = static _ => "auto" };
         var steps = Number("--steps", "Steps of a timed window.", 200);
@@ -32,7 +33,7 @@ internal static class BenchTrainCommand
         var command = new Command(
             "train", "Measures training on a cluster of processes of this machine, after a warm-up. Example: dtrain bench train --layers 784-512-256-10 --workers 2 --json")
         {
-            layers, batchNorm, localNorm, cnn, batch, workers, servers, partitions, optimizer, transport, steps, repeat, rows, inProcess, directory, json,
+            layers, batchNorm, localNorm, cnn, batch, workers, servers, partitions, leaves, optimizer, transport, steps, repeat, rows, inProcess, directory, json,
         };
         command.SetAction(async (parsed, _) =>
         {
@@ -57,6 +58,7 @@ internal static class BenchTrainCommand
                 Workers = parsed.GetValue(workers),
                 Servers = parsed.GetValue(servers),
                 Partitions = parsed.GetValue(partitions),
+                Leaves = parsed.GetValue(leaves),
                 Optimizer = parsed.GetValue(optimizer)!,
                 Transport = parsed.GetValue(transport)!,
                 Steps = parsed.GetValue(steps),

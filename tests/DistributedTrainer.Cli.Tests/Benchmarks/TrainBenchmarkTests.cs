@@ -120,6 +120,8 @@ public sealed class TrainBenchmarkTests
 
         Assert.Empty(Settings.Problems());
         Assert.Contains("a step takes 120", Assert.Single((Settings with { Batch = 60 }).Problems()), StringComparison.Ordinal);
+        Assert.Contains("--leaves is 1: each of 2 workers", Assert.Single((Settings with { Leaves = 1 }).Problems()), StringComparison.Ordinal);
+        Assert.Equal(8, ExperimentReader.Read((Settings with { Leaves = 8 }).Yaml("/data"), "bench.yaml", []).Experiment!.Training.Shards);
         Assert.Contains("--in-process", Assert.Single((Settings with { Transport = "in-process" }).Problems()), StringComparison.Ordinal);
     }
 
