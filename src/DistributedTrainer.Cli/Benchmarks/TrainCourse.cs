@@ -10,7 +10,7 @@ namespace DistributedTrainer.Cli.Benchmarks;
 internal sealed class TrainCourse(int steps, int windows)
 {
     /// <summary>Code is compiled in several stages while it runs: the first steps are slow.</summary>
-    internal static readonly TimeSpan WarmTime = TimeSpan.FromSeconds(2);
+    internal static readonly TimeSpan WarmTime = TimeSpan.FromSeconds(5);
 
     private const int MostWarmSteps = 300;
 

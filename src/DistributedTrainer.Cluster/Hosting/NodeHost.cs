@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Akka.Actor;
@@ -43,7 +44,7 @@ public sealed class NodeHost : IAsyncDisposable
         _coordinator = system.ActorOf(ClusterSingletonProxy.Props("/user/coordinator", ClusterSingletonProxySettings.Create(system)), "coordinator-proxy");
         if (options.Roles.Any(static role => role is "server" or "worker"))
         {
-            var node = new NodeId($"{options.Roles[0]}-{own.Port}-{Environment.ProcessId}");
+            var node = NameOf(options.Roles[0], own, Environment.ProcessId);
             _agent = system.ActorOf(NodeAgent.Props(options, node, _coordinator, log, reason => _completion.TrySetResult(reason)), "node");
         }
 
@@ -79,6 +80,16 @@ public sealed class NodeHost : IAsyncDisposable
                 CameBack = true,
             };
         }
+    }
+
+    /// <summary>Names a node as no other of its cluster: containers often have the same port and process. On the machine itself without the host.</summary>
+    /// <param name="role">Its first role.</param>
+    /// <param name="own">Its address.</param>
+    /// <param name="process">Its process.</param>
+    internal static NodeId NameOf(string role, Address own, int process)
+    {
+        var host = IPAddress.TryParse(own.Host, out var address) && IPAddress.IsLoopback(address) ? "" : $"{own.Host.Replace(':', '.')}-";
+        return new NodeId($"{role}-{host}{own.Port}-{process}");
     }
 
     /// <summary>Starts a node; returns when it listens, before it is a member.</summary>

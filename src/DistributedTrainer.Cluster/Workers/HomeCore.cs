@@ -10,7 +10,7 @@ namespace DistributedTrainer.Cluster.Workers;
 /// notices that by itself only where threads compute for milliseconds; steps of small models take a tenth of one, and may
 /// share a core for minutes. A recommendation: the thread is moved there now and then, and the system may move it away.
 /// </summary>
-internal sealed partial class HomeCore : IDisposable
+internal sealed class HomeCore : IDisposable
 {
     // Where the system keeps moving the thread away, it has its reasons: then it is moved back ever more rarely.
     private static readonly long Shortest = Stopwatch.Frequency / 20;
@@ -110,12 +110,12 @@ internal sealed partial class HomeCore : IDisposable
         }
     }
 
-    [LibraryImport("libc", EntryPoint = "sched_getaffinity")]
-    private static partial int GetAffinity(int thread, nint bytes, [Out] ulong[] cores);
+    [DllImport("libc", EntryPoint = "sched_getaffinity")]
+    private static extern int GetAffinity(int thread, nint bytes, [Out] ulong[] cores);
 
-    [LibraryImport("libc", EntryPoint = "sched_setaffinity")]
-    private static partial int SetAffinity(int thread, nint bytes, ulong[] cores);
+    [DllImport("libc", EntryPoint = "sched_setaffinity")]
+    private static extern int SetAffinity(int thread, nint bytes, ulong[] cores);
 
-    [LibraryImport("libc", EntryPoint = "sched_getcpu")]
-    private static partial int CurrentCore();
+    [DllImport("libc", EntryPoint = "sched_getcpu")]
+    private static extern int CurrentCore();
 }

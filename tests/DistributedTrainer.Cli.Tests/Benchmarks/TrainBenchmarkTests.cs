@@ -11,14 +11,14 @@ public sealed class TrainBenchmarkTests
     private static readonly TrainSettings Settings = new() { Network = BenchNetwork.Perceptron("5-3-2", batchNorm: false, [])!, Batch = 10, Steps = 2, Repeat = 3, Rows = 100 };
 
     [Fact]
-    public void A_run_is_warm_after_two_seconds_of_steps()
+    public void A_run_is_warm_after_five_seconds_of_steps()
     {
         var course = new TrainCourse(steps: 100, windows: 3);
         course.Heard(View(0, 0), At(0));
         course.Heard(View(50, 40), At(5));
-        course.Heard(View(200, 190), At(6.9));
+        course.Heard(View(200, 190), At(9.9));
         Assert.Null(course.Warm);
-        course.Heard(View(210, 200), At(7));
+        course.Heard(View(210, 200), At(10));
         Assert.Equal(210, course.Warm?.Step);
     }
 
@@ -38,7 +38,7 @@ public sealed class TrainBenchmarkTests
     {
         var course = new TrainCourse(steps: 1, windows: 1);
         course.Heard(View(5, null), At(0));
-        course.Heard(View(500, null), At(3));
+        course.Heard(View(500, null), At(6));
         Assert.Null(course.Warm);
     }
 
@@ -47,14 +47,14 @@ public sealed class TrainBenchmarkTests
     {
         var course = new TrainCourse(steps: 10, windows: 3);
         course.Heard(View(1, 0), At(0));
-        course.Heard(View(100, 90), At(2));
-        course.Heard(View(129, 129), At(2.2));
+        course.Heard(View(100, 90), At(5));
+        course.Heard(View(129, 129), At(5.2));
         Assert.Null(course.End);
-        course.Heard(View(130, 90), At(2.4));
+        course.Heard(View(130, 90), At(5.4));
         Assert.Null(course.End);
-        course.Heard(View(150, 100), At(2.6));
+        course.Heard(View(150, 100), At(5.6));
         Assert.Equal(150, course.End?.Step);
-        course.Heard(View(170, 170), At(2.8));
+        course.Heard(View(170, 170), At(5.8));
         Assert.Equal(150, course.End?.Step);
     }
 
