@@ -4,10 +4,11 @@
 #
 # usage: growth.sh FILE.csv [SERIES…]
 #   SERIES     any of workers, partitions, leaves, parameters, rows; without: all. Those in the file already are kept.
+# Nothing else should run on the machine meanwhile.
 # environment: BEFORE="" (put before each measurement, such as "flock -x FILE" where others measure as well), LIMIT=60 (seconds)
 # exit code: 0 all was measured, 1 something failed (said, and left out), 2 wrong usage
 set -euo pipefail
-[ $# -ge 1 ] || { sed -n '5,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '5,9s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 file=$(realpath -m "$1")
 shift
 series=("${@:-workers}")

@@ -17,7 +17,7 @@ internal static class BenchGrowthCommand
         var parameters = new Option<int>("--parameters") { Description = "Parameters of the model that is simulated.", DefaultValueFactory = static _ => 1_000_000 };
         var json = new Option<bool>("--json") { Description = "Prints the costs and the simulated steps as JSON, and nothing else, on standard output." };
         var command = new Command(
-            "growth", "Simulates up to 256 workers, with servers behind 10 Gbit/s each, from measured costs. Example: dtrain bench growth --plot growth.png docs/growth.csv")
+            "growth", "Simulates up to 256 workers, with servers behind 10 Gbit/s each, from measured costs. Example: dtrain bench growth --plot growth.png growth.csv")
         {
             file, picture, parameters, json,
         };
