@@ -117,6 +117,29 @@ public sealed class BenchTests
         Assert.NotEqual("auto", json.GetProperty("transport").GetString());
     }
 
+    [Fact]
+    public async Task What_was_measured_is_drawn_and_carried_on_to_many_workers()
+    {
+        using var directory = new RunDirectory();
+        var measured = directory.In("growth.csv");
+        await File.WriteAllLinesAsync(measured,
+        [
+            "series,value,workers,parameters,leaves,step_ms,computing_ms,pushing_ms,waiting_ms,copying_ms",
+            "workers,1,1,1000000,1,5,4,1,1,1", "workers,2,2,1000000,2,6,5,1,1,1",
+            "leaves,1,1,1000000,1,5,2,1,1,1", "leaves,5,1,1000000,5,9,6,1,1,1",
+            "parameters,10000,1,10000,1,1,0.5,0.1,0.3,0.1", "parameters,1010000,1,1010000,1,9,0.5,0.2,2.3,1.1",
+            "partitions,1,2,1000,2,1,1,0,0,0", "partitions,6,2,1000,2,2,1,0,0,0",
+        ]);
+        var json = await Json("bench", "growth", measured, "--plot", directory.In("growth.png"), "--json");
+        var steps = json.GetProperty("steps").EnumerateArray().ToArray();
+        Assert.Equal([1, 2, 4, 8, 16, 32, 64, 128, 256], steps.Select(static step => step.GetProperty("workers").GetInt32()));
+
+        // One link for all gets ever narrower.
+        var alone = steps.Select(static step => step.GetProperty("oneServer").GetDouble()).ToArray();
+        Assert.Equal(alone.Order(), alone);
+        Assert.Equal([0x89, (byte)'P', (byte)'N', (byte)'G'], (await File.ReadAllBytesAsync(directory.In("growth.png")))[..4]);
+    }
+
     [Theory]
     [InlineData("matmul --sizes 128x784", "--sizes: '128x784' is no size")]
     [InlineData("optimizer --parameters 0", "--parameters is 0")]
@@ -126,6 +149,9 @@ public sealed class BenchTests
     [InlineData("train --workers 0", "--workers is 0")]
     [InlineData("train --transport pigeon", "'pigeon' is none of auto")]
     [InlineData("train --cnn --batch-norm", "--cnn is a network of its own")]
+    [InlineData("train --local-norm", "--local-norm says how --batch-norm works")]
+    [InlineData("growth nowhere.csv", "nowhere.csv")]
+    [InlineData("growth nowhere.csv --parameters 0", "--parameters is 0")]
     [InlineData("channel --transport pigeon", "'pigeon' is none of auto")]
     [InlineData("channel --bytes 0", "--bytes is 0")]
     [InlineData("chanel", "channel")]
@@ -141,6 +167,7 @@ public sealed class BenchTests
     [InlineData("optimizer")]
     [InlineData("train")]
     [InlineData("channel")]
+    [InlineData("growth")]
     public async Task Each_measurement_has_an_example_in_its_help(string name) =>
         Assert.Contains($"dtrain bench {name} --", (await Dtrain.Run(["bench", name, "--help"])).Output.ReplaceLineEndings(" "), StringComparison.Ordinal);
 

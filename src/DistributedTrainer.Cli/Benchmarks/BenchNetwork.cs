@@ -31,9 +31,10 @@ internal sealed record BenchNetwork
 
     /// <summary>Reads widths such as "784-512-256-10": inputs, hidden layers with ReLU between them, classes.</summary>
     /// <param name="text">The widths.</param>
-    /// <param name="batchNorm">Whether batch normalisation over the global batch stands before each ReLU.</param>
+    /// <param name="batchNorm">Whether batch normalisation stands before each ReLU.</param>
     /// <param name="problems">Receives what is wrong with it.</param>
-    public static BenchNetwork? Perceptron(string text, bool batchNorm, ICollection<string> problems)
+    /// <param name="localNorm">Of each leaf by itself instead of over the global batch.</param>
+    public static BenchNetwork? Perceptron(string text, bool batchNorm, ICollection<string> problems, bool localNorm = false)
     {
         var widths = text.Split('-').Select(static part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var width) ? width : 0).ToArray();
         if (widths.Length < 2 || widths.Any(static width => width < 1))
@@ -57,14 +58,14 @@ internal sealed record BenchNetwork
             parameters += ((long)inputs * outputs) + outputs;
             if (layers.Count(static layer => layer.StartsWith("linear", StringComparison.Ordinal)) < widths.Length - 1)
             {
-                layers.AddRange(batchNorm ? ["batch-norm", "relu"] : ["relu"]);
+                layers.AddRange(batchNorm ? [localNorm ? "batch-norm: { sync: false }" : "batch-norm", "relu"] : ["relu"]);
                 parameters += batchNorm ? 2 * outputs : 0;
             }
         }
 
         return new BenchNetwork
         {
-            Name = batchNorm ? $"{text} batch-norm" : text,
+            Name = text + (!batchNorm ? "" : localNorm ? " batch-norm local" : " batch-norm"),
             Input = [widths[0]],
             Classes = widths[^1],
             Layers = layers,

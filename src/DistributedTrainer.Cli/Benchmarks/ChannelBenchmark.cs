@@ -57,15 +57,22 @@ internal sealed class ChannelBenchmark(string transport, int bytes, int windows,
         var used = address[..address.IndexOf(':', StringComparison.Ordinal)];
         var end = new AskingEnd();
         MediumRate rate;
+        double? lent, attended;
         using (var channel = Transports.For(address).Connect(address, end, new ChannelOptions()))
         {
             rate = end.Measure(channel, bytes, windows);
+            lent = end.MeasureLent(channel, bytes, windows);
+            attended = end.MeasureAttended(channel, windows);
         }
 
         var copy = BareMemory.CopyRate(bytes, windows);
         var (name, bare) = ChannelPeer.BareEnd(addresses, used) is { } socket
             ? ($"{used} socket", BareSocket.Measure(socket, bytes, windows))
             : ("memory", new MediumRate(copy, BareMemory.RoundTrip(windows)));
-        return ChannelRate.Of(used, bytes, rate, name, bare, copy);
+        return ChannelRate.Of(used, bytes, rate, name, bare, copy) with
+        {
+            Lent = lent is { } inPlace ? LentRate.Of(inPlace, copy) : null,
+            Attended = attended is { } trip ? AttendedTrip.Of(trip, BareMemory.RoundTrip(windows, attended: true)) : null,
+        };
     }
 }

@@ -22,6 +22,9 @@ internal sealed record TrainSettings
     /// <summary>Null: as many as the experiment's default, at least as many as servers.</summary>
     public int? Partitions { get; init; }
 
+    /// <summary>Leaves of a step, over all workers; null: one a worker.</summary>
+    public int? Leaves { get; init; }
+
     public string Optimizer { get; init; } = "adam";
 
     public string Transport { get; init; } = "auto";
@@ -47,6 +50,7 @@ internal sealed record TrainSettings
         BenchOptions.AtLeastOne("--workers", Workers, 1024, problems);
         BenchOptions.AtLeastOne("--servers", Servers, 1024, problems);
         BenchOptions.AtLeastOne("--partitions", Partitions ?? 1, 1024, problems);
+        BenchOptions.AtLeastOne("--leaves", Leaves ?? 1, 4096, problems);
         BenchOptions.AtLeastOne("--steps", Steps, int.MaxValue, problems);
         BenchOptions.AtLeastOne("--repeat", Repeat, 100_000, problems);
         BenchOptions.AtLeastOne("--rows", Rows, 10_000_000, problems);
@@ -59,6 +63,11 @@ internal sealed record TrainSettings
         if (problems.Count == 0 && Rows < Math.Max(RowsPerStep, Network.Classes))
         {
             problems.Add($"--rows is {Rows}, but a step takes {RowsPerStep} ({Batch} for each of {Workers} workers) and there are {Network.Classes} classes. Make it larger.");
+        }
+
+        if (Leaves is { } leaves && (leaves < Workers || leaves > RowsPerStep))
+        {
+            problems.Add($"--leaves is {leaves}: each of {Workers} workers needs one at least, and each leaf one of the {RowsPerStep} rows of a step.");
         }
 
         if (Partitions < Servers)
@@ -87,7 +96,7 @@ internal sealed record TrainSettings
         model: { layers: [ {{string.Join(", ", Network.Layers)}} ] }
         loss: cross-entropy
         optimizer: { kind: {{Optimizer}}, learning-rate: 0.001 }
-        training: { steps: {{EndlessSteps}}, batch-size: {{RowsPerStep}}, shards: {{Workers}}, last-batch: drop }
+        training: { steps: {{EndlessSteps}}, batch-size: {{RowsPerStep}}, shards: {{Leaves ?? Workers}}, last-batch: drop }
         cluster: { workers: {{Workers}}, minimum-workers: {{Workers}}, servers: {{Servers}}, partitions: {{Partitions ?? Servers}}, max-restarts: 0, transport: {{Transport}} }
         checkpoint: { every-seconds: null }
         """);

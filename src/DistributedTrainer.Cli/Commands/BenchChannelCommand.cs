@@ -90,6 +90,15 @@ internal static class BenchChannelCommand
             ["ratio", Text($"{rate.RateShare:0.00}"), Text($"{rate.RoundTripRatio:0.00}")],
         ]);
         Console.WriteLine(Text($"Payloads of {rate.Bytes:#,0} bytes; memory is copied at {rate.MemoryCopyMegabytesPerSecond:#,0} MB/s."));
+        if (rate.Lent is { } lent)
+        {
+            Console.WriteLine(Text($"Lent, and read in place: {lent.MegabytesPerSecond:#,0} MB/s, {lent.CopyShare:0.00} of copying memory."));
+        }
+
+        if (rate.Attended is { } attended)
+        {
+            Console.WriteLine(Text($"Round trip where the asking thread stays awake: {attended.RoundTripMicroseconds:0.0} µs; of two bare threads {attended.BareRoundTripMicroseconds:0.0} µs, ratio {attended.RoundTripRatio:0.00}."));
+        }
     }
 
     private static string Text(FormattableString text) => FormattableString.Invariant(text);

@@ -12,5 +12,6 @@ internal static class BenchCommand
             BenchOptimizerCommand.Create(),
             BenchTrainCommand.Create(),
             BenchChannelCommand.Create(),
+            BenchGrowthCommand.Create(),
         };
 }

@@ -15,11 +15,13 @@ internal static class BenchTrainCommand
     {
         var layers = new Option<string?>("--layers") { Description = $"Widths: inputs, hidden layers with ReLU, classes. Default: {DefaultLayers}.", HelpName = "784-512-10" };
         var batchNorm = new Option<bool>("--batch-norm") { Description = "Batch normalisation over the global batch before each ReLU." };
+        var localNorm = new Option<bool>("--local-norm") { Description = "With --batch-norm: over the rows of each leaf alone, so that workers exchange nothing within a step." };
         var cnn = new Option<bool>("--cnn") { Description = "Instead of --layers: a small convolutional network with batch normalisation and pooling, on 28x28 images." };
         var batch = Number("--batch", "Rows of each worker in a step.", 128);
-        var workers = Number("--workers", "Workers; the data is cut into as many shards.", 2);
+        var workers = Number("--workers", "Workers; the data is cut into as many shards, or --leaves.", 2);
         var servers = Number("--servers", "Server nodes.", 1);
         var partitions = new Option<int?>("--partitions") { Description = "Parts that the parameters are cut into. Default: 2, or as many as servers." };
+        var leaves = new Option<int?>("--leaves") { Description = "Parts that a step's rows are cut into, over all workers. Default: one a worker." };
         var optimizer = new Option<string>("--optimizer") { Description = "The update rule, with its defaults.", HelpName = "KIND", DefaultValueFactory = static _ => "adam" };
         var transport = new Option<string>("--transport") { Description = "What carries gradients and parameters.", HelpName = "NAME", DefaultValueFactory = static _ => "auto" };
         var steps = Number("--steps", "Steps of a timed window.", 200);
@@ -31,7 +33,7 @@ internal static class BenchTrainCommand
         var command = new Command(
             "train", "Measures training on a cluster of processes of this machine, after a warm-up. Example: dtrain bench train --layers 784-512-256-10 --workers 2 --json")
         {
-            layers, batchNorm, cnn, batch, workers, servers, partitions, optimizer, transport, steps, repeat, rows, inProcess, directory, json,
+            layers, batchNorm, localNorm, cnn, batch, workers, servers, partitions, leaves, optimizer, transport, steps, repeat, rows, inProcess, directory, json,
         };
         command.SetAction(async (parsed, _) =>
         {
@@ -41,9 +43,14 @@ internal static class BenchTrainCommand
                 problems.Add("--cnn is a network of its own: leave --layers and --batch-norm out.");
             }
 
+            if (parsed.GetValue(localNorm) && !parsed.GetValue(batchNorm))
+            {
+                problems.Add("--local-norm says how --batch-norm works: give both.");
+            }
+
             var network = parsed.GetValue(cnn)
                 ? BenchNetwork.Convolutional()
-                : BenchNetwork.Perceptron(parsed.GetValue(layers) ?? DefaultLayers, parsed.GetValue(batchNorm), problems);
+                : BenchNetwork.Perceptron(parsed.GetValue(layers) ?? DefaultLayers, parsed.GetValue(batchNorm), problems, parsed.GetValue(localNorm));
             var settings = new TrainSettings
             {
                 Network = network ?? BenchNetwork.Convolutional(),
@@ -51,6 +58,7 @@ internal static class BenchTrainCommand
                 Workers = parsed.GetValue(workers),
                 Servers = parsed.GetValue(servers),
                 Partitions = parsed.GetValue(partitions),
+                Leaves = parsed.GetValue(leaves),
                 Optimizer = parsed.GetValue(optimizer)!,
                 Transport = parsed.GetValue(transport)!,
                 Steps = parsed.GetValue(steps),

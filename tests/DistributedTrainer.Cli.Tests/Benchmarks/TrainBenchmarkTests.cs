@@ -97,6 +97,17 @@ public sealed class TrainBenchmarkTests
         }
     }
 
+    [Theory]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    public void Batch_norm_is_over_the_batch_or_over_each_leaf(bool local, bool synchronized)
+    {
+        var settings = Settings with { Network = BenchNetwork.Perceptron("5-4-3-2", batchNorm: true, [], local)! };
+        var norms = ExperimentReader.Read(settings.Yaml("/data"), "bench.yaml", []).Experiment!.Model.Layers.OfType<BatchNormOptions>().ToArray();
+        Assert.Equal([synchronized, synchronized], norms.Select(static norm => norm.Sync));
+        Assert.Equal(local, settings.Network.Name.EndsWith(" local", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void All_that_is_wrong_is_said_at_once()
     {
@@ -109,6 +120,8 @@ public sealed class TrainBenchmarkTests
 
         Assert.Empty(Settings.Problems());
         Assert.Contains("a step takes 120", Assert.Single((Settings with { Batch = 60 }).Problems()), StringComparison.Ordinal);
+        Assert.Contains("--leaves is 1: each of 2 workers", Assert.Single((Settings with { Leaves = 1 }).Problems()), StringComparison.Ordinal);
+        Assert.Equal(8, ExperimentReader.Read((Settings with { Leaves = 8 }).Yaml("/data"), "bench.yaml", []).Experiment!.Training.Shards);
         Assert.Contains("--in-process", Assert.Single((Settings with { Transport = "in-process" }).Problems()), StringComparison.Ordinal);
     }
 
