@@ -40,7 +40,7 @@ internal sealed unsafe class Bell(uint* counter, uint* sleeping)
     public void Ring()
     {
         Interlocked.Increment(ref *counter);
-        if (Volatile.Read(ref *sleeping) != 0) Libc.Futex(Libc.FutexNumber, counter, FutexWake, int.MaxValue, 0, 0, 0);
+        if (Volatile.Read(ref *sleeping) != 0) Wake();
     }
 
     /// <summary>Waits until somebody has rung since the ticket was taken. For one thread at a time, and one more that attends.</summary>

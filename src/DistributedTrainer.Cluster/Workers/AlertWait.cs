@@ -17,10 +17,10 @@ internal sealed class AlertWait(ServerLinks links, WorkerInbox inbox, StepClock 
         var start = Stopwatch.GetTimestamp();
         try
         {
-            while (!arrived() && !changed() && inbox.Broken is null && Stopwatch.GetElapsedTime(start) < Longest)
+            while (Stopwatch.GetElapsedTime(start) < Longest)
             {
                 links.Poll();
-                if (arrived())
+                if (arrived() || changed() || inbox.Broken is not null)
                 {
                     return;
                 }
