@@ -11,6 +11,7 @@ internal sealed class NodeProcess : IAsyncDisposable
     private readonly Process _process;
     private readonly StreamWriter _log;
     private readonly TaskCompletionSource<string> _address = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool _mayEnd;
 
     private NodeProcess(string name, ProcessStartInfo start, string log)
     {
@@ -34,8 +35,8 @@ internal sealed class NodeProcess : IAsyncDisposable
 
     public int ExitCode { get; private set; }
 
-    /// <summary>Whether its end is wanted.</summary>
-    public bool MayEnd { get; private set; }
+    /// <summary>Whether it ended although nobody wanted it to.</summary>
+    public bool IsMissing => Ended.IsCompleted && !_mayEnd;
 
     public static NodeProcess Start(string name, string log, params IEnumerable<string> arguments) => StartOn([], name, log, arguments);
 
@@ -74,7 +75,7 @@ internal sealed class NodeProcess : IAsyncDisposable
     /// <summary>Kills it, and returns when it is gone.</summary>
     public async Task Kill()
     {
-        MayEnd = true;
+        _mayEnd = true;
         Signal(SignalKill);
         await Ended;
     }
@@ -82,7 +83,7 @@ internal sealed class NodeProcess : IAsyncDisposable
     /// <summary>Asks it to end.</summary>
     public void Terminate()
     {
-        MayEnd = true;
+        _mayEnd = true;
         Signal(15);
     }
 
@@ -90,11 +91,13 @@ internal sealed class NodeProcess : IAsyncDisposable
 
     public void Thaw() => Signal(OperatingSystem.IsMacOS() ? 19 : 18);
 
-    /// <summary>Waits for those that were asked to end; says who did not end in good order.</summary>
-    public static async Task<IReadOnlyList<string>> AwaitEnds(IEnumerable<NodeProcess> asked, TimeSpan limit)
+    /// <summary>Asks those that live to end, the last first; says who did not end in good order.</summary>
+    public static async Task<IReadOnlyList<string>> End(IEnumerable<NodeProcess> processes, TimeSpan limit)
     {
+        NodeProcess[] left = [.. processes.Where(static process => !process.Ended.IsCompleted).Reverse()];
+        Array.ForEach(left, static process => process.Terminate());
         var problems = new List<string>();
-        foreach (var process in asked)
+        foreach (var process in left)
         {
             try
             {

@@ -24,7 +24,7 @@ internal sealed class SoakCluster(string folder, Action<string> say) : IAsyncDis
     public IEnumerable<NodeProcess> Lives => Places.SelectMany(static place => place.Lives);
 
     /// <summary>Processes that ended although nobody wanted them to.</summary>
-    public IEnumerable<NodeProcess> Missing => Lives.Where(static life => life.Ended.IsCompleted && !life.MayEnd);
+    public IEnumerable<NodeProcess> Missing => Lives.Where(static life => life.IsMissing);
 
     // Whoever joins may find the coordinator dead, and the servers not.
     private IEnumerable<string> Seeds => [_coordinator.Address, .. _servers.Where(static server => server.Address.Length > 0).Select(static server => server.Address)];
@@ -103,16 +103,7 @@ internal sealed class SoakCluster(string folder, Action<string> say) : IAsyncDis
     }
 
     /// <summary>Asks everybody to end, workers first; says who did not end in good order.</summary>
-    public async Task<IReadOnlyList<string>> End(TimeSpan limit)
-    {
-        NodeProcess[] left = [.. Lives.Where(static life => !life.Ended.IsCompleted).Reverse()];
-        foreach (var process in left)
-        {
-            process.Terminate();
-        }
-
-        return await NodeProcess.AwaitEnds(left, limit);
-    }
+    public Task<IReadOnlyList<string>> End(TimeSpan limit) => NodeProcess.End(Lives, limit);
 
     public async ValueTask DisposeAsync()
     {

@@ -27,7 +27,7 @@ internal sealed class NetworkCluster : IAsyncDisposable
     public IEnumerable<NodeProcess> Lives => _places.Values.SelectMany(static place => place.Lives);
 
     /// <summary>Processes that ended although nobody wanted them to.</summary>
-    public IEnumerable<NodeProcess> Missing => Lives.Where(static life => life.Ended.IsCompleted && !life.MayEnd);
+    public IEnumerable<NodeProcess> Missing => Lives.Where(static life => life.IsMissing);
 
     public async Task Start(CancellationToken cancel)
     {
@@ -46,16 +46,7 @@ internal sealed class NetworkCluster : IAsyncDisposable
     }
 
     /// <summary>Asks everybody to end, workers first; says who did not end in good order.</summary>
-    public async Task<IReadOnlyList<string>> End(TimeSpan limit)
-    {
-        NodeProcess[] left = [.. Lives.Where(static life => !life.Ended.IsCompleted).Reverse()];
-        foreach (var process in left)
-        {
-            process.Terminate();
-        }
-
-        return await NodeProcess.AwaitEnds(left, limit);
-    }
+    public Task<IReadOnlyList<string>> End(TimeSpan limit) => NodeProcess.End(Lives, limit);
 
     public async ValueTask DisposeAsync()
     {
