@@ -18,4 +18,10 @@ public sealed record DataSources(string Training)
 
     /// <summary>Features that are read as text: those that are one-hot encoded.</summary>
     public IReadOnlyList<string> TextColumns { get; init; } = [];
+
+    /// <summary>Bytes of a file's rows that are held in memory; larger ones are mapped and read row by row when they are needed. The bits are the same.</summary>
+    public long HeldBytes { get; init; } = DefaultHeldBytes;
+
+    /// <summary>64 MB: whatever is larger is worth sharing between the processes of a machine.</summary>
+    public const long DefaultHeldBytes = 64L << 20;
 }

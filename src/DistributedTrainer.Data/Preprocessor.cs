@@ -44,17 +44,22 @@ public sealed class Preprocessor
     /// <param name="steps">In the order in which they are applied.</param>
     /// <exception cref="ArgumentException">There are no training rows.</exception>
     /// <exception cref="InvalidDataException">The steps do not fit the data: the message says which, why, and what to do.</exception>
-    public static Preprocessor Fit(Dataset dataset, ReadOnlySpan<int> training, IEnumerable<PreprocessingStep> steps)
+    public static Preprocessor Fit(Dataset dataset, ReadOnlySpan<int> training, IEnumerable<PreprocessingStep> steps) =>
+        Fit(dataset, training, steps, ByteCounts.FewRows);
+
+    /// <summary>The same; rows of bytes are counted where there are more than few.</summary>
+    internal static Preprocessor Fit(Dataset dataset, ReadOnlySpan<int> training, IEnumerable<PreprocessingStep> steps, int fewRows)
     {
         if (training.Length == 0)
         {
             throw new ArgumentException("preprocess: there are no training rows to fit on. Lower the shares of validation and test.", nameof(training));
         }
 
+        ByteCounts? counts = null;
         var result = new Preprocessor([.. dataset.FeatureNames.Select((name, column) => new PreparedColumn(name, column, dataset.Texts.ContainsKey(column)))], dataset.InputShape);
         foreach (var step in steps)
         {
-            result.Append(result.FitStep(dataset, training, step));
+            result.Append(result.FitStep(dataset, training, step, fewRows, ref counts));
         }
 
         if (Array.Find(result._output, static column => column.IsText) is { } text)
@@ -138,11 +143,25 @@ public sealed class Preprocessor
         _steps.Add(step);
     }
 
-    private FittedStep FitStep(Dataset dataset, ReadOnlySpan<int> training, PreprocessingStep step) => step.Kind switch
+    /// <summary>Refuses steps that drive a value of a mapped table out of float32: what lies between a column's ends, and 0, stays between what becomes of these.</summary>
+    /// <exception cref="InvalidDataException">A value is not finite.</exception>
+    internal void CheckRange(Dataset dataset)
+    {
+        var (transform, row) = (For(dataset), new float[_output.Length]);
+        foreach (var ends in dataset.Ends)
+        {
+            transform.Apply(ends, row);
+            Finite.Check(row, OutputNames);
+        }
+    }
+
+    private FittedStep FitStep(Dataset dataset, ReadOnlySpan<int> training, PreprocessingStep step, int fewRows, ref ByteCounts? counts) => step.Kind switch
     {
         PreprocessStep.Polynomial => new PolynomialStep(step.Degree),
         PreprocessStep.OneHot => FitCategories(dataset, training, step.Columns),
         PreprocessStep.Scale => Affine(_ => (0, step.Factor)),
+        _ when dataset.Features.IsBytes && training.Length > fewRows =>
+            FitSpread((counts ??= ByteCounts.Of(dataset, training)).Statistics(dataset.FeatureCount, For(dataset), Sources, OutputNames), step.Kind),
         _ => FitSpread(ColumnStatistics.Of(dataset, training, For(dataset), OutputNames), step.Kind),
     };
 
