@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace DistributedTrainer.Data;
 
 /// <summary>Where the rows come from and how they are read.</summary>
@@ -22,6 +24,7 @@ public sealed record DataSources(string Training)
     /// <summary>Bytes of a file's rows that are held in memory; larger ones are mapped and read row by row when they are needed. The bits are the same.</summary>
     public long HeldBytes { get; init; } = DefaultHeldBytes;
 
-    /// <summary>64 MB: whatever is larger is worth sharing between the processes of a machine.</summary>
-    public const long DefaultHeldBytes = 64L << 20;
+    /// <summary>The environment's DTRAIN_HELD_BYTES, or 64 MB: whatever is larger is worth sharing between the processes of a machine.</summary>
+    public static long DefaultHeldBytes { get; } =
+        long.TryParse(Environment.GetEnvironmentVariable("DTRAIN_HELD_BYTES"), NumberStyles.None, CultureInfo.InvariantCulture, out var bytes) ? bytes : 64L << 20;
 }
