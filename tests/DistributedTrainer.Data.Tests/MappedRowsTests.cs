@@ -6,6 +6,7 @@ using DistributedTrainer.Engine.Random;
 namespace DistributedTrainer.Data.Tests;
 
 /// <summary>Rows that are read where they lie in a file, against the same rows held in memory: the same bits.</summary>
+[Collection("the cache's folder")]
 public sealed class MappedRowsTests : IDisposable
 {
     private const int Count = 300;

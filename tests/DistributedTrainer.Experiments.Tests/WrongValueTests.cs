@@ -62,8 +62,8 @@ public sealed class WrongValueTests
     }
 
     [Theory]
-    [InlineData("{}", "1: data.source: is missing. Write the name of an embedded data set (digits, iris, wine, breast-cancer, diabetes) or the path of a .csv file.")]
-    [InlineData("{ source: '' }", "1: data.source: is missing. Write the name of an embedded data set (digits, iris, wine, breast-cancer, diabetes) or the path of a .csv file.")]
+    [InlineData("{}", "1: data.source: is missing. Write the name of an embedded data set (digits, iris, wine, breast-cancer, diabetes) or the path of a .csv or .parquet file.")]
+    [InlineData("{ source: '' }", "1: data.source: is missing. Write the name of an embedded data set (digits, iris, wine, breast-cancer, diabetes) or the path of a .csv or .parquet file.")]
     [InlineData("digits", "1: data: 'digits' is not a section. Write keys under it, such as data: { source: digits }.")]
     [InlineData("{ source: digits, task: classify }", "1: data.task: 'classify' is unknown. Possible are classification, regression.")]
     [InlineData("{ source: digits, target: [ a ] }", "1: data.target: a list is not possible. Write a single text.")]

@@ -46,7 +46,7 @@ public sealed class SavedModel
     private SavedModel(string path, Experiment experiment, Preprocessor preprocessor, string targetName, string[] classes, ModelDefinition definition, Network network)
     {
         (Path, Experiment, Preprocessor, TargetName, ClassNames, _definition, Network) = (path, experiment, preprocessor, targetName, classes, definition, network);
-        Loss = EngineParts.LossOf(experiment.Loss!);
+        Loss = EngineParts.LossOf(experiment.Loss!, classes);
     }
 
     /// <summary>The file.</summary>
@@ -165,7 +165,7 @@ public sealed class SavedModel
 
     private Subset? Read(string source, string baseDirectory, string? target, RowSet set, ICollection<string> problems)
     {
-        if (KnownData.Read(source, Preprocessor, target, ClassNames, baseDirectory, problems) is not { } dataset
+        if (KnownData.Read(source, Preprocessor, target, ClassNames, baseDirectory, problems, EngineParts.FormatOf(Experiment.Data)) is not { } dataset
             || Rows(dataset, set, problems) is not { } rows)
         {
             return null;

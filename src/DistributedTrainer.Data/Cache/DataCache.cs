@@ -37,26 +37,28 @@ internal static class DataCache
     {
         var infos = Array.ConvertAll(files, static file => new FileInfo(file));
         var names = string.Join('\n', infos.Select(static info => $"{info.FullName}|{info.Length}|{info.LastWriteTimeUtc.Ticks}").Prepend(kind));
-        var note = Path.Combine(Folder, $"note-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(names)))}");
-        if (File.Exists(note) && infos.All(info => File.GetLastWriteTimeUtc(note) - info.LastWriteTimeUtc > Unsure))
-        {
-            return File.ReadAllText(note);
-        }
-
-        var value = compute();
+        var key = $"note-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(names)))}";
+        var note = Path.Combine(Folder, key);
         try
         {
-            Directory.CreateDirectory(Folder);
-            var temporary = $"{note}.{Guid.NewGuid():N}";
+            // The processes of a machine begin together: one of them reads the files, the others wait for what it finds.
+            using var entry = Enter(key);
+            if (File.Exists(note) && infos.All(info => File.GetLastWriteTimeUtc(note) - info.LastWriteTimeUtc > Unsure))
+            {
+                return File.ReadAllText(note);
+            }
+
+            var value = compute();
+            var temporary = $"{note}.partial";
             File.WriteAllText(temporary, value);
             File.Move(temporary, note, overwrite: true);
+            return value;
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            // What is not noted is computed again: nothing is lost but time.
+            // What cannot be noted is computed each time: nothing is lost but time.
+            return compute();
         }
-
-        return value;
     }
 }
 

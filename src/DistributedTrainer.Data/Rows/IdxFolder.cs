@@ -89,7 +89,7 @@ internal static class IdxFolder
         return problems.Any ? null : new Dataset
         {
             Name = sources.Training,
-            FeatureNames = Names(shape),
+            FeatureNames = PixelNames.Of(shape),
             TargetName = Target,
             Features = new FeatureTable(shape.Elements, test is { } pair ? [training.Images.Rows, pair.Images.Rows] : [training.Images.Rows]),
             InputShape = shape,
@@ -151,15 +151,6 @@ internal static class IdxFolder
         }
 
         return found.FirstOrDefault();
-    }
-
-    private static string[] Names(Shape shape)
-    {
-        var (channels, height, width) = shape.Rank == 3 ? (shape[0], shape[1], shape[2]) : (1, 1, shape.Elements);
-        return [.. from channel in Enumerable.Range(0, channels)
-                   from row in Enumerable.Range(0, height)
-                   from column in Enumerable.Range(0, width)
-                   select shape.Rank == 1 ? $"x{column}" : channels == 1 ? $"pixel_{row}_{column}" : $"pixel_{channel}_{row}_{column}"];
     }
 
     private static void ReadLabels(IdxFile file, Span<byte> into)
