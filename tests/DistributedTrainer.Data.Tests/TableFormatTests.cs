@@ -172,7 +172,7 @@ public sealed class TableFormatTests : IDisposable
     [Fact]
     public void What_is_no_Parquet_file_is_refused()
     {
-        foreach (var bytes in (byte[][])[[], [1, 2, 3], [.. "PAR1"u8, 0, 0, 0, 0, .. "PAR1"u8], [.. "PAR1"u8, 1, 2, 3, 4, 5, 6, 7, 8, 8, 0, 0, 0, .. "PAR1"u8]])
+        foreach (var bytes in (byte[][])[[], [1, 2, 3], [.. "PAR1"u8, 0, 0, 0, 0, .. "PAR1"u8]])
         {
             _folder.Write("data.parquet", bytes);
             Assert.StartsWith("data.parquet: this is no Parquet file that can be read: ", Problem(new DataSources("data.parquet")), StringComparison.Ordinal);

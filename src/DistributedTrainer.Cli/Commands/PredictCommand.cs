@@ -1,9 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
+using DistributedTrainer.Cli.Exporting;
 using DistributedTrainer.Cli.Views;
 using DistributedTrainer.Cluster.Planning;
-using DistributedTrainer.Engine.Losses;
 
 namespace DistributedTrainer.Cli.Commands;
 
@@ -100,7 +100,7 @@ internal sealed class Predictions
         }
 
         // What other losses make is no probability: only the order of the scores means something.
-        var isProbability = model.Loss is CrossEntropyLoss or KlDivergenceLoss or LogisticLoss or BinaryCrossEntropyLoss;
+        var isProbability = Losses.GivesProbabilities(model.Loss);
         _prefix = isProbability ? "probability" : "score";
         if (isProbability)
         {
@@ -117,12 +117,23 @@ internal sealed class Predictions
     public IReadOnlyList<KeyValuePair<string, int>>? Counts => _classes.Count == 0 ? null
         : [.. _classes.Select((name, c) => KeyValuePair.Create(name, _labels.Count(label => label == c)))];
 
+    /// <summary>Probabilities, scores or values of a row.</summary>
+    public int Columns => _columns;
+
+    /// <summary>(Rows, Columns)</summary>
+    public IReadOnlyList<float> Values => _values;
+
+    /// <summary>The name of a row's class.</summary>
+    public string Label(int row) => _classes[_labels[row]];
+
+    /// <summary>The columns' names, that of the class apart.</summary>
+    public IReadOnlyList<string> ColumnNames => _classes.Count == 0 ? ["value"] : _columns == 1 ? [_prefix] : [.. _classes.Select(name => $"{_prefix}_{name}")];
+
     /// <summary>A header line, then a line for each row.</summary>
     public string Csv()
     {
         var text = new StringBuilder();
-        string[] names = _classes.Count == 0 ? ["value"]
-            : ["class", .. _columns == 1 ? [_prefix] : _classes.Select(name => $"{_prefix}_{name}")];
+        IEnumerable<string> names = _classes.Count == 0 ? ColumnNames : ColumnNames.Prepend("class");
         text.AppendJoin(',', names.Select(Field)).Append('\n');
         for (var row = 0; row < Rows; row++)
         {

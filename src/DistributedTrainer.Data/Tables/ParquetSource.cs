@@ -101,8 +101,10 @@ internal static class ParquetSource
         return group.RowCount;
     }
 
-    // The file is at hand: nothing is waited for.
-    private static ParquetReader Opened(Stream file) => ParquetReader.CreateAsync(file, leaveStreamOpen: true).GetAwaiter().GetResult();
+    private static ParquetReader Opened(Stream file) => Wait(() => ParquetReader.CreateAsync(file, leaveStreamOpen: true));
+
+    // On a thread of the pool: what goes on after a wait must not need the one that waits.
+    private static T Wait<T>(Func<Task<T>> reading) => Task.Run(reading).GetAwaiter().GetResult();
 
     private static ParquetRowGroupReader Group(ParquetReader reader, int group) => reader.OpenRowGroupReader(group);
 
@@ -163,7 +165,7 @@ internal static class ParquetSource
         private static string?[] Texts(ParquetRowGroupReader group, DataField field)
         {
             var texts = new string?[group.RowCount];
-            group.ReadAsync(field, texts.AsMemory()!).AsTask().GetAwaiter().GetResult();
+            Task.Run(async () => await group.ReadAsync(field, texts.AsMemory()!)).GetAwaiter().GetResult();
             return texts;
         }
 
@@ -176,12 +178,12 @@ internal static class ParquetSource
             if (field.IsNullable)
             {
                 var cells = new T?[group.RowCount];
-                group.ReadAsync<T>(field, cells.AsMemory()).AsTask().GetAwaiter().GetResult();
+                Task.Run(async () => await group.ReadAsync<T>(field, cells.AsMemory())).GetAwaiter().GetResult();
                 return cells;
             }
 
             var values = new T[group.RowCount];
-            group.ReadAsync<T>(field, values.AsMemory()).AsTask().GetAwaiter().GetResult();
+            Task.Run(async () => await group.ReadAsync<T>(field, values.AsMemory())).GetAwaiter().GetResult();
             return Array.ConvertAll(values, static value => (T?)value);
         }
     }
