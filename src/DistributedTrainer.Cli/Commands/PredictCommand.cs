@@ -14,7 +14,7 @@ internal static class PredictCommand
     {
         var model = ModelArguments.Model();
         var data = ModelArguments.Data();
-        var file = new Option<string>("--out") { Description = "The CSV file that is written: a line for each row, in the order of the data.", HelpName = "FILE", Required = true };
+        var file = new Option<string>("--out") { Description = "The file that is written, CSV or (where it ends in .parquet) Parquet: a line for each row, in the order of the data.", HelpName = "FILE", Required = true };
         var json = new ExperimentArguments().Json;
         var command = new Command(
             "predict", "Predicts the class, with the probability of each, or the value of every row. Example: dtrain predict runs/flowers --data new.csv --out predictions.csv")
@@ -41,7 +41,14 @@ internal static class PredictCommand
             var path = parsed.GetValue(file)!;
             try
             {
-                File.WriteAllText(path, predictions.Csv());
+                if (path.EndsWith(".parquet", StringComparison.OrdinalIgnoreCase))
+                {
+                    PredictionFile.WriteParquet(path, predictions);
+                }
+                else
+                {
+                    File.WriteAllText(path, predictions.Csv());
+                }
             }
             catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
             {
