@@ -49,7 +49,7 @@ internal static class DataCache
             }
 
             var value = compute();
-            var temporary = $"{note}.partial";
+            var temporary = $"{note}.new-{Environment.MachineName}";
             File.WriteAllText(temporary, value);
             File.Move(temporary, note, overwrite: true);
             return value;
@@ -80,7 +80,8 @@ internal sealed class CacheEntry : IDisposable
             throw new IOException($"{problem.Message} Large data is unpacked there once; name another folder in DTRAIN_CACHE.", problem);
         }
 
-        _lock = new Mutex(initiallyOwned: false, $"dtrain-{key}");
+        // Of the whole machine, whatever sessions its processes belong to; each cache has its own.
+        _lock = new Mutex(initiallyOwned: false, $"Global\\dtrain-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(cache)))[..16]}-{key}");
         try
         {
             _lock.WaitOne();
@@ -89,12 +90,15 @@ internal sealed class CacheEntry : IDisposable
         {
             // Whoever held it died while writing: what it left is begun anew.
         }
+
+        DeletePartial();
     }
 
     /// <summary>Whether the files are there.</summary>
     public bool IsComplete => Directory.Exists(_folder);
 
-    private string Partial => _folder + ".partial";
+    // Machines that share the cache's disk do not see each other's locks: each writes into a folder of its own.
+    private string Partial => $"{_folder}.partial-{Environment.MachineName}";
 
     /// <summary>The path of a file of a complete entry.</summary>
     public string File(string name) => Path.Combine(_folder, name);
@@ -107,16 +111,30 @@ internal sealed class CacheEntry : IDisposable
     }
 
     /// <summary>From here on the entry is there. All its files are closed.</summary>
-    public void Complete() => Directory.Move(Partial, _folder);
+    public void Complete()
+    {
+        try
+        {
+            Directory.Move(Partial, _folder);
+        }
+        catch (IOException) when (IsComplete)
+        {
+            // Another machine was faster; it has written the same.
+        }
+    }
 
     public void Dispose()
+    {
+        DeletePartial();
+        _lock.ReleaseMutex();
+        _lock.Dispose();
+    }
+
+    private void DeletePartial()
     {
         if (Directory.Exists(Partial))
         {
             Directory.Delete(Partial, recursive: true);
         }
-
-        _lock.ReleaseMutex();
-        _lock.Dispose();
     }
 }

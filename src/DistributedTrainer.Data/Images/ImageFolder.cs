@@ -14,8 +14,19 @@ internal static class ImageFolder
     private static readonly string[] PartNames = ["train", "validation", "test"];
 
     /// <summary>Whether a folder holds folders, and no IDX files.</summary>
-    public static bool Is(string path) =>
-        Directory.EnumerateDirectories(path).Any() && !Directory.EnumerateFiles(path).Any(static file => Path.GetFileName(file).Contains("ubyte", StringComparison.OrdinalIgnoreCase));
+    public static bool Is(string path)
+    {
+        try
+        {
+            return Directory.EnumerateDirectories(path).Any()
+                && !Directory.EnumerateFiles(path).Any(static file => Path.GetFileName(file).Contains("ubyte", StringComparison.OrdinalIgnoreCase));
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            // Whoever reads the folder then says so.
+            return false;
+        }
+    }
 
     public static Dataset? Read(DataSources sources, string path, ProblemLog problems)
     {
