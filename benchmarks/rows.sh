@@ -8,7 +8,7 @@
 #   ROWS     multiples of the source's rows; without: 60000 600000 6000000 9960000
 # Nothing else should run on the machine meanwhile.
 # environment: BEFORE="" (put before each measurement, such as "flock -x FILE" where others measure as well), LIMIT=120 (seconds),
-#   LAYERS="784-64-10 784-512-256-10", WORKERS=1
+#   LAYERS="784-64-10 784-512-256-10", WORKERS=1, STEPS=300 (of each of five windows)
 # exit code: 0 all was measured, 1 something failed (said, and left out), 2 wrong usage
 set -euo pipefail
 [ $# -ge 3 ] || { sed -n '5,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
@@ -40,7 +40,7 @@ for rows in "$@"; do
   { printf '\x00\x00\x08\x01'; number "$rows"; for _ in $(seq "$times"); do cat "$data/labels"; done; } >"$data/train-labels-idx1-ubyte"
   for layers in ${LAYERS:-784-64-10 784-512-256-10}; do
     # The time begins when the measurement's turn has come.
-    if ${before[@]+"${before[@]}"} timeout "${LIMIT:-120}" sh -c 'date +%s.%N >"$0"; exec "$@"' "$data/began" "${dtrain[@]}" bench train --data "$data" --layers "$layers" --workers "${WORKERS:-1}" --steps 300 --repeat 5 --json \
+    if ${before[@]+"${before[@]}"} timeout "${LIMIT:-120}" sh -c 'date +%s.%N >"$0"; exec "$@"' "$data/began" "${dtrain[@]}" bench train --data "$data" --layers "$layers" --workers "${WORKERS:-1}" --steps "${STEPS:-300}" --repeat 5 --json \
       >"$data/result" 2> >(while read -r line; do case $line in Measuring*) date +%s.%N >"$data/measuring" ;; esac; done); then
       awk -v rows="$rows" -v layers="$layers" -v bytes="$(stat -c %s "$data/train-images-idx3-ubyte")" -v began="$(cat "$data/began")" -v measuring="$(cat "$data/measuring")" '
         function value(line) { sub(/.*: /, "", line); sub(/,$/, "", line); return line + 0 }
