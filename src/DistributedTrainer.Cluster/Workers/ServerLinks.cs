@@ -32,8 +32,8 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
     public long Bytes => Interlocked.Read(ref _bytes);
 
     /// <summary>
-    /// Whether the pass over the leaves and the way of what it needs and makes go on at the same time. Where payloads are lent
-    /// nothing is on its way; and a small model is there at once.
+    /// Whether the pass over the leaves and the way of what it needs and makes go on at the same time. Within a host nothing is
+    /// gained by it: what copies takes a core that computes. And a small model is there at once.
     /// </summary>
     public bool Overlaps { get; private set; }
 
@@ -58,7 +58,7 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
         {
             OverlapKind.Always => true,
             OverlapKind.Never => false,
-            _ => plan.Model.Layout.Length >= LeastOverlapped && !Array.Exists(_used, static link => link.Channel.Lends),
+            _ => plan.Model.Layout.Length >= LeastOverlapped && routes.Any(route => route.Host != host),
         };
     }
 

@@ -28,7 +28,7 @@ public sealed record ClusterOptions
 /// <summary>Whether gradients and parameters are under way while a step is computed, partition by partition.</summary>
 public enum OverlapKind
 {
-    /// <summary>Over sockets, from 250,000 parameters on.</summary>
+    /// <summary>Between hosts, from 250,000 parameters on.</summary>
     Auto,
 
     /// <summary>Everywhere.</summary>
