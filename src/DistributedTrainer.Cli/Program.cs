@@ -11,6 +11,7 @@ var root = new RootCommand("Trains neural networks on a cluster of .NET processe
     InspectCommand.Create(),
     EvaluateCommand.Create(),
     PredictCommand.Create(),
+    ExportCommand.Create(),
     NodeCommand.Create(),
     SubmitCommand.Create(),
     BenchCommand.Create(),

@@ -64,8 +64,24 @@ internal static class Finite
         {
             if (!float.IsFinite(row[c]))
             {
-                throw new InvalidDataException($"data.preprocess: a value of column {names[c]} becomes larger than a 32-bit number can be. Standardize before polynomial, or use a smaller scale or degree.");
+                throw TooLarge(names[c]);
             }
         }
     }
+
+    /// <summary>The same for values of one column.</summary>
+    /// <exception cref="InvalidDataException">A value is not finite.</exception>
+    public static void CheckColumn(ReadOnlySpan<float> values, string name)
+    {
+        foreach (var value in values)
+        {
+            if (!float.IsFinite(value))
+            {
+                throw TooLarge(name);
+            }
+        }
+    }
+
+    private static InvalidDataException TooLarge(string name) =>
+        new($"data.preprocess: a value of column {name} becomes larger than a 32-bit number can be. Standardize before polynomial, or use a smaller scale or degree.");
 }

@@ -5,6 +5,9 @@ namespace DistributedTrainer.Data;
 /// <summary>Row numbers of the three sets, each in file order; together every row exactly once.</summary>
 public sealed record DataSplit(int[] Training, int[] Validation, int[] Test)
 {
+    private const byte InValidation = 1;
+    private const byte InTest = 2;
+
     /// <summary>Every row is a training row.</summary>
     public static DataSplit None(int rows) => new(Rows(0, rows), [], []);
 
@@ -27,16 +30,25 @@ public sealed record DataSplit(int[] Training, int[] Validation, int[] Test)
             throw new ArgumentException($"split: validation is {validation} and test {test}; each must be 0 or more, and both together below 1. Lower them.");
         }
 
-        var classes = Shuffled(dataset, stratify, seed);
-        var left = Array.ConvertAll(classes, static rows => rows.Length);
-        var forTest = Take(classes, left, Rounded(dataset.TrainingRows * test));
-        var forValidation = Take(classes, left, Rounded(dataset.TrainingRows * validation));
-        return new DataSplit(
-            Collect((rows, c) => rows[(forTest[c] + forValidation[c])..]),
-            [.. Collect((rows, c) => rows[forTest[c]..(forTest[c] + forValidation[c])]), .. Rows(dataset.TrainingRows, dataset.ValidationRows)],
-            [.. Collect((rows, c) => rows[..forTest[c]]), .. OwnTest(dataset)]);
+        var (testRows, validationRows) = (Rounded(dataset.TrainingRows * test), Rounded(dataset.TrainingRows * validation));
+        var set = new byte[dataset.TrainingRows];
+        if (testRows + validationRows > 0)
+        {
+            var classes = Shuffled(dataset, stratify, seed);
+            var left = Array.ConvertAll(classes, static rows => rows.Length);
+            var forTest = Take(classes, left, testRows);
+            var forValidation = Take(classes, left, validationRows);
+            for (var c = 0; c < classes.Length; c++)
+            {
+                Mark(set, classes[c].AsSpan(0, forTest[c]), InTest);
+                Mark(set, classes[c].AsSpan(forTest[c], forValidation[c]), InValidation);
+            }
+        }
 
-        int[] Collect(Func<int[], int, int[]> part) => [.. classes.SelectMany(part).Order()];
+        return new DataSplit(
+            Marked(set, 0),
+            [.. Marked(set, InValidation), .. Rows(dataset.TrainingRows, dataset.ValidationRows)],
+            [.. Marked(set, InTest), .. OwnTest(dataset)]);
     }
 
     /// <summary>
@@ -103,6 +115,29 @@ public sealed record DataSplit(int[] Training, int[] Validation, int[] Test)
         };
     }
 
+    private static void Mark(byte[] set, ReadOnlySpan<int> rows, byte mark)
+    {
+        foreach (var row in rows)
+        {
+            set[row] = mark;
+        }
+    }
+
+    /// <summary>The rows with a mark, in file order.</summary>
+    private static int[] Marked(byte[] set, byte mark)
+    {
+        var (rows, at) = (new int[set.AsSpan().Count(mark)], 0);
+        for (var row = 0; at < rows.Length; row++)
+        {
+            if (set[row] == mark)
+            {
+                rows[at++] = row;
+            }
+        }
+
+        return rows;
+    }
+
     private static int[] Rows(int first, int count) => [.. Enumerable.Range(first, count)];
 
     private static int[] OwnTest(Dataset dataset) => Rows(dataset.Rows - dataset.TestRows, dataset.TestRows);
@@ -115,7 +150,25 @@ public sealed record DataSplit(int[] Training, int[] Validation, int[] Test)
         var order = Rows(0, dataset.TrainingRows);
         IndexShuffle.Shuffle(order, new RandomStream(seed, RandomPurpose.Split));
         stratify &= dataset.Task == DataTask.Classification;
-        return [.. order.GroupBy(row => stratify ? dataset.Labels[row] : 0).OrderBy(static group => group.Key).Select(static group => group.ToArray())];
+        if (!stratify)
+        {
+            return [order];
+        }
+
+        var (rows, at) = (new int[dataset.ClassNames.Count], new int[dataset.ClassNames.Count]);
+        foreach (var row in order)
+        {
+            rows[dataset.Labels[row]]++;
+        }
+
+        var classes = Array.ConvertAll(rows, static count => new int[count]);
+        foreach (var row in order)
+        {
+            var label = dataset.Labels[row];
+            classes[label][at[label]++] = row;
+        }
+
+        return Array.FindAll(classes, static rows => rows.Length > 0);
     }
 
     /// <summary>

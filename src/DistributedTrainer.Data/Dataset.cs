@@ -63,6 +63,9 @@ public sealed record Dataset
     /// <summary>Rows that come from a test source; they stand at the end.</summary>
     public int TestRows { get; init; }
 
+    /// <summary>The smallest and the largest value of each column, and the nearest to 0 between them: (FeatureCount) each. Known where the features are mapped numbers.</summary>
+    internal IReadOnlyList<float[]> Ends { get; init; } = [];
+
     /// <summary>Columns other than the target.</summary>
     public int FeatureCount => FeatureNames.Count;
 

@@ -5,7 +5,7 @@ using System.Text;
 namespace DistributedTrainer.Data;
 
 /// <summary>
-/// Reads embedded data sets, CSV files and folders of IDX files. Everything that is wrong with the data is reported, up
+/// Reads embedded data sets, CSV and Parquet files, folders of IDX files and folders of images. Everything that is wrong with the data is reported, up
 /// to a limit, not just the first. A class that occurs in a validation or test source but not in the training source is
 /// wrong: nothing could learn it.
 /// </summary>
@@ -18,7 +18,7 @@ public static class DatasetReader
     public static IReadOnlyList<string> EmbeddedNames { get; } = ["digits", "iris", "wine", "breast-cancer", "diabetes"];
 
     /// <summary>Reads a data set from one source.</summary>
-    /// <param name="source">An embedded name, the path of a CSV file with a header line, or of a folder with IDX files.</param>
+    /// <param name="source">An embedded name, the path of a CSV file with a header line, of a Parquet file, or of a folder with IDX files or images.</param>
     /// <param name="target">The target's column; null: the last one.</param>
     /// <param name="task">Null: classification where the target is text or a few integers.</param>
     /// <param name="baseDirectory">Where relative paths start.</param>
@@ -38,19 +38,28 @@ public static class DatasetReader
         var path = Path.GetFullPath(Path.Combine(baseDirectory, sources.Training));
         if (!EmbeddedNames.Contains(sources.Training) && Directory.Exists(path))
         {
-            return IdxFolder.Read(sources, path, log);
+            return ImageFolder.Is(path) ? ImageFolder.Read(sources, path, log) : IdxFolder.Read(sources, path, log);
         }
 
-        var table = new CsvTable(sources.Target, sources.TextColumns, log);
+        string[] files = [.. ((string?[])[sources.Training, sources.Validation, sources.Test]).OfType<string>().Where(source => !EmbeddedNames.Contains(source))
+            .Select(source => Path.GetFullPath(Path.Combine(baseDirectory, source))).Where(File.Exists)];
+        return files.Sum(static file => ParquetSource.Is(file) ? ParquetSource.CellBytes(file) : new FileInfo(file).Length) > sources.HeldBytes
+            ? DatasetCache.Read(sources, files, cells => ReadTables(sources, baseDirectory, log, cells), log)
+            : ReadTables(sources, baseDirectory, log, new CellSink());
+    }
+
+    private static Dataset? ReadTables(DataSources sources, string baseDirectory, ProblemLog log, CellSink cells)
+    {
+        var table = new DataTable(sources.Target, sources.TextColumns, sources.Format.Missing, log) { Cells = cells };
         var parts = new int[3];
         var trainingTexts = 0;
         foreach (var (part, source) in ((string?[])[sources.Training, sources.Validation, sources.Test]).Index())
         {
             if (source is not null && !log.Any)
             {
-                var before = table.Target.Codes.Count;
-                ReadCsv(source, baseDirectory, table, log);
-                parts[part] = table.Target.Codes.Count - before;
+                var before = table.Rows;
+                ReadTable(source, baseDirectory, sources.Format, table);
+                parts[part] = table.Rows - before;
                 trainingTexts = part == 0 ? table.Target.Texts.Count : trainingTexts;
             }
         }
@@ -58,19 +67,23 @@ public static class DatasetReader
         return log.Any ? null : Build(sources, table, parts, trainingTexts, log);
     }
 
-    internal static void ReadCsv(string source, string baseDirectory, CsvTable table, ProblemLog problems)
+    internal static void ReadTable(string source, string baseDirectory, TableFormat format, DataTable table)
     {
         try
         {
-            using var stream = Open(source, baseDirectory, problems);
-            if (stream is not null)
+            using var stream = Open(source, baseDirectory, table.Problems);
+            if (stream is FileStream file && ParquetSource.Is(source))
             {
-                table.Read(source, stream);
+                ParquetSource.Read(source, file, table);
+            }
+            else if (stream is not null)
+            {
+                CsvSource.Read(source, stream, EmbeddedNames.Contains(source) ? new TableFormat() : format, table);
             }
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            problems.Add($"{source}: the file cannot be read: {problem.Message}");
+            table.Problems.Add($"{source}: the file cannot be read: {problem.Message}");
         }
     }
 
@@ -88,12 +101,12 @@ public static class DatasetReader
         }
 
         problems.Add(Directory.Exists(path)
-            ? $"{source}: {path} is a folder. Name a CSV file in it."
+            ? $"{source}: {path} is a folder. Name a CSV or Parquet file in it."
             : $"{source}: there is no file {path}. Write the path relative to the experiment file, or one of {string.Join(", ", EmbeddedNames)}.");
         return null;
     }
 
-    private static Dataset? Build(DataSources sources, CsvTable table, int[] parts, int trainingTexts, ProblemLog problems)
+    private static Dataset? Build(DataSources sources, DataTable table, int[] parts, int trainingTexts, ProblemLog problems)
     {
         var target = table.Target;
         var task = sources.Task ?? Infer(target.Texts.Take(trainingTexts));
@@ -104,9 +117,9 @@ public static class DatasetReader
         {
             if (task == DataTask.Regression)
             {
-                if (!CsvTable.TryNumber(target.Texts[code], out values[code]))
+                if (!DataTable.TryNumber(target.Texts[code], out values[code]))
                 {
-                    problems.Add(CsvTable.NoNumber(target.Texts[code], target.Places[code], table.TargetName));
+                    problems.Add(DataTable.NoNumber(target.Texts[code], target.Places[code], table.TargetName));
                 }
             }
             else if (target.Texts[code].Length == 0)
@@ -129,7 +142,8 @@ public static class DatasetReader
             Name = sources.Training,
             FeatureNames = table.FeatureNames,
             TargetName = table.TargetName,
-            Features = new FeatureTable(table.FeatureNames.Length, [.. table.Parts]),
+            Features = new FeatureTable(table.FeatureNames.Length, [.. table.Cells.Parts]),
+            Ends = table.Cells.Ends,
             Texts = table.Texts.ToDictionary(static pair => pair.Key, static pair => (IReadOnlyList<string>)pair.Value.Texts),
             Task = task,
             Labels = task == DataTask.Classification ? [.. target.Codes.Select(code => numbers[code])] : [],

@@ -11,6 +11,7 @@ internal sealed record PreparedColumn(string Name, int Source, bool IsText);
 /// <summary>A step with the numbers that were fitted on the training rows.</summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
 [JsonDerivedType(typeof(AffineStep), "affine")]
+[JsonDerivedType(typeof(FillStep), "fill-missing")]
 [JsonDerivedType(typeof(PolynomialStep), "polynomial")]
 [JsonDerivedType(typeof(OneHotStep), "one-hot")]
 internal abstract record FittedStep
@@ -43,6 +44,25 @@ internal sealed record AffineStep(double[] Offset, double[] Factor) : FittedStep
         for (var c = 0; c < output.Length; c++)
         {
             output[c] = (float)((input[c] - Offset[c]) * Factor[c]);
+        }
+    }
+}
+
+/// <summary>y = x, or the column's own value where x is missing (NaN).</summary>
+internal sealed record FillStep(float[] Values) : FittedStep
+{
+    public override PreparedColumn[] Columns(PreparedColumn[] input) => input;
+
+    public override string? Problem(PreparedColumn[] input) =>
+        Values?.Length == input.Length ? null : $"fill-missing has other than {input.Length} values";
+
+    public override RowStep Bind(PreparedColumn[] input, IReadOnlyDictionary<int, IReadOnlyList<string>> texts) => Apply;
+
+    private void Apply(ReadOnlySpan<float> input, Span<float> output)
+    {
+        for (var c = 0; c < output.Length; c++)
+        {
+            output[c] = float.IsNaN(input[c]) ? Values[c] : input[c];
         }
     }
 }

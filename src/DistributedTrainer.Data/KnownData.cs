@@ -1,4 +1,5 @@
 using System.Globalization;
+using DistributedTrainer.Engine.Tensors;
 
 namespace DistributedTrainer.Data;
 
@@ -6,19 +7,20 @@ namespace DistributedTrainer.Data;
 public static class KnownData
 {
     /// <summary>Reads rows with the columns that the preprocessing was fitted on, in any order; other columns do not matter.</summary>
-    /// <param name="source">An embedded name, the path of a CSV file, or of a folder with IDX files.</param>
+    /// <param name="source">An embedded name, the path of a CSV or Parquet file, or of a folder with IDX files or images.</param>
     /// <param name="preprocessor">Knows the columns.</param>
     /// <param name="target">The target's column; null: there is none, or it is not needed. Labels and values are then 0.</param>
     /// <param name="classes">The model's classes in their order; empty: the target is a number.</param>
     /// <param name="baseDirectory">Where relative paths start.</param>
     /// <param name="problems">Receives what is wrong: missing columns, classes that the model does not know, values that are no numbers.</param>
+    /// <param name="format">How text files are read; null: as usual.</param>
     /// <returns>Null where anything is wrong.</returns>
     public static Dataset? Read(
-        string source, Preprocessor preprocessor, string? target, IReadOnlyList<string> classes, string baseDirectory, ICollection<string> problems)
+        string source, Preprocessor preprocessor, string? target, IReadOnlyList<string> classes, string baseDirectory, ICollection<string> problems, TableFormat? format = null)
     {
         var log = new ProblemLog(problems);
         var isFolder = !DatasetReader.EmbeddedNames.Contains(source) && Directory.Exists(Path.Combine(baseDirectory, source));
-        var dataset = isFolder ? ReadFolder(source, preprocessor, classes, baseDirectory, problems) : ReadTable(source, preprocessor, target, classes, baseDirectory, log);
+        var dataset = isFolder ? ReadFolder(source, preprocessor, classes, baseDirectory, problems) : ReadTable(source, preprocessor, target, classes, baseDirectory, format ?? new TableFormat(), log);
         return dataset is null ? null : dataset with { InputShape = preprocessor.InputShape };
     }
 
@@ -27,24 +29,24 @@ public static class KnownData
     public static Subset Prepare(Dataset dataset, int[] rows, Preprocessor preprocessor) => new(dataset, rows, preprocessor, bytes: null);
 
     private static Dataset? ReadTable(
-        string source, Preprocessor preprocessor, string? target, IReadOnlyList<string> classes, string baseDirectory, ProblemLog log)
+        string source, Preprocessor preprocessor, string? target, IReadOnlyList<string> classes, string baseDirectory, TableFormat format, ProblemLog log)
     {
-        var table = CsvTable.OfKnown(preprocessor.InputNames, [.. preprocessor.TextColumns], target, log);
-        DatasetReader.ReadCsv(source, baseDirectory, table, log);
+        var table = DataTable.OfKnown(preprocessor.InputNames, [.. preprocessor.TextColumns], target, preprocessor.FillsMissing ? MissingValues.Mean : MissingValues.Error, log);
+        DatasetReader.ReadTable(source, baseDirectory, format, table);
         if (log.Any)
         {
             return null;
         }
 
-        var features = new FeatureTable(table.FeatureNames.Length, [.. table.Parts]);
+        var features = new FeatureTable(table.FeatureNames.Length, [.. table.Cells.Parts]);
         var texts = table.Target.Texts;
         var numbers = target is not null && classes.Count > 0 ? Categories.Find([.. classes], texts) : [];
         var values = new float[texts.Count];
         for (var code = 0; code < texts.Count; code++)
         {
-            if (classes.Count == 0 && !CsvTable.TryNumber(texts[code], out values[code]))
+            if (classes.Count == 0 && !DataTable.TryNumber(texts[code], out values[code]))
             {
-                log.Add(CsvTable.NoNumber(texts[code], table.Target.Places[code], table.TargetName));
+                log.Add(DataTable.NoNumber(texts[code], table.Target.Places[code], table.TargetName));
             }
             else if (classes.Count > 0 && numbers[code] < 0)
             {
@@ -70,7 +72,7 @@ public static class KnownData
     private static Dataset? ReadFolder(string source, Preprocessor preprocessor, IReadOnlyList<string> classes, string baseDirectory, ICollection<string> problems)
     {
         var task = classes.Count > 0 ? DataTask.Classification : DataTask.Regression;
-        var dataset = DatasetReader.Read(new DataSources(source) { Task = task }, baseDirectory, problems);
+        var dataset = DatasetReader.Read(new DataSources(source) { Task = task, Image = Sizes(preprocessor.InputShape) }, baseDirectory, problems);
         if (dataset is null)
         {
             return null;
@@ -96,6 +98,8 @@ public static class KnownData
 
         return dataset with { Labels = Array.ConvertAll(dataset.Labels, label => numbers[label]), ClassNames = classes };
     }
+
+    private static (int, int, int)? Sizes(Shape shape) => shape.Rank == 3 ? (shape[0], shape[1], shape[2]) : null;
 
     private static string Some(IReadOnlyList<string> classes) => string.Join(", ", classes.Take(12)) + (classes.Count > 12 ? ", …" : "");
 }

@@ -1,5 +1,3 @@
-using DistributedTrainer.Engine.Random;
-
 namespace DistributedTrainer.Data;
 
 /// <summary>
@@ -77,43 +75,4 @@ public sealed class LeafSchedule
     }
 
     private int Up(long position) => position <= 0 ? 0 : (int)((position + Shards - 1) / Shards);
-}
-
-/// <summary>One shard's rows in the order of each epoch. Not thread-safe: one for each thread that computes.</summary>
-public sealed class ShardOrder
-{
-    private readonly LeafSchedule _schedule;
-    private readonly int _shard;
-    private readonly int[] _rows;
-    private long _epoch = -1;
-
-    /// <summary>The order of one shard.</summary>
-    public ShardOrder(LeafSchedule schedule, int shard)
-    {
-        _schedule = schedule;
-        _shard = shard;
-        _rows = new int[(schedule.Rows - shard + schedule.Shards - 1) / schedule.Shards];
-    }
-
-    /// <summary>The leaf's rows, as numbers within the training set.</summary>
-    public ReadOnlySpan<int> Rows(long step)
-    {
-        var epoch = step / _schedule.StepsPerEpoch;
-        if (epoch != _epoch)
-        {
-            _epoch = epoch;
-            for (var i = 0; i < _rows.Length; i++)
-            {
-                _rows[i] = _shard + (i * _schedule.Shards);
-            }
-
-            if (_schedule.Shuffle)
-            {
-                IndexShuffle.Shuffle(_rows, new RandomStream(_schedule.Seed, RandomPurpose.Shuffle, epoch, _shard));
-            }
-        }
-
-        var (start, count) = _schedule.Range(step, _shard);
-        return _rows.AsSpan(start, count);
-    }
 }

@@ -18,6 +18,9 @@ public enum PreprocessStep
     /// <summary>x becomes the columns x, x², …, x^degree; no products of different columns.</summary>
     Polynomial,
 
+    /// <summary>Where a number is missing, the mean of those that are there.</summary>
+    FillMissing,
+
     /// <summary>A text column becomes one column for each category, 1 in the row's own and 0 in the others.</summary>
     OneHot,
 }

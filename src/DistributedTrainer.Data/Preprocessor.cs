@@ -33,7 +33,13 @@ public sealed class Preprocessor
     public Shape InputShape { get; }
 
     /// <summary>What a preprocessed row is: as the data's, or flat where columns were added.</summary>
-    public Shape OutputShape => _steps.TrueForAll(static step => step is AffineStep) ? InputShape : new Shape(_output.Length);
+    public Shape OutputShape => _steps.TrueForAll(static step => step is AffineStep or FillStep) ? InputShape : new Shape(_output.Length);
+
+    /// <summary>Whether numbers may be missing.</summary>
+    public bool FillsMissing => _steps.Exists(static step => step is FillStep);
+
+    /// <summary>The fitted steps in order.</summary>
+    internal IReadOnlyList<FittedStep> Steps => _steps;
 
     /// <summary>For each preprocessed column the column of the data that it is made of.</summary>
     internal int[] Sources => Array.ConvertAll(_output, static column => column.Source);
@@ -44,17 +50,22 @@ public sealed class Preprocessor
     /// <param name="steps">In the order in which they are applied.</param>
     /// <exception cref="ArgumentException">There are no training rows.</exception>
     /// <exception cref="InvalidDataException">The steps do not fit the data: the message says which, why, and what to do.</exception>
-    public static Preprocessor Fit(Dataset dataset, ReadOnlySpan<int> training, IEnumerable<PreprocessingStep> steps)
+    public static Preprocessor Fit(Dataset dataset, ReadOnlySpan<int> training, IEnumerable<PreprocessingStep> steps) =>
+        Fit(dataset, training, steps, ByteCounts.FewRows);
+
+    /// <summary>The same; rows of bytes are counted where there are more than few.</summary>
+    internal static Preprocessor Fit(Dataset dataset, ReadOnlySpan<int> training, IEnumerable<PreprocessingStep> steps, int fewRows)
     {
         if (training.Length == 0)
         {
             throw new ArgumentException("preprocess: there are no training rows to fit on. Lower the shares of validation and test.", nameof(training));
         }
 
+        ByteCounts? counts = null;
         var result = new Preprocessor([.. dataset.FeatureNames.Select((name, column) => new PreparedColumn(name, column, dataset.Texts.ContainsKey(column)))], dataset.InputShape);
         foreach (var step in steps)
         {
-            result.Append(result.FitStep(dataset, training, step));
+            result.Append(result.FitStep(dataset, training, step, fewRows, ref counts));
         }
 
         if (Array.Find(result._output, static column => column.IsText) is { } text)
@@ -138,11 +149,26 @@ public sealed class Preprocessor
         _steps.Add(step);
     }
 
-    private FittedStep FitStep(Dataset dataset, ReadOnlySpan<int> training, PreprocessingStep step) => step.Kind switch
+    /// <summary>Refuses steps that drive a value of a mapped table out of float32: what lies between a column's ends, and 0, stays between what becomes of these.</summary>
+    /// <exception cref="InvalidDataException">A value is not finite.</exception>
+    internal void CheckRange(Dataset dataset)
+    {
+        var (transform, row) = (For(dataset), new float[_output.Length]);
+        foreach (var ends in dataset.Ends)
+        {
+            transform.Apply(ends, row);
+            Finite.Check(row, OutputNames);
+        }
+    }
+
+    private FittedStep FitStep(Dataset dataset, ReadOnlySpan<int> training, PreprocessingStep step, int fewRows, ref ByteCounts? counts) => step.Kind switch
     {
         PreprocessStep.Polynomial => new PolynomialStep(step.Degree),
+        PreprocessStep.FillMissing => FitFill(dataset, training),
         PreprocessStep.OneHot => FitCategories(dataset, training, step.Columns),
         PreprocessStep.Scale => Affine(_ => (0, step.Factor)),
+        _ when dataset.Features.IsBytes && training.Length > fewRows =>
+            FitSpread((counts ??= ByteCounts.Of(dataset, training)).Statistics(dataset.FeatureCount, For(dataset), Sources, OutputNames), step.Kind),
         _ => FitSpread(ColumnStatistics.Of(dataset, training, For(dataset), OutputNames), step.Kind),
     };
 
@@ -166,6 +192,29 @@ public sealed class Preprocessor
     {
         var numbers = _output.Select((entry, c) => entry.IsText ? (Offset: 0, Factor: 1) : column(c)).ToArray();
         return new AffineStep(Array.ConvertAll(numbers, static entry => entry.Offset), Array.ConvertAll(numbers, static entry => entry.Factor));
+    }
+
+    /// <summary>Means in float64 over the training rows in order.</summary>
+    private FillStep FitFill(Dataset dataset, ReadOnlySpan<int> training)
+    {
+        var row = new float[dataset.FeatureCount];
+        var (sums, counts) = (new double[row.Length], new long[row.Length]);
+        foreach (var index in training)
+        {
+            dataset.Features.CopyRow(index, row);
+            for (var c = 0; c < row.Length; c++)
+            {
+                if (!float.IsNaN(row[c]))
+                {
+                    sums[c] += row[c];
+                    counts[c]++;
+                }
+            }
+        }
+
+        return Array.IndexOf(counts, 0) is >= 0 and var empty
+            ? throw new InvalidDataException($"data.missing: the column {_input[empty].Name} has no value in any training row, so there is no mean to fill in. Remove the column.")
+            : new FillStep([.. sums.Zip(counts, static (sum, count) => (float)(sum / count))]);
     }
 
     private OneHotStep FitCategories(Dataset dataset, ReadOnlySpan<int> training, IReadOnlyList<string> columns)

@@ -19,6 +19,21 @@ public static class ExperimentWriter
         Line(text, $"  source: {Quote(data.Source)}");
         Line(text, $"  target: {Quote(data.Target)}");
         Line(text, $"  task: {(data.Task is { } task ? Names.Kebab(task) : "null")}");
+        if (data.Separator is { } separator)
+        {
+            Line(text, $"  separator: {Quote(separator.ToString())}");
+        }
+
+        if (data.Quote != '"')
+        {
+            Line(text, $"  quote: {Quote(data.Quote.ToString())}");
+        }
+
+        if (data.Missing != MissingPolicy.Error)
+        {
+            Line(text, $"  missing: {Names.Kebab(data.Missing)}");
+        }
+
         Line(text, $"  split: {(data.Split is { } split ? $"{{ validation: {Number(split.Validation)}, test: {Number(split.Test)}, stratify: {Flag(split.Stratify)} }}" : "none")}");
         Line(text, $"  folds: {(data.Folds is { } folds ? $"{folds}" : "null")}");
         if (data.Fold is { } fold)
@@ -112,9 +127,17 @@ public static class ExperimentWriter
 
     private static string Loss(LossOptions loss) => loss.Kind switch
     {
-        LossKind.CrossEntropy => $"{{ kind: cross-entropy, label-smoothing: {Number(loss.LabelSmoothing)} }}",
+        LossKind.CrossEntropy => $"{{ kind: cross-entropy, label-smoothing: {Number(loss.LabelSmoothing)}{ClassWeights(loss)} }}",
+        _ when loss.ClassWeights is not null => $"{{ kind: {Names.Kebab(loss.Kind)}{ClassWeights(loss)} }}",
         LossKind.Huber => $"{{ kind: huber, delta: {Number(loss.Delta)} }}",
         _ => Names.Kebab(loss.Kind),
+    };
+
+    private static string ClassWeights(LossOptions loss) => loss.ClassWeights switch
+    {
+        null => "",
+        { Weights.Count: 0 } => ", class-weights: balanced",
+        { Weights: var weights } => $", class-weights: {{ {string.Join(", ", weights.Select(static weight => $"{Quote(weight.Class)}: {Number(weight.Weight)}"))} }}",
     };
 
     private static string Schedule(ScheduleOptions schedule) => schedule switch

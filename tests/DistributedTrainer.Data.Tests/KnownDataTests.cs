@@ -78,15 +78,15 @@ public sealed class KnownDataTests : IDisposable
     [Fact]
     public void A_summary_counts_gaps_numbers_and_classes()
     {
-        File.WriteAllText(Path.Combine(_folder.FullName, "data.csv"), "a,kind\n1,x\n,y\n-3.5,x\n?,x\n1,2,3\n");
+        File.WriteAllText(Path.Combine(_folder.FullName, "data.csv"), "a,kind\n1,x\n,y\n-3.5,x\nlow,x\n?,x\n1,2,3\n");
         var problems = new List<string>();
         var summary = TableSummary.Read("data.csv", _folder.FullName, problems)!;
 
         Assert.Empty(problems);
-        Assert.Equal((5, 1), (summary.Rows, summary.Ragged));
+        Assert.Equal((6, 1), (summary.Rows, summary.Ragged));
         var (a, kind) = (summary.Columns[0], summary.Columns[1]);
-        Assert.Equal((1, 2, 1, -3.5, 1, -1.25), (a.Missing, a.Numbers, a.Texts, a.Minimum, a.Maximum, a.Mean));
-        Assert.Equal([KeyValuePair.Create("x", 3L), KeyValuePair.Create("y", 1L)], kind.Values);
+        Assert.Equal((2, 2, 1, -3.5, 1, -1.25), (a.Missing, a.Numbers, a.Texts, a.Minimum, a.Maximum, a.Mean));
+        Assert.Equal([KeyValuePair.Create("x", 4L), KeyValuePair.Create("y", 1L)], kind.Values);
     }
 
     [Fact]

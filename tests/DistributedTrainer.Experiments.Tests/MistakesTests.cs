@@ -79,7 +79,7 @@ public sealed class MistakesTests
     {
         Assert.Equal(
             [
-                "test.yaml: data.source: is missing. Write the name of an embedded data set (digits, iris, wine, breast-cancer, diabetes) or the path of a .csv file.",
+                "test.yaml: data.source: is missing. Write the name of an embedded data set (digits, iris, wine, breast-cancer, diabetes) or the path of a .csv or .parquet file.",
                 "test.yaml: model.layers: is missing. Write the layers one below the other, each after a dash, such as - linear: 10.",
             ],
             Reads.Problems("seed: 1\n"));

@@ -17,17 +17,6 @@ public sealed class NotBuiltTests
         Assert.Contains(" not built yet. ", problem);
     }
 
-    [Theory]
-    [InlineData("source: rows.PARQUET", "source")]
-    [InlineData("source: digits, validation-source: rows.parquet", "validation-source")]
-    [InlineData("source: digits, test-source: rows.parquet", "test-source")]
-    public void Parquet_files_are_refused(string data, string key)
-    {
-        var problem = Assert.Single(Reads.Problems($"data: {{ {data} }}\nmodel: {{ layers: [ linear: 10 ] }}\n"));
-
-        Assert.Equal($"test.yaml:1: data.{key}: Parquet files are not built yet. Write the path of a .csv file.", problem);
-    }
-
     [Fact]
     public void Values_that_ask_for_nothing_are_accepted()
     {

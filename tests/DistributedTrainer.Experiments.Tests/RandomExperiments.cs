@@ -48,6 +48,9 @@ internal static class RandomExperiments
             Preprocess = [.. row.Item2],
             Augment = [.. row.Item3],
             Shuffle = row.Item4,
+            Separator = rows.Item3 % 3 == 0 ? null : ";\t' "[rows.Item3 % 4],
+            Quote = rows.Item3 % 5 == 0 ? '\'' : '"',
+            Missing = (MissingPolicy)(rows.Item3 % 3),
         });
 
     private static readonly Gen<LayerOptions> Layer = Layers(depth: 2);
@@ -210,7 +213,7 @@ internal static class RandomExperiments
         var kind = kinds[(int)(key % (ulong)kinds.Length)];
         return kind switch
         {
-            LossKind.CrossEntropy => new LossOptions(kind, LabelSmoothing: key % 10 / 10.0),
+            LossKind.CrossEntropy => new LossOptions(kind, LabelSmoothing: key % 10 / 10.0) { ClassWeights = ClassWeights(key) },
             LossKind.Huber => new LossOptions(kind, Delta: (key % 100 / 10.0) + 0.1),
             _ => new LossOptions(kind),
         };
@@ -219,6 +222,13 @@ internal static class RandomExperiments
     // Rows that folds or a file of their own give are not in the split.
     private static SplitOptions? Without(SplitOptions? split, bool validation, bool test) =>
         split is null ? null : split with { Validation = validation ? 0 : split.Validation, Test = test ? 0 : split.Test };
+
+    private static ClassWeightOptions? ClassWeights(ulong key) => (key % 4) switch
+    {
+        0 => null,
+        1 => new ClassWeightOptions(),
+        _ => new ClassWeightOptions { Weights = [new("it's: a class", 0.5), new("1", key % 100 + 1.0)] },
+    };
 
     private static bool IsNumber(LossOptions? loss) => loss?.Kind is LossKind.MeanSquaredError or LossKind.MeanAbsoluteError or LossKind.Huber;
 

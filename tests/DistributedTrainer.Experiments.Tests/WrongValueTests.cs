@@ -62,8 +62,8 @@ public sealed class WrongValueTests
     }
 
     [Theory]
-    [InlineData("{}", "1: data.source: is missing. Write the name of an embedded data set (digits, iris, wine, breast-cancer, diabetes) or the path of a .csv file.")]
-    [InlineData("{ source: '' }", "1: data.source: is missing. Write the name of an embedded data set (digits, iris, wine, breast-cancer, diabetes) or the path of a .csv file.")]
+    [InlineData("{}", "1: data.source: is missing. Write the name of an embedded data set (digits, iris, wine, breast-cancer, diabetes) or the path of a .csv or .parquet file.")]
+    [InlineData("{ source: '' }", "1: data.source: is missing. Write the name of an embedded data set (digits, iris, wine, breast-cancer, diabetes) or the path of a .csv or .parquet file.")]
     [InlineData("digits", "1: data: 'digits' is not a section. Write keys under it, such as data: { source: digits }.")]
     [InlineData("{ source: digits, task: classify }", "1: data.task: 'classify' is unknown. Possible are classification, regression.")]
     [InlineData("{ source: digits, target: [ a ] }", "1: data.target: a list is not possible. Write a single text.")]
@@ -78,6 +78,9 @@ public sealed class WrongValueTests
     [InlineData("{ source: digits, preprocess: [ scale: 0 ] }", "1: data.preprocess.0: '0' is not possible. Write a factor other than 0.")]
     [InlineData("{ source: digits, preprocess: [ center: 2 ] }", "1: data.preprocess.0.center: center takes no value. Write center alone.")]
     [InlineData("{ source: digits, preprocess: [ normalise: 2 ] }", "1: data.preprocess.0: 'normalise' is unknown. Possible are center, standardize, min-max, scale, polynomial, one-hot.")]
+    [InlineData("{ source: a.csv, separator: '--' }", "1: data.separator: '--' is not possible. Write one character between quotes, such as separator: ',', or tab.")]
+    [InlineData("{ source: a.csv, quote: '' }", "1: data.quote: '' is not possible. Write one character between quotes, such as quote: \"'\", or tab.")]
+    [InlineData("{ source: a.csv, missing: skip }", "1: data.missing: 'skip' is unknown. Possible are error, mean, drop.")]
     public void Values_of_data(string data, string expected)
     {
         Assert.Equal($"test.yaml:{expected}", Assert.Single(Reads.Problems($"data: {data}\nmodel: {{ layers: [ linear: 10 ] }}\n")));

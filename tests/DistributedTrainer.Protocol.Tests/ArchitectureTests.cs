@@ -104,6 +104,7 @@ public sealed class ArchitectureTests
         string[] allowed =
         [
             "CoordinatorActor.cs", // the name of a run's folder
+            "DataCache.cs", // whether a file changed since its checksum was noted
             "PartitionActor.cs", // when a step was applied, for metrics.jsonl
             "RunFolder.cs", // log.txt; and how long a run was not watched, within bounds
             "TuneFolder.cs", // the name of a search's folder

@@ -32,8 +32,12 @@ internal sealed class TrainBenchmark(TrainSettings settings, Action<string> say,
         var folder = Directory.CreateTempSubdirectory("dtrain-bench-");
         try
         {
-            var data = folder.CreateSubdirectory("data").FullName;
-            BenchData.Write(data, settings.Rows, settings.Network.Input, settings.Network.Classes);
+            var data = settings.DataFolder ?? folder.CreateSubdirectory("data").FullName;
+            if (settings.DataFolder is null)
+            {
+                BenchData.Write(data, settings.Rows, settings.Network.Input, settings.Network.Classes);
+            }
+
             var read = ExperimentReader.Read(settings.Yaml(data), "bench.yaml", []);
             return read.Experiment is { } experiment
                 ? await Measure(experiment, runDirectory ?? Path.Combine(folder.FullName, "run"), peak)
@@ -48,6 +52,7 @@ internal sealed class TrainBenchmark(TrainSettings settings, Action<string> say,
     private async Task<TrainRate> Measure(Experiment experiment, string runDirectory, double peak)
     {
         var course = new TrainCourse(settings.Steps, settings.Repeat);
+        IReadOnlyList<NodeFootprint> memory = [];
         using (var cluster = await LocalCluster.Start(experiment.Cluster, settings.InProcess, say))
         {
             var submission = ExperimentArguments.Submission(experiment, Path.GetTempPath(), runDirectory, endCluster: true);
@@ -75,6 +80,7 @@ internal sealed class TrainBenchmark(TrainSettings settings, Action<string> say,
                         Hear(course, view, Stopwatch.GetElapsedTime(began));
                         if (course.End is not null)
                         {
+                            memory = NodeFootprint.Of(view);
                             Stop();
                         }
 
@@ -101,7 +107,7 @@ internal sealed class TrainBenchmark(TrainSettings settings, Action<string> say,
             }
         }
 
-        return TrainRate.Of(settings, course.Warm!, course.End!, Times(Path.Combine(runDirectory, "metrics.jsonl")), TransportOf(course.End!), peak);
+        return TrainRate.Of(settings, course.Warm!, course.End!, Times(Path.Combine(runDirectory, "metrics.jsonl")), TransportOf(course.End!), peak) with { Memory = memory };
     }
 
     private void Hear(TrainCourse course, Submissions.View view, TimeSpan now)

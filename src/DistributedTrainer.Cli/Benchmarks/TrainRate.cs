@@ -60,6 +60,9 @@ internal sealed record TrainRate
 
     public required IReadOnlyList<WorkerShares> Shares { get; init; }
 
+    /// <summary>Of each process of the cluster at the end; empty where the system does not say.</summary>
+    public IReadOnlyList<NodeFootprint> Memory { get; init; } = [];
+
     /// <summary>Puts the figures together.</summary>
     /// <param name="settings">What was run.</param>
     /// <param name="warm">How the run stood before the windows.</param>

@@ -41,6 +41,9 @@ internal sealed record TrainSettings
     /// <summary>Rows of the data that is made.</summary>
     public int Rows { get; init; } = 60_000;
 
+    /// <summary>A folder of IDX files that is trained on instead; null: rows are made.</summary>
+    public string? DataFolder { get; init; }
+
     public bool InProcess { get; init; }
 
     public int RowsPerStep => Batch * Workers;
@@ -68,7 +71,12 @@ internal sealed record TrainSettings
             problems.Add($"--optimizer: '{Optimizer}' is none of {string.Join(", ", Kinds)}.");
         }
 
-        if (problems.Count == 0 && Rows < Math.Max(RowsPerStep, Network.Classes))
+        if (DataFolder is not null && !Directory.Exists(DataFolder))
+        {
+            problems.Add($"--data: there is no folder {DataFolder}. Name one with train-images-idx3-ubyte and train-labels-idx1-ubyte.");
+        }
+
+        if (problems.Count == 0 && DataFolder is null && Rows < Math.Max(RowsPerStep, Network.Classes))
         {
             problems.Add($"--rows is {Rows}, but a step takes {RowsPerStep} ({Batch} for each of {Workers} workers) and there are {Network.Classes} classes. Make it larger.");
         }

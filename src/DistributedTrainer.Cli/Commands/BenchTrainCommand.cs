@@ -28,13 +28,14 @@ internal static class BenchTrainCommand
         var steps = Number("--steps", "Steps of a timed window.", 200);
         var repeat = Number("--repeat", "Timed windows; the best counts.", 5);
         var rows = Number("--rows", "Rows of the data that is made.", 60_000);
+        var data = new Option<string?>("--data") { Description = "Trains on this folder of IDX files instead of rows that are made.", HelpName = "FOLDER" };
         var inProcess = new Option<bool>("--in-process") { Description = "Everything as threads of this one process." };
         var directory = new Option<string?>("--dir") { Description = "Keeps the run in this folder.", HelpName = "DIR" };
         var json = new Option<bool>("--json") { Description = "Prints the result as JSON, and nothing else, on standard output." };
         var command = new Command(
             "train", "Measures training on a cluster of processes of this machine, after a warm-up. Example: dtrain bench train --layers 784-512-256-10 --workers 2 --json")
         {
-            layers, batchNorm, localNorm, cnn, batch, workers, servers, partitions, leaves, optimizer, transport, overlap, steps, repeat, rows, inProcess, directory, json,
+            layers, batchNorm, localNorm, cnn, batch, workers, servers, partitions, leaves, optimizer, transport, overlap, steps, repeat, rows, data, inProcess, directory, json,
         };
         command.SetAction(async (parsed, _) =>
         {
@@ -66,6 +67,7 @@ internal static class BenchTrainCommand
                 Steps = parsed.GetValue(steps),
                 Repeat = parsed.GetValue(repeat),
                 Rows = parsed.GetValue(rows),
+                DataFolder = parsed.GetValue(data) is { } folder ? Path.GetFullPath(folder) : null,
                 InProcess = parsed.GetValue(inProcess),
             };
             problems.AddRange(settings.Problems());
@@ -129,6 +131,7 @@ internal static class BenchTrainCommand
             ["steps per second", Text($"{rate.StepsPerSecond:#,0.0}")],
             ["of the peak", Text($"{rate.PeakShare:0.0%} (one core: {rate.PeakGflops:0.0} GFLOP/s)")],
             ["bytes a step", Text($"{rate.BytesPerStep:#,0} on the data plane")],
+            ["memory", string.Join(", ", rate.Memory.Select(static node => Text($"{node.Role} {node.OwnMegabytes:#,0} MB and {node.FileMegabytes:#,0} MB of files")))],
             ["allocated a step", Text($"{rate.AllocatedBytesPerStep:#,0} bytes by a worker, {rate.ServerAllocatedBytesPerStep:#,0} by the server")],
         ]);
         Console.WriteLine();

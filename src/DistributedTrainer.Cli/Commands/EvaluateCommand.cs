@@ -147,7 +147,7 @@ internal static class ModelArguments
 
     public static Option<string> Data() => new("--data")
     {
-        Description = "A CSV file with the columns that the model was trained on, in any order, a folder of IDX files, or an embedded data set.",
+        Description = "A CSV or Parquet file with the columns that the model was trained on, in any order, a folder of IDX files or of images by class, or an embedded data set.",
         HelpName = "SOURCE",
         Required = true,
     };

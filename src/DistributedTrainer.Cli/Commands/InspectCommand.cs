@@ -17,7 +17,7 @@ internal static class InspectCommand
 
     public static Command Create()
     {
-        var what = new Argument<string>("PATH") { Description = "An experiment file, a run's folder, a .safetensors file, a CSV file, a folder of IDX files, or an embedded data set." };
+        var what = new Argument<string>("PATH") { Description = "An experiment file, a run's folder, a .safetensors file, a CSV or Parquet file, a folder of IDX files or of images by class, or an embedded data set." };
         var json = new ExperimentArguments().Json;
         var command = new Command(
             "inspect", "Shows layers, bytes on the wire and memory of an experiment; layers, tensors, hashes and metrics of a run or a model; columns, ranges, classes and gaps of data. Example: dtrain inspect runs/flowers")
@@ -118,7 +118,7 @@ internal static class InspectCommand
     {
         if (DatasetReader.Read(path, null, null, Directory.GetCurrentDirectory(), problems) is not { } data)
         {
-            problems.Add($"{path}: the folder is neither a run's nor one of IDX files.");
+            problems.Add($"{path}: the folder is neither a run's nor one of IDX files, nor one of images by class.");
             return InspectPages.None;
         }
 

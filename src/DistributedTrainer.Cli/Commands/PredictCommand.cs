@@ -1,9 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
+using DistributedTrainer.Cli.Exporting;
 using DistributedTrainer.Cli.Views;
 using DistributedTrainer.Cluster.Planning;
-using DistributedTrainer.Engine.Losses;
 
 namespace DistributedTrainer.Cli.Commands;
 
@@ -14,7 +14,7 @@ internal static class PredictCommand
     {
         var model = ModelArguments.Model();
         var data = ModelArguments.Data();
-        var file = new Option<string>("--out") { Description = "The CSV file that is written: a line for each row, in the order of the data.", HelpName = "FILE", Required = true };
+        var file = new Option<string>("--out") { Description = "The file that is written, CSV or (where it ends in .parquet) Parquet: a line for each row, in the order of the data.", HelpName = "FILE", Required = true };
         var json = new ExperimentArguments().Json;
         var command = new Command(
             "predict", "Predicts the class, with the probability of each, or the value of every row. Example: dtrain predict runs/flowers --data new.csv --out predictions.csv")
@@ -41,7 +41,14 @@ internal static class PredictCommand
             var path = parsed.GetValue(file)!;
             try
             {
-                File.WriteAllText(path, predictions.Csv());
+                if (path.EndsWith(".parquet", StringComparison.OrdinalIgnoreCase))
+                {
+                    PredictionFile.WriteParquet(path, predictions);
+                }
+                else
+                {
+                    File.WriteAllText(path, predictions.Csv());
+                }
             }
             catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
             {
@@ -100,7 +107,7 @@ internal sealed class Predictions
         }
 
         // What other losses make is no probability: only the order of the scores means something.
-        var isProbability = model.Loss is CrossEntropyLoss or KlDivergenceLoss or LogisticLoss or BinaryCrossEntropyLoss;
+        var isProbability = Losses.GivesProbabilities(model.Loss);
         _prefix = isProbability ? "probability" : "score";
         if (isProbability)
         {
@@ -117,12 +124,23 @@ internal sealed class Predictions
     public IReadOnlyList<KeyValuePair<string, int>>? Counts => _classes.Count == 0 ? null
         : [.. _classes.Select((name, c) => KeyValuePair.Create(name, _labels.Count(label => label == c)))];
 
+    /// <summary>Probabilities, scores or values of a row.</summary>
+    public int Columns => _columns;
+
+    /// <summary>(Rows, Columns)</summary>
+    public IReadOnlyList<float> Values => _values;
+
+    /// <summary>The name of a row's class.</summary>
+    public string Label(int row) => _classes[_labels[row]];
+
+    /// <summary>The columns' names, that of the class apart.</summary>
+    public IReadOnlyList<string> ColumnNames => _classes.Count == 0 ? ["value"] : _columns == 1 ? [_prefix] : [.. _classes.Select(name => $"{_prefix}_{name}")];
+
     /// <summary>A header line, then a line for each row.</summary>
     public string Csv()
     {
         var text = new StringBuilder();
-        string[] names = _classes.Count == 0 ? ["value"]
-            : ["class", .. _columns == 1 ? [_prefix] : _classes.Select(name => $"{_prefix}_{name}")];
+        IEnumerable<string> names = _classes.Count == 0 ? ColumnNames : ColumnNames.Prepend("class");
         text.AppendJoin(',', names.Select(Field)).Append('\n');
         for (var row = 0; row < Rows; row++)
         {

@@ -172,7 +172,7 @@ internal sealed class RunFolder : IDisposable
         var metadata = new Dictionary<string, string>
         {
             ["format"] = "pt",
-            ["dtrain.version"] = "1",
+            ["dtrain.version"] = SavedModel.FormatVersion,
             ["dtrain.experiment"] = Experiments.ExperimentWriter.Write(plan.Experiment),
             ["dtrain.features"] = JsonSerializer.Serialize(dataset.FeatureNames, Json),
             ["dtrain.target"] = dataset.TargetName,

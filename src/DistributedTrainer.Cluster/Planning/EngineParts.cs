@@ -19,6 +19,37 @@ internal static class EngineParts
 
     public static Loss LossOf(LossOptions loss) => TrainingLoss.Create(ExperimentNames.Of(loss.Kind), (float)loss.LabelSmoothing, (float)loss.Delta);
 
+    /// <summary>The loss with the weights of these classes in their order.</summary>
+    public static Loss LossOf(LossOptions loss, IReadOnlyList<string> classes)
+    {
+        var made = LossOf(loss);
+        if (loss.ClassWeights is { } weights)
+        {
+            made.ClassWeights = [.. classes.Select(name => (float)(weights.Weights.FirstOrDefault(weight => weight.Class == name)?.Weight ?? 1))];
+        }
+
+        return made;
+    }
+
+    /// <summary>The experiment with numbers in the place of balanced class weights: N / (K · n) for a class with n of the N training rows.</summary>
+    public static Experiment WithClassWeights(Experiment experiment, PreparedData data)
+    {
+        if (experiment.Loss is not { ClassWeights.Weights.Count: 0 } loss || data.Dataset.ClassNames.Count == 0)
+        {
+            return experiment;
+        }
+
+        var (names, rows) = (data.Dataset.ClassNames, new long[data.Dataset.ClassNames.Count]);
+        for (var row = 0; row < data.Training.Rows; row++)
+        {
+            rows[data.Training.Label(row)]++;
+        }
+
+        // A class without training rows is warned of; what it weighs does not matter.
+        var weights = names.Select((name, c) => new ClassWeight(name, rows[c] == 0 ? 1 : (double)data.Training.Rows / (names.Count * rows[c])));
+        return experiment with { Loss = loss with { ClassWeights = new ClassWeightOptions { Weights = [.. weights] } } };
+    }
+
     public static Optimizer OptimizerOf(OptimizerOptions options) => options.Kind switch
     {
         OptimizerKind.Sgd => new Sgd(),
@@ -83,12 +114,17 @@ internal static class EngineParts
         Validation = options.ValidationSource,
         Test = options.TestSource,
         Target = options.Target,
+        Format = FormatOf(options),
+        Image = options.Image is { } image ? (image.Channels, image.Height, image.Width) : null,
         Task = options.Task is { } task ? Same<DataTask>(task) : null,
         TextColumns = [.. options.Preprocess.SelectMany(static step => step.Columns)],
     };
 
+    public static TableFormat FormatOf(DataOptions options) =>
+        new() { Separator = options.Separator, Quote = options.Quote, Missing = Same<MissingValues>(options.Missing) };
+
     public static IEnumerable<PreprocessingStep> PreprocessingOf(DataOptions options) =>
-        options.Preprocess.Select(static step => new PreprocessingStep(Same<PreprocessStep>(step.Kind)) { Factor = step.Factor, Degree = step.Degree, Columns = step.Columns });
+        (options.Missing == MissingPolicy.Mean ? (IEnumerable<PreprocessingStep>)[new PreprocessingStep(PreprocessStep.FillMissing)] : []).Concat(options.Preprocess.Select(static step => new PreprocessingStep(Same<PreprocessStep>(step.Kind)) { Factor = step.Factor, Degree = step.Degree, Columns = step.Columns }));
 
     public static AugmentStep[] AugmentationOf(DataOptions options) =>
         [.. options.Augment.Select(static step => new AugmentStep(Same<AugmentKind>(step.Kind), step.Amount))];

@@ -40,6 +40,7 @@ internal static class PlanProblems
                 : $"loss: {loss.Name} needs classes as targets, but {dataset.TargetName} holds numbers. Write loss: mean-squared-error, or data.task: classification.");
         }
 
+        FindInClassWeights(experiment, dataset, problems);
         FindInStart(experiment, problems);
 
         // Where the loss itself is wrong, the outputs are judged as for the one that the message above names.
@@ -110,6 +111,19 @@ internal static class PlanProblems
         catch (OverflowException)
         {
             problems.Add($"training.batch-size: the outputs of all layers for {plan.BatchSize} rows are more than 2^31 numbers. Use a smaller batch, or smaller layers.");
+        }
+    }
+
+    private static void FindInClassWeights(Experiment experiment, Dataset dataset, ICollection<string> problems)
+    {
+        if (experiment.Loss!.ClassWeights is not { } weights || dataset.Task != DataTask.Classification)
+        {
+            return;
+        }
+
+        foreach (var name in weights.Weights.Select(static weight => weight.Class).Except(dataset.ClassNames))
+        {
+            problems.Add($"loss.class-weights: {dataset.TargetName} has no class '{name}'. Its classes are {string.Join(", ", dataset.ClassNames.Take(12))}.");
         }
     }
 

@@ -41,12 +41,15 @@ public sealed record LayerSummary(int Place, string Kind, Shape Output, int Para
 /// <summary>A model.safetensors of a run, with all that is needed to use it.</summary>
 public sealed class SavedModel
 {
+    /// <summary>The version of the metadata that is written and read.</summary>
+    internal const string FormatVersion = "1";
+
     private readonly ModelDefinition _definition;
 
     private SavedModel(string path, Experiment experiment, Preprocessor preprocessor, string targetName, string[] classes, ModelDefinition definition, Network network)
     {
         (Path, Experiment, Preprocessor, TargetName, ClassNames, _definition, Network) = (path, experiment, preprocessor, targetName, classes, definition, network);
-        Loss = EngineParts.LossOf(experiment.Loss!);
+        Loss = EngineParts.LossOf(experiment.Loss!, classes);
     }
 
     /// <summary>The file.</summary>
@@ -129,6 +132,12 @@ public sealed class SavedModel
 
     private static SavedModel? Build(string file, IReadOnlyList<NamedTensor> tensors, IReadOnlyDictionary<string, string> metadata, ICollection<string> problems)
     {
+        if (metadata.TryGetValue("dtrain.version", out var version) && version != FormatVersion)
+        {
+            problems.Add($"{file}: the model is of format {version}, this dtrain reads format {FormatVersion}. Use the dtrain that has written it, or train the model anew.");
+            return null;
+        }
+
         string[] needed = ["dtrain.experiment", "dtrain.preprocess", "dtrain.target", "dtrain.classes"];
         if (needed.Where(key => !metadata.ContainsKey(key)).ToArray() is { Length: > 0 } missing)
         {
@@ -165,7 +174,7 @@ public sealed class SavedModel
 
     private Subset? Read(string source, string baseDirectory, string? target, RowSet set, ICollection<string> problems)
     {
-        if (KnownData.Read(source, Preprocessor, target, ClassNames, baseDirectory, problems) is not { } dataset
+        if (KnownData.Read(source, Preprocessor, target, ClassNames, baseDirectory, problems, EngineParts.FormatOf(Experiment.Data)) is not { } dataset
             || Rows(dataset, set, problems) is not { } rows)
         {
             return null;

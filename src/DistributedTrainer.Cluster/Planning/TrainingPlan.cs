@@ -30,7 +30,7 @@ internal sealed class TrainingPlan
         var input = experiment.Model.Layers.Any(EngineParts.NeedsImages) ? data.InputShape : new Shape(data.InputShape.Elements);
         Definition = new ModelDefinition(input, [.. experiment.Model.Layers.Select(EngineParts.LayerOf)], EngineParts.WeightsOf(experiment.Model.Init.Weights));
         Model = new Model(Definition);
-        Loss = EngineParts.LossOf(experiment.Loss!);
+        Loss = EngineParts.LossOf(experiment.Loss!, data.Dataset.ClassNames);
         Optimizer = EngineParts.OptimizerOf(optimizer);
         Augmentation = EngineParts.AugmentationOf(experiment.Data);
         Plateau = EngineParts.PlateauOf(optimizer.Schedule);
@@ -141,7 +141,7 @@ internal sealed class TrainingPlan
         TrainingPlan plan;
         try
         {
-            plan = new TrainingPlan(experiment, data, token);
+            plan = new TrainingPlan(EngineParts.WithClassWeights(experiment, data), data, token);
         }
         catch (ArgumentException problem)
         {

@@ -24,6 +24,9 @@ public abstract class Loss
     /// <summary>Whether targets are class numbers or values.</summary>
     public abstract LossTargets Targets { get; }
 
+    /// <summary>What loss and gradient of a row are multiplied by, for each class; empty: nothing. Set before the loss is used.</summary>
+    public IReadOnlyList<float> ClassWeights { get; set; } = [];
+
     /// <summary>
     /// How many outputs the model needs: for this number of classes, or of target columns where targets are values.
     /// Null: the loss cannot have so many.
@@ -65,6 +68,23 @@ public abstract class Loss
         }
 
         ComputeRows(z, labels, targets, dz, losses);
+        if (ClassWeights.Count > 0 && Targets == LossTargets.Classes)
+        {
+            Weigh(labels, outputs, dz, losses);
+        }
+    }
+
+    private void Weigh(ReadOnlySpan<int> labels, int outputs, Span<float> dz, Span<float> losses)
+    {
+        for (var row = 0; row < losses.Length; row++)
+        {
+            var weight = ClassWeights[labels[row]];
+            losses[row] *= weight;
+            foreach (ref var gradient in dz.Slice(row * outputs, outputs))
+            {
+                gradient *= weight;
+            }
+        }
     }
 
     /// <summary>The same, with lengths and labels that are right.</summary>

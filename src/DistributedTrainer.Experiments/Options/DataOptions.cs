@@ -3,7 +3,7 @@ namespace DistributedTrainer.Experiments;
 /// <summary>The section <c>data</c>.</summary>
 public sealed record DataOptions
 {
-    /// <summary>An embedded data set's name, or the path of a .csv file, relative to the experiment's folder.</summary>
+    /// <summary>An embedded data set's name, or the path of a .csv or .parquet file or of a folder with IDX files or images, relative to the experiment's folder.</summary>
     public required string Source { get; init; }
 
     /// <summary>The target's column; null: the last.</summary>
@@ -11,6 +11,15 @@ public sealed record DataOptions
 
     /// <summary>Null: decided by the target's values.</summary>
     public TargetTask? Task { get; init; }
+
+    /// <summary>What stands between the fields of a .csv file; null: comma, semicolon, tab or bar, whichever the header line has.</summary>
+    public char? Separator { get; init; }
+
+    /// <summary>What stands around fields of a .csv file that hold separators.</summary>
+    public char Quote { get; init; } = '"';
+
+    /// <summary>What becomes of cells without a value: empty ones, and NA, N/A, NaN, null and ?.</summary>
+    public MissingPolicy Missing { get; init; }
 
     /// <summary>Null: every row of <see cref="Source"/> is a training row. The file's default is null where folds or a source of its own take its place.</summary>
     public SplitOptions? Split { get; init; } = new();
@@ -48,6 +57,19 @@ public sealed record DataOptions
 /// <param name="Height">Lines, at least 1.</param>
 /// <param name="Width">Pixels of a line, at least 1.</param>
 public sealed record ImageOptions(int Channels, int Height, int Width);
+
+/// <summary>What becomes of cells without a value.</summary>
+public enum MissingPolicy
+{
+    /// <summary>They are an error.</summary>
+    Error,
+
+    /// <summary>A number becomes the mean of its column over the training rows, a text none of the categories.</summary>
+    Mean,
+
+    /// <summary>Their rows are left out.</summary>
+    Drop,
+}
 
 /// <summary>What the target is.</summary>
 public enum TargetTask

@@ -6,10 +6,25 @@ namespace DistributedTrainer.Experiments;
 /// <param name="Delta">Where <see cref="LossKind.Huber"/> turns from square to line, above 0; 1 for the others.</param>
 public sealed record LossOptions(LossKind Kind, double LabelSmoothing = 0, double Delta = 1)
 {
+    /// <summary>How much the rows of a class count; null: all the same.</summary>
+    public ClassWeightOptions? ClassWeights { get; init; }
+
     /// <summary>Cross-entropy for classes, mean squared error for numbers.</summary>
     /// <param name="task">What the target holds.</param>
     public static LossOptions DefaultFor(TargetTask task) => new(task == TargetTask.Regression ? LossKind.MeanSquaredError : LossKind.CrossEntropy);
 }
+
+/// <summary>Weights of classes: loss and gradient of a row are multiplied by that of its class; the sum is divided by the number of rows as ever.</summary>
+public sealed record ClassWeightOptions
+{
+    /// <summary>By the name of the class, above 0; classes that are not named weigh 1. Empty: balanced, N / (K · n) for a class with n of the N training rows of K classes.</summary>
+    public ValueList<ClassWeight> Weights { get; init; } = [];
+}
+
+/// <summary>The weight of one class.</summary>
+/// <param name="Class">Its name.</param>
+/// <param name="Weight">Above 0.</param>
+public sealed record ClassWeight(string Class, double Weight);
 
 /// <summary>Losses; z scores, t target.</summary>
 public enum LossKind

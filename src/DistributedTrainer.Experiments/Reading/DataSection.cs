@@ -20,10 +20,9 @@ internal static class DataSection
         var source = data.Text("source");
         if (string.IsNullOrEmpty(source))
         {
-            data.Problems.Add(data.Find("source") ?? data.Node, data.KeyOf("source"), "is missing. Write the name of an embedded data set (digits, iris, wine, breast-cancer, diabetes) or the path of a .csv file.");
+            data.Problems.Add(data.Find("source") ?? data.Node, data.KeyOf("source"), "is missing. Write the name of an embedded data set (digits, iris, wine, breast-cancer, diabetes) or the path of a .csv or .parquet file.");
         }
 
-        RefuseParquet(data, "source", source);
         var options = new DataOptions
         {
             Source = source ?? "",
@@ -34,6 +33,9 @@ internal static class DataSection
             TrainingShare = data.Number("training-share", 1, static share => share is > 0 and <= 1, "a share above 0 and up to 1"),
             ValidationSource = ReadSource(data, "validation-source"),
             TestSource = ReadSource(data, "test-source"),
+            Separator = ReadLetter(data, "separator", "','"),
+            Quote = ReadLetter(data, "quote", "\"'\"") ?? '"',
+            Missing = data.Choice("missing", MissingPolicy.Error),
             Split = ReadSplit(data),
             Image = ReadImage(data),
             Preprocess = PreparationReader.ReadPreprocess(data),
@@ -64,15 +66,23 @@ internal static class DataSection
             data.Problems.Add(data.Find(name), data.KeyOf(name), "'' names no data. Write the path of a .csv file, or remove it.");
         }
 
-        RefuseParquet(data, name, source);
         return source;
     }
 
-    private static void RefuseParquet(Section data, string name, string? source)
+    /// <summary>One character, or the word tab.</summary>
+    private static char? ReadLetter(Section data, string name, string example)
     {
-        if (source?.EndsWith(".parquet", StringComparison.OrdinalIgnoreCase) == true)
+        switch (data.Text(name))
         {
-            data.Problems.Add(data.Find(name), data.KeyOf(name), "Parquet files are not built yet. Write the path of a .csv file.");
+            case null:
+                return null;
+            case "tab":
+                return '\t';
+            case [var letter] when letter is not ('\n' or '\r'):
+                return letter;
+            case var text:
+                data.Problems.Add(data.Find(name), data.KeyOf(name), $"{Section.Quoted(text)} is not possible. Write one character between quotes, such as {name}: {example}, or tab.");
+                return null;
         }
     }
 

@@ -41,6 +41,7 @@ internal static class LossSection
             kind,
             kind == LossKind.CrossEntropy ? values.Number("label-smoothing", 0, static value => value is >= 0 and < 1, "a share from 0 to below 1") : 0,
             kind == LossKind.Huber ? values.Number("delta", 1, static value => value > 0, "a number above 0") : 1);
+        loss = loss with { ClassWeights = ReadClassWeights(values, kind) };
         values.RefuseUnknown();
         if (data.Task is { } given && !Fits(kind, given))
         {
@@ -50,12 +51,45 @@ internal static class LossSection
         return loss;
     }
 
+    private static ClassWeightOptions? ReadClassWeights(Section values, LossKind kind)
+    {
+        const string Name = "class-weights";
+        if ((NeedsNumbers(kind) ? values.FindForeign(Name) : values.Find(Name)) is not { } node)
+        {
+            return null;
+        }
+
+        if (NeedsNumbers(kind))
+        {
+            values.Problems.Add(node, values.KeyOf(Name), $"{Names.Kebab(kind)} compares with numbers, which have no classes. Remove it.");
+            return null;
+        }
+
+        if (node is YamlScalarNode { Value: "balanced" })
+        {
+            return new ClassWeightOptions();
+        }
+
+        if (node is not YamlMappingNode { Children.Count: > 0 } weights)
+        {
+            values.Problems.Add(node, values.KeyOf(Name), $"{Section.Text(node)} is not possible. Write balanced, or a weight for each class, such as {Name}: {{ yes: 10, no: 1 }}.");
+            return null;
+        }
+
+        return new ClassWeightOptions
+        {
+            Weights = [.. weights.Children.Select(pair => new ClassWeight(
+                (pair.Key as YamlScalarNode)?.Value ?? "",
+                values.Number(pair.Value, $"{values.KeyOf(Name)}.{(pair.Key as YamlScalarNode)?.Value}", 1, static weight => weight > 0, "a weight above 0")))],
+        };
+    }
+
     /// <summary>Whether a loss compares with numbers only.</summary>
     public static bool NeedsNumbers(LossKind kind) => kind is LossKind.MeanSquaredError or LossKind.MeanAbsoluteError or LossKind.Huber;
 
     private static (YamlNode? Name, Section Values) Open(Section root, YamlNode node)
     {
-        if (node is YamlMappingNode { Children: [{ Key: YamlScalarNode { Value: not "kind" } only, Value: var argument }] } && !Owners.Knows(only.Value))
+        if (node is YamlMappingNode { Children: [{ Key: YamlScalarNode { Value: not "kind" } only, Value: var argument }] } && !Owners.Knows(only.Value) && only.Value != "class-weights")
         {
             if (argument is not YamlMappingNode && !Section.IsNull(argument))
             {

@@ -14,6 +14,29 @@ public sealed class PlanProblemsTests : IDisposable
     public void A_good_experiment_has_no_problems() => Assert.Empty(Problems(new TestExperiment()));
 
     [Fact]
+    public void Class_weights_name_classes_that_there_are() =>
+        Assert.Equal(
+            ["loss.class-weights: species has no class 'rose'. Its classes are setosa, versicolor, virginica."],
+            Problems(new TestExperiment { Loss = "{ kind: cross-entropy, class-weights: { rose: 2, setosa: 1 } }" }));
+
+    [Fact]
+    public void Balanced_weights_become_numbers_that_the_model_keeps()
+    {
+        var plan = new TestExperiment { Source = "digits", Layers = ["linear: 10"], Loss = "{ kind: cross-entropy, class-weights: balanced }" }.Plan();
+        var weights = plan.Experiment.Loss!.ClassWeights!.Weights;
+        var rows = new int[10];
+        for (var row = 0; row < plan.Data.Training.Rows; row++)
+        {
+            rows[plan.Data.Training.Label(row)]++;
+        }
+
+        Assert.Equal(plan.Data.Dataset.ClassNames, weights.Select(static weight => weight.Class));
+        Assert.Equal(rows.Select(static count => 1797.0 / (10 * count)), weights.Select(static weight => weight.Weight));
+        Assert.Equal(weights.Select(static weight => (float)weight.Weight), plan.Loss.ClassWeights);
+        Assert.Equal(plan.Experiment, ExperimentReader.Read(ExperimentWriter.Write(plan.Experiment), "again.yaml", []).Experiment);
+    }
+
+    [Fact]
     public void No_training_rows_are_left() =>
         Assert.Contains(
             Problems(new TestExperiment { Source = Rows(3), Split = "{ validation: 0.4, test: 0.5, stratify: false }" }),

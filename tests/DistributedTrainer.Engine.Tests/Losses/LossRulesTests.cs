@@ -26,6 +26,25 @@ public class LossRulesTests
     [InlineData("huber", 4, 4)]
     public void Outputs_follow_from_the_classes(string name, int targets, int? outputs) => Assert.Equal(outputs, TrainingLoss.Create(name).OutputsFor(targets));
 
+    [Theory]
+    [InlineData("cross-entropy", 3)]
+    [InlineData("multiclass-hinge", 3)]
+    [InlineData("logistic", 1)]
+    public void A_class_that_weighs_more_has_its_loss_and_gradient_multiplied(string name, int outputs)
+    {
+        float[] weights = outputs == 1 ? [0.5f, 4] : [0.5f, 4, 1];
+        float[] z = [.. Enumerable.Range(0, 4 * outputs).Select(static i => (i * 7 % 5 / 3f) - 0.5f)];
+        int[] labels = [1, 0, outputs == 1 ? 1 : 2, 0];
+        var (plain, weighted) = (TrainingLoss.Create(name), TrainingLoss.Create(name));
+        weighted.ClassWeights = weights;
+        var (dz, losses, heavyDz, heavyLosses) = (new float[z.Length], new float[4], new float[z.Length], new float[4]);
+        plain.Compute(z, labels, [], dz, losses);
+        weighted.Compute(z, labels, [], heavyDz, heavyLosses);
+
+        Assert.Equal(losses.Select((loss, row) => loss * weights[labels[row]]), heavyLosses);
+        Assert.Equal(dz.Select((gradient, i) => gradient * weights[labels[i / outputs]]), heavyDz);
+    }
+
     [Fact]
     public void A_positive_score_speaks_for_class_1_and_the_highest_of_several_wins()
     {

@@ -2,6 +2,12 @@ using System.Globalization;
 
 namespace DistributedTrainer.Data;
 
+/// <summary>Where a row stands: a line of a text file, or a row of another.</summary>
+internal readonly record struct Place(string Source, long Number, bool IsLine)
+{
+    public override string ToString() => IsLine ? $"{Source}:{Number}" : $"{Source}, row {Number}";
+}
+
 /// <summary>The different texts of a column, and which of them stands in each row.</summary>
 internal sealed class TextColumn
 {
@@ -13,14 +19,14 @@ internal sealed class TextColumn
     /// <summary>In the order in which they were met.</summary>
     public List<string> Texts { get; } = [];
 
-    /// <summary>Where each text was met first, as file:line.</summary>
-    public List<string> Places { get; } = [];
+    /// <summary>Where each text was met first.</summary>
+    public List<Place> Places { get; } = [];
 
     /// <summary>For each row, the text's index in <see cref="Texts"/>.</summary>
     public List<int> Codes { get; } = [];
 
     /// <summary>Adds a row.</summary>
-    public int Add(ReadOnlySpan<char> text, string source, int line)
+    public int Add(ReadOnlySpan<char> text, Place place)
     {
         text = text.Trim();
         if (!_find.TryGetValue(text, out var code))
@@ -28,7 +34,7 @@ internal sealed class TextColumn
             code = Texts.Count;
             Texts.Add(text.ToString());
             _codes.Add(Texts[code], code);
-            Places.Add($"{source}:{line}");
+            Places.Add(place);
         }
 
         Codes.Add(code);

@@ -7,8 +7,14 @@ namespace DistributedTrainer.Data;
 /// One file of unsigned bytes in the IDX format, plain or gzip: two zero bytes, the type, the number of dimensions, the
 /// sizes as 32-bit big-endian numbers, the values row-major. Source: LeCun, Cortes, Burges, "The MNIST database", 1998.
 /// </summary>
-internal sealed record IdxFile(int[] Sizes, byte[] Values)
+/// <param name="Path">The file.</param>
+/// <param name="Sizes">Rows, then the sizes of a row.</param>
+/// <param name="Rows">The values: held where the file is small, else mapped.</param>
+internal sealed record IdxFile(string Path, int[] Sizes, RowBlock Rows)
 {
+    // Columns of the widest row that is read.
+    private const int WidestRow = 1 << 28;
+
     private const byte UnsignedByte = 0x08;
 
     // No byte of deflate makes more than this many.
@@ -17,10 +23,11 @@ internal sealed record IdxFile(int[] Sizes, byte[] Values)
     /// <summary>Reads a file; nothing is allocated that the file's size does not warrant.</summary>
     /// <param name="path">Ends in .gz where the file is compressed.</param>
     /// <param name="ranks">How many dimensions are expected.</param>
+    /// <param name="heldBytes">Files with more values are mapped; a compressed one is unpacked into the cache for that.</param>
     /// <param name="problems">Receives what is wrong.</param>
-    public static IdxFile? Read(string path, Range ranks, ProblemLog problems)
+    public static IdxFile? Read(string path, Range ranks, long heldBytes, ProblemLog problems)
     {
-        var name = Path.GetFileName(path);
+        var name = System.IO.Path.GetFileName(path);
         try
         {
             using var file = File.OpenRead(path);
@@ -33,8 +40,9 @@ internal sealed record IdxFile(int[] Sizes, byte[] Values)
             }
 
             var header = 4 + (4L * sizes.Length);
-            var wanted = sizes.Aggregate(1L, static (product, size) => Math.Min(product * size, int.MaxValue));
-            if (wanted > Array.MaxLength)
+            var columns = sizes.Skip(1).Aggregate(1L, static (product, size) => Math.Min(product * size, int.MaxValue));
+            var wanted = sizes[0] * columns;
+            if (columns > WidestRow)
             {
                 problems.Add($"{name}: {string.Join('x', sizes)} values are more than can be read. Is the file damaged?");
                 return null;
@@ -47,14 +55,20 @@ internal sealed record IdxFile(int[] Sizes, byte[] Values)
                 return null;
             }
 
+            if (wanted > Math.Min(heldBytes, Array.MaxLength))
+            {
+                return compressed ? Unpacked(path, sizes, stream, wanted, problems)
+                    : new IdxFile(path, sizes, RowBlock.OfBytes(MappedFile.Open(path), header, sizes[0], (int)columns));
+            }
+
             var values = new byte[wanted];
             if (stream.ReadAtLeast(values, values.Length, throwOnEndOfStream: false) < values.Length || stream.ReadByte() >= 0)
             {
-                problems.Add($"{name}: the file does not hold the {wanted} values that its header says. It is truncated or damaged; get it again.");
+                problems.Add(NotWhole(name, wanted));
                 return null;
             }
 
-            return new IdxFile(sizes, values);
+            return new IdxFile(path, sizes, RowBlock.Of(values, (int)columns));
         }
         catch (Exception problem) when (problem is IOException or InvalidDataException or UnauthorizedAccessException)
         {
@@ -62,6 +76,31 @@ internal sealed record IdxFile(int[] Sizes, byte[] Values)
             return null;
         }
     }
+
+    /// <summary>The values in a file of the cache, written by whoever is the first.</summary>
+    private static IdxFile? Unpacked(string path, int[] sizes, Stream values, long wanted, ProblemLog problems)
+    {
+        var columns = (int)(wanted / sizes[0]);
+        using var entry = DataCache.Enter($"idx-{FileDigest.Of(path)}");
+        if (!entry.IsComplete)
+        {
+            using var target = entry.Create("rows");
+            values.CopyTo(target, 1 << 20);
+            if (target.Length != wanted)
+            {
+                problems.Add(NotWhole(System.IO.Path.GetFileName(path), wanted));
+                return null;
+            }
+
+            target.Dispose();
+            entry.Complete();
+        }
+
+        return new IdxFile(path, sizes, RowBlock.OfBytes(MappedFile.Open(entry.File("rows")), 0, sizes[0], columns));
+    }
+
+    private static string NotWhole(string name, long wanted) =>
+        $"{name}: the file does not hold the {wanted} values that its header says. It is truncated or damaged; get it again.";
 
     private static int[]? ReadSizes(string name, Stream stream, Range ranks, ProblemLog problems)
     {

@@ -7,11 +7,12 @@ namespace DistributedTrainer.Data;
 
 /// <summary>
 /// A folder with train-images-idx3-ubyte and train-labels-idx1-ubyte, plain or .gz; with t10k-… (or test-…) files of the
-/// same kind, these are the test rows. Images are (1, height, width) with values 0 to 255, kept as bytes.
+/// same kind, these are the test rows. Images are (1, height, width) with values 0 to 255, kept as bytes; large files are mapped, not read.
 /// </summary>
 internal static class IdxFolder
 {
     private const string Target = "label";
+    private const int Piece = 1 << 18;
 
     public static Dataset? Read(DataSources sources, string path, ProblemLog problems)
     {
@@ -37,8 +38,8 @@ internal static class IdxFolder
             return null;
         }
 
-        var training = ReadPair(source, files, "train", required: true, problems);
-        var test = problems.Any ? null : ReadPair(source, files, "t10k", required: false, problems);
+        var training = ReadPair(sources, files, "train", required: true, problems);
+        var test = problems.Any ? null : ReadPair(sources, files, "t10k", required: false, problems);
         if (problems.Any || training is null)
         {
             return null;
@@ -62,35 +63,48 @@ internal static class IdxFolder
             [_, .. var sizes] => new Shape(sizes),
             _ => default,
         };
-        var classes = training.Labels.Values.Distinct().Order().ToArray();
-        byte[] labels = [.. training.Labels.Values, .. test?.Labels.Values ?? []];
-        var task = sources.Task ?? DataTask.Classification;
-        if (task == DataTask.Classification)
+        var (labels, known) = (new byte[training.Labels.Sizes[0] + (test?.Labels.Sizes[0] ?? 0)], new bool[256]);
+        ReadLabels(training.Labels, labels);
+        foreach (var label in labels.AsSpan(0, training.Labels.Sizes[0]))
         {
-            foreach (var label in labels.Distinct().Except(classes))
+            known[label] = true;
+        }
+
+        var task = sources.Task ?? DataTask.Classification;
+        if (test is { } apart)
+        {
+            var added = labels.AsSpan(training.Labels.Sizes[0]);
+            ReadLabels(apart.Labels, added);
+            for (var label = 0; label < known.Length && task == DataTask.Classification; label++)
             {
-                problems.Add($"{sources.Training}: the label {label} occurs in the test files only. Remove its rows, or add some to the training files.");
+                if (!known[label] && added.Contains((byte)label))
+                {
+                    problems.Add($"{sources.Training}: the label {label} occurs in the test files only. Remove its rows, or add some to the training files.");
+                }
             }
         }
 
+        var classes = Enumerable.Range(0, known.Length).Where(label => known[label]).ToArray();
+        var numbers = Enumerable.Range(0, known.Length).Select(label => Array.IndexOf(classes, label)).ToArray();
         return problems.Any ? null : new Dataset
         {
             Name = sources.Training,
-            FeatureNames = Names(shape),
+            FeatureNames = PixelNames.Of(shape),
             TargetName = Target,
-            Features = new FeatureTable(shape.Elements, test is { } pair ? [training.Images.Values, pair.Images.Values] : [training.Images.Values]),
+            Features = new FeatureTable(shape.Elements, test is { } pair ? [training.Images.Rows, pair.Images.Rows] : [training.Images.Rows]),
             InputShape = shape,
             Task = task,
-            Labels = task == DataTask.Classification ? Array.ConvertAll(labels, label => Array.IndexOf(classes, label)) : [],
+            Labels = task == DataTask.Classification ? Array.ConvertAll(labels, label => numbers[label]) : [],
             Values = task == DataTask.Regression ? Array.ConvertAll(labels, static label => (float)label) : [],
             ClassNames = task == DataTask.Classification ? Array.ConvertAll(classes, static label => label.ToString(CultureInfo.InvariantCulture)) : [],
             Sha256 = Hash([training.Images, training.Labels, .. test is { } tested ? (IdxFile[])[tested.Images, tested.Labels] : []]),
-            TestRows = test?.Labels.Values.Length ?? 0,
+            TestRows = test?.Labels.Sizes[0] ?? 0,
         };
     }
 
-    private static (IdxFile Images, IdxFile Labels)? ReadPair(string source, string[] files, string part, bool required, ProblemLog problems)
+    private static (IdxFile Images, IdxFile Labels)? ReadPair(DataSources sources, string[] files, string part, bool required, ProblemLog problems)
     {
+        var source = sources.Training;
         var images = Find(source, files, part, "images", problems);
         var labels = Find(source, files, part, "labels", problems);
         if (images is null && labels is null && !required)
@@ -106,7 +120,7 @@ internal static class IdxFolder
             }
         }
 
-        if (problems.Any || IdxFile.Read(images!, 2..4, problems) is not { } pixels || IdxFile.Read(labels!, 1..1, problems) is not { } numbers)
+        if (problems.Any || IdxFile.Read(images!, 2..4, sources.HeldBytes, problems) is not { } pixels || IdxFile.Read(labels!, 1..1, sources.HeldBytes, problems) is not { } numbers)
         {
             return null;
         }
@@ -139,17 +153,22 @@ internal static class IdxFolder
         return found.FirstOrDefault();
     }
 
-    private static string[] Names(Shape shape)
+    private static void ReadLabels(IdxFile file, Span<byte> into)
     {
-        var (channels, height, width) = shape.Rank == 3 ? (shape[0], shape[1], shape[2]) : (1, 1, shape.Elements);
-        return [.. from channel in Enumerable.Range(0, channels)
-                   from row in Enumerable.Range(0, height)
-                   from column in Enumerable.Range(0, width)
-                   select shape.Rank == 1 ? $"x{column}" : channels == 1 ? $"pixel_{row}_{column}" : $"pixel_{channel}_{row}_{column}"];
+        for (var row = 0; row < file.Rows.Rows; row++)
+        {
+            into[row] = file.Rows.Bytes(row, into.Slice(row, 1))[0];
+        }
     }
 
     // Of the contents, so that a compressed file counts as the same.
-    private static string Hash(IEnumerable<IdxFile> files)
+    private static string Hash(IdxFile[] files)
+    {
+        var large = Array.Exists(files, static file => file.Rows.IsMapped);
+        return large ? DataCache.Remembered("idx", Array.ConvertAll(files, static file => file.Path), () => Computed(files)) : Computed(files);
+    }
+
+    private static string Computed(IdxFile[] files)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         Span<byte> number = stackalloc byte[4];
@@ -161,7 +180,12 @@ internal static class IdxFolder
                 hash.AppendData(number);
             }
 
-            hash.AppendData(file.Values);
+            // As many rows at once as make a piece worth hashing.
+            var (rows, room) = (Math.Max(1, Piece / file.Rows.Columns), Array.Empty<byte>());
+            for (var row = 0; row < file.Rows.Rows; row += rows)
+            {
+                hash.AppendData(file.Rows.Bytes(row, Math.Min(rows, file.Rows.Rows - row), ref room));
+            }
         }
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());
