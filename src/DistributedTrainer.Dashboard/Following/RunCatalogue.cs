@@ -18,17 +18,23 @@ internal sealed class RunCatalogue : IDisposable
 {
     private const string Mark = "experiment.yaml";
 
+    // What is written into a folder before the system watches it too is found by looking once more.
+    private static readonly TimeSpan SettlingTime = TimeSpan.FromSeconds(1);
+
     private readonly Lock _gate = new();
     private readonly Dictionary<string, string> _added = [];
     private readonly Dictionary<string, RunFollower> _followers = [];
     private readonly List<ChannelWriter<bool>> _readers = [];
     private readonly string? _root;
     private readonly FolderWatch? _watch;
+    private readonly FolderWatch? _folders;
+    private readonly Timer _settled;
 
     /// <param name="root">A run's folder, or a folder of such folders; null: runs are added.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     public RunCatalogue(string? root)
     {
+        _settled = new Timer(_ => Changed());
         if (root is null)
         {
             return;
@@ -48,6 +54,7 @@ internal sealed class RunCatalogue : IDisposable
 
         _root = root;
         _watch = new FolderWatch(root, Changed, Mark, "result.json", "ended.txt");
+        _folders = new FolderWatch(root, () => _settled.Change(SettlingTime, Timeout.InfiniteTimeSpan));
     }
 
     /// <summary>Shows this run too.</summary>
@@ -101,6 +108,8 @@ internal sealed class RunCatalogue : IDisposable
     public void Dispose()
     {
         _watch?.Dispose();
+        _folders?.Dispose();
+        _settled.Dispose();
         lock (_gate)
         {
             foreach (var follower in _followers.Values)

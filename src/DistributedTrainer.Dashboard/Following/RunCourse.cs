@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace DistributedTrainer.Dashboard.Following;
 
@@ -15,6 +16,7 @@ internal sealed record RunState(string State, string? Ended, string Experiment, 
 internal sealed record RunUpdate(
     string Run, RunState? State, MetricColumns? Metrics, Lines<JsonElement>? Evaluations, Lines<JsonElement>? Cluster, Lines<JsonElement>? Weights, Lines<string>? Log)
 {
+    [JsonIgnore]
     public bool IsEmpty => State is null && Metrics is null && Evaluations is null && Cluster is null && Weights is null && Log is null;
 }
 

@@ -3,7 +3,7 @@ import { h, fill, number, colour } from './dom.js';
 
 const tableRows = 200;
 
-/** A chart. Series: { label, colour, x, y, faint, points }; options: { title, unit, percent, log }. */
+/** A chart. Series: { label, colour, x, y, faint, dashed, points }; options: { title, unit, percent, log }. */
 export class Chart {
   constructor(title, options = {}) {
     this.title = title;
@@ -25,7 +25,7 @@ export class Chart {
 
   /** Shows these series. */
   set(series, xLabel = 'step', log = this.log) {
-    const shape = s => JSON.stringify([s.map(one => [one.label, one.colour, one.faint, one.points]), log]);
+    const shape = s => JSON.stringify([s.map(one => [one.label, one.colour, one.faint, one.dashed, one.points]), log]);
     const same = this.u && shape(series) === shape(this.series) && xLabel === this.xLabel;
     const zoomed = same && this.isZoomed();
     [this.series, this.xLabel, this.log] = [series, xLabel, log];
@@ -34,8 +34,8 @@ export class Chart {
     else this.draw(joined);
     if (same && zoomed) this.u.redraw();
     fill(this.legend, series.filter(one => !one.faint).map(one => {
-      const swatch = h('span', { class: 'swatch' });
-      swatch.style.background = one.colour;
+      const swatch = h('span', { class: `swatch ${one.dashed ? 'dashed' : ''}` });
+      swatch.style.borderColor = one.colour;
       return h('li', {}, swatch, one.label);
     }));
     this.plot.setAttribute('aria-label', this.words());
@@ -58,11 +58,11 @@ export class Chart {
     this.u = new uPlot({
       width: Math.max(200, this.plot.clientWidth), height: this.height(),
       scales: { x: { time: false }, y: { distr: this.log ? 3 : 1, range: this.log ? undefined : (_, low, high) => padded(low, high, this.options) } },
-      axes: [{ ...axis, values: (_, splits) => splits.map(short) }, { ...axis, size: 58, values }],
+      axes: [{ ...axis, size: 30, values: (_, splits) => splits.map(short) }, { ...axis, size: 58, values }],
       legend: { show: false },
       cursor: { y: false, points: { size: 7 }, drag: { x: true, y: false } },
       series: [{}, ...this.series.map(one => ({
-        label: one.label, stroke: one.faint ? `${one.colour}40` : one.colour, width: one.faint ? 1 : 2, spanGaps: true,
+        label: one.label, stroke: one.faint ? `${one.colour}40` : one.colour, width: one.faint ? 1 : 2, dash: one.dashed ? [6, 4] : undefined, spanGaps: true,
         points: { show: one.points ?? false, size: 5, fill: one.colour },
       }))],
       hooks: { setCursor: [u => this.point(u.cursor.idx)] },
@@ -73,23 +73,16 @@ export class Chart {
   }
 
   height() {
-    return this.plot.clientWidth < 420 ? 190 : 240;
+    return this.plot.clientWidth < 420 ? 190 : 230;
   }
 
   fit() {
     if (this.u && this.plot.clientWidth > 0) this.u.setSize({ width: this.plot.clientWidth, height: this.height() });
   }
 
-  /** Draws again with the colours of the theme. */
-  recolour(series) {
-    this.u?.destroy();
-    this.u = null;
-    this.set(series, this.xLabel);
-  }
-
   isZoomed() {
     const xs = this.u.data[0];
-    return xs.length > 1 && (this.u.scales.x.min > xs[0] || this.u.scales.x.max < xs[xs.length - 1]) && !this.follows;
+    return xs.length > 1 && (this.u.scales.x.min > xs[0] || this.u.scales.x.max < xs[xs.length - 1]) ;
   }
 
   /** What stands at a place of the x axis. */
@@ -161,7 +154,7 @@ function short(value) {
   const size = Math.abs(value);
   if (size >= 1e6) return `${+(value / 1e6).toFixed(1)}M`;
   if (size >= 1e4) return `${+(value / 1e3).toFixed(1)}k`;
-  return size !== 0 && size < 1e-3 ? value.toExponential(0) : String(+value.toFixed(5));
+  return size !== 0 && size < 1e-2 ? Number(value.toPrecision(3)).toExponential() : String(+value.toFixed(5));
 }
 
 function padded(low, high, options) {

@@ -15,7 +15,7 @@ export class ClusterView {
     this.events = h('ol', { class: 'log', tabindex: '0', 'aria-label': 'What happened' });
     this.all = h('input', { type: 'checkbox', id: 'all-lines', onchange: () => this.runs && this.show(this.runs) });
     this.element = h('div', {}, panel('Nodes', this.nodes), panel('Time line', this.lanes), this.speeds.element,
-      panel('What happened', h('label', { for: 'all-lines' }, this.all, 'Evaluations too'), this.events));
+      panel('What happened', h('label', { for: 'all-lines' }, this.all, 'All of log.txt'), this.events));
   }
 
   show(runs) {
@@ -37,7 +37,8 @@ export class ClusterView {
       label: name, colour: seriesColour(i), x: run.cluster.map(line => line.seconds),
       y: run.cluster.map(line => line.nodes.find(node => node.name === name)?.rowsPerSecond ?? null),
     })), 'second');
-    const lines = run.log.filter(line => this.all.checked || !/^\S+ version \d+: /.test(line));
+    // Evaluations stand in the curves; what processes mutter is for whoever looks for it.
+    const lines = run.log.filter(line => this.all.checked || !/^\S+ (version \d+|launcher|worker|server|coordinator): /.test(line));
     fill(this.events, lines.slice(-200).reverse().map(line => {
       const [, at, text] = /^(\S+) (.*)$/.exec(line) ?? [null, '', line];
       return h('li', { class: /killed|ended with|lost|failed|cannot|Warning/.test(text) ? 'bad' : /Going on|joined|registered/.test(text) ? 'good' : null }, h('time', { datetime: at }, at.slice(11, 19)), ' ', text);

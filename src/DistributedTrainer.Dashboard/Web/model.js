@@ -83,7 +83,7 @@ export class ModelView {
       const [from, to] = [Math.floor(width * i / columns.length), Math.floor(width * (i + 1) / columns.length)];
       tensor.counts.forEach((count, bin) => {
         const part = (tensor.high - tensor.low) / tensor.counts.length;
-        const [top, bottom] = [y(tensor.low + part * (bin + 1)), y(tensor.low + part * bin)];
+        const [top, bottom] = [Math.floor(y(tensor.low + part * (bin + 1))), Math.floor(y(tensor.low + part * bin))];
         context.globalAlpha = count === 0 ? 0 : 0.08 + 0.92 * Math.sqrt(count / (tensor.high - tensor.low || 1) / most);
         context.fillRect(from, top, to - from, Math.max(1, bottom - top));
       });

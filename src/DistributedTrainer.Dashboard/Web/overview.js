@@ -7,7 +7,7 @@ const axes = { step: 'step', epoch: 'epoch', seconds: 'second' };
 
 export class Overview {
   constructor() {
-    [this.smoothing, this.log, this.axis] = [0.6, false, 'step'];
+    [this.smoothing, this.log, this.axis] = [0.6, true, 'step'];
     this.tiles = h('dl', { class: 'tiles' });
     this.progress = h('progress', { max: '1', value: '0', 'aria-label': 'Steps done' });
     this.verdict = h('p', { class: 'verdict', role: 'status' });
@@ -19,7 +19,7 @@ export class Overview {
     };
     const redraw = () => this.runs && this.show(this.runs);
     const weight = h('input', { type: 'range', min: '0', max: '0.99', step: '0.01', value: String(this.smoothing), id: 'smoothing', oninput: event => { this.smoothing = Number(event.target.value); redraw(); } });
-    const log = h('input', { type: 'checkbox', id: 'log', onchange: event => { this.log = event.target.checked; redraw(); } });
+    const log = h('input', { type: 'checkbox', id: 'log', checked: this.log, onchange: event => { this.log = event.target.checked; redraw(); } });
     const axis = h('select', { id: 'axis', onchange: event => { this.axis = event.target.value; redraw(); } }, Object.keys(axes).map(name => h('option', { value: name }, name)));
     this.controls = h('div', { class: 'controls' },
       h('label', { for: 'smoothing' }, 'Smoothing', weight), h('label', { for: 'log' }, log, 'Logarithmic loss'), h('label', { for: 'axis' }, 'Along', axis),
@@ -42,7 +42,7 @@ export class Overview {
       if (this.smoothing > 0) loss.push({ label: `${name(run, 'training')} as it is`, colour, faint: true, x: x(run), y: run.metrics.loss });
       loss.push({ label: name(run, 'training'), colour, x: x(run), y: smoothed(run.metrics.loss, this.smoothing) });
       if (run.evaluations.some(line => line.validationLoss != null)) {
-        loss.push({ label: name(run, 'validation'), colour: perRun ? colour : seriesColour(1), points: true, x: evaluationX(run), y: run.evaluations.map(line => finite(line.validationLoss)) });
+        loss.push({ label: name(run, 'validation'), colour: perRun ? colour : seriesColour(1), dashed: perRun, points: true, x: evaluationX(run), y: run.evaluations.map(line => finite(line.validationLoss)) });
       }
     });
     this.charts.loss.set(loss, along, this.log);

@@ -21,7 +21,7 @@ const parts = {
   Cluster: new ClusterView(),
   Experiment: new ExperimentView(),
 };
-parts['Held-back rows'].button.hidden = true;
+[parts['Held-back rows'].button, parts['Held-back rows'].hint].forEach(element => { element.hidden = true; });
 fill(document.getElementById('parts'), Object.values(parts).map(part => part.element));
 const showAll = () => Object.values(parts).forEach(part => part.show([reported], data.command));
 showAll();

@@ -10,7 +10,8 @@ export class ReviewView {
     this.button = h('button', { type: 'button', onclick: () => this.compute() }, 'Compute');
     this.said = h('p', { role: 'status' });
     this.body = h('div');
-    this.element = h('div', {}, panel('On held-back rows', h('p', { class: 'dim' }, 'Computed when it is asked for, by this dashboard, from the result or the newest checkpoint. Training does not wait for it.'), this.button, this.said), this.body);
+    this.hint = h('p', { class: 'dim' }, 'Computed when it is asked for, by this dashboard, from the result or the newest checkpoint. Training does not wait for it.');
+    this.element = h('div', {}, panel('On held-back rows', this.hint, this.button, this.said), this.body);
     this.of = null;
   }
 
