@@ -127,7 +127,7 @@ public sealed record LayerUnits(string Layer, string Function, int Units, int? D
 /// 65,536) lie in each of equal parts of the range, and the norm of its mean gradient over the rows of shard 0; null: the
 /// gradient was not computed.
 /// </summary>
-public sealed record TensorSummary(string Name, int Elements, double Low, double High, double Mean, double Norm, double? GradientNorm, int[] Counts);
+public sealed record ParameterSummary(string Name, int Elements, double Low, double High, double Mean, double Norm, double? GradientNorm, int[] Counts);
 
 /// <summary>Between the coordinator and the worker actors.</summary>
 public static class Workers
@@ -154,7 +154,7 @@ public static class Workers
     public sealed record NotFinite(RunId Run, WorkerId Worker, StepId Step, int Shard, int Order, string Where) : IProtocolMessage;
 
     /// <summary>Worker of shard 0 → coordinator, some fifty times in a run: what the parameters of this version look like.</summary>
-    public sealed record Described(RunId Run, WorkerId Worker, StepId Version, TensorSummary[] Tensors) : IProtocolMessage;
+    public sealed record Described(RunId Run, WorkerId Worker, StepId Version, ParameterSummary[] Tensors) : IProtocolMessage;
 
     /// <summary>Worker → coordinator: computing failed (not a lost connection).</summary>
     public sealed record Failed(RunId Run, WorkerId Worker, StepId Step, string Reason) : IProtocolMessage;

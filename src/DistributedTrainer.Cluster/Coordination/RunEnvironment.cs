@@ -1,5 +1,5 @@
-using System.Numerics;
 using System.Runtime.InteropServices;
+using DistributedTrainer.Engine.Kernels;
 
 namespace DistributedTrainer.Cluster.Coordination;
 
@@ -12,5 +12,5 @@ internal sealed record RunEnvironment(string Dtrain, string Runtime, string Syst
         RuntimeInformation.OSDescription,
         RuntimeInformation.ProcessArchitecture.ToString(),
         Environment.ProcessorCount,
-        Vector<byte>.Count * 8);
+        Hardware.VectorBits);
 }

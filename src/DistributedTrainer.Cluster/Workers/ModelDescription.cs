@@ -18,9 +18,9 @@ internal static class ModelDescription
     /// <summary>Of each tensor, without the gradient.</summary>
     /// <param name="layout">Where they lie.</param>
     /// <param name="parameters">The flat vector.</param>
-    public static TensorSummary[] Of(ParameterLayout layout, ReadOnlySpan<float> parameters)
+    public static ParameterSummary[] Of(ParameterLayout layout, ReadOnlySpan<float> parameters)
     {
-        var tensors = new TensorSummary[Math.Min(MostTensors, layout.Slots.Count)];
+        var tensors = new ParameterSummary[Math.Min(MostTensors, layout.Slots.Count)];
         for (var i = 0; i < tensors.Length; i++)
         {
             var slot = layout.Slots[i];
@@ -47,10 +47,10 @@ internal static class ModelDescription
     }
 
     /// <summary>The same tensors with the norms of their gradients; null: there are none.</summary>
-    public static TensorSummary[] WithGradient(TensorSummary[] tensors, double[]? norms) =>
+    public static ParameterSummary[] WithGradient(ParameterSummary[] tensors, double[]? norms) =>
         norms is null ? tensors : [.. tensors.Select((tensor, i) => tensor with { GradientNorm = norms[i] })];
 
-    private static TensorSummary Of(string name, ReadOnlySpan<float> values)
+    private static ParameterSummary Of(string name, ReadOnlySpan<float> values)
     {
         var (low, high, sum) = (double.PositiveInfinity, double.NegativeInfinity, 0.0);
         foreach (var value in values)
@@ -66,7 +66,7 @@ internal static class ModelDescription
             counts[Math.Clamp((int)((values[i] - low) * scale), 0, Bins - 1)]++;
         }
 
-        return new TensorSummary(name, values.Length, low, high, sum / Math.Max(1, values.Length), Norm(values), null, counts);
+        return new ParameterSummary(name, values.Length, low, high, sum / Math.Max(1, values.Length), Norm(values), null, counts);
     }
 
     private static double Norm(ReadOnlySpan<float> values)

@@ -5,7 +5,7 @@ namespace DistributedTrainer.Cluster.Workers;
 /// <summary>What a version looks like, told by the worker that has shard 0: it holds all parameters and one leaf's gradient.</summary>
 internal sealed partial class StepLoop
 {
-    private TensorSummary[]? _description;
+    private ParameterSummary[]? _description;
     private long _described = -1;
 
     /// <summary>Some fifty times in a run. The gradient follows with the step.</summary>

@@ -15,7 +15,7 @@ internal interface IStepLoopEvents
     void NotFinite(long step, LeafFinding finding);
 
     /// <summary>What the parameters of this version look like.</summary>
-    void Described(long version, TensorSummary[] tensors);
+    void Described(long version, ParameterSummary[] tensors);
 
     void Failed(long step, Exception cause);
 }

@@ -49,7 +49,7 @@ internal sealed class WorkerActor : ReceiveActor, IWithTimers
 
         public void NotFinite(long step, LeafFinding finding) => actor.Tell(new Found(step, finding));
 
-        public void Described(long version, TensorSummary[] tensors) => actor.Tell(new Seen(version, tensors));
+        public void Described(long version, ParameterSummary[] tensors) => actor.Tell(new Seen(version, tensors));
 
         public void Failed(long step, Exception cause) => actor.Tell(new Broken(step, $"{cause.GetType().Name}: {cause.Message}"));
     }
@@ -58,7 +58,7 @@ internal sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private sealed record Found(long Step, LeafFinding Finding) : INoSerializationVerificationNeeded;
 
-    private sealed record Seen(long Version, TensorSummary[] Tensors) : INoSerializationVerificationNeeded;
+    private sealed record Seen(long Version, ParameterSummary[] Tensors) : INoSerializationVerificationNeeded;
 
     private sealed record Broken(long Step, string Reason) : INoSerializationVerificationNeeded;
 

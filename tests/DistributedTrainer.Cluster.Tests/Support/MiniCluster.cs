@@ -82,7 +82,7 @@ internal sealed class MiniCluster : IDisposable
     public ConcurrentQueue<(long Step, LeafFinding Finding)> Findings { get; } = new();
 
     /// <summary>What workers told of versions.</summary>
-    public ConcurrentDictionary<long, TensorSummary[]> Descriptions { get; } = new();
+    public ConcurrentDictionary<long, ParameterSummary[]> Descriptions { get; } = new();
 
     /// <summary>What each evaluation says of the units.</summary>
     public ConcurrentQueue<LayerUnits[]> Units { get; } = new();
@@ -248,7 +248,7 @@ internal sealed class MiniCluster : IDisposable
             cluster.Enqueue(() => (cluster.LinkLost ?? ((_, _) => cluster.AssignAnew()))(worker, reason));
         }
 
-        public void Described(long version, TensorSummary[] tensors) => cluster.Descriptions[version] = tensors;
+        public void Described(long version, ParameterSummary[] tensors) => cluster.Descriptions[version] = tensors;
 
         public void Failed(long step, Exception cause) => cluster._finished.TrySetException(cause);
     }

@@ -139,7 +139,7 @@ public sealed class StepLoopTests
         {
         }
 
-        public void Described(long version, TensorSummary[] tensors)
+        public void Described(long version, ParameterSummary[] tensors)
         {
         }
 
