@@ -15,6 +15,7 @@ let entries = [];
 let chosen = [];
 let source = null;
 let drawn = false;
+let seen = null;
 
 async function ask(path, run) {
   const answer = await fetch(`${path}?run=${encodeURIComponent(run.id)}`);
@@ -71,6 +72,10 @@ function draw() {
     const tab = document.getElementById(`tab-${name}`);
     tab.setAttribute('aria-selected', String(name === current));
     tab.tabIndex = name === current ? 0 : -1;
+    if (isCurrent && name !== seen) {
+      seen = name;
+      tab.scrollIntoView({ inline: 'nearest', block: 'nearest' });
+    }
   }
   if (shown.length > 0) {
     document.title = `${shown[0].id} · DistributedTrainer`;
