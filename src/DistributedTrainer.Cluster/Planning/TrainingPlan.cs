@@ -89,6 +89,8 @@ internal sealed class TrainingPlan
 
     public bool IsClassification => Data.Dataset.Task == DataTask.Classification;
 
+    public OverlapKind Overlap => Experiment.Cluster.Overlap;
+
     public string Transport => Experiment.Cluster.Transport switch
     {
         TransportKind.InProcess => "in-process",

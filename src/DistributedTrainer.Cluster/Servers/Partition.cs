@@ -192,6 +192,12 @@ internal sealed partial class Partition : IDisposable
                 return;
             }
 
+            if ((push.Flags & PushFlags.Open) != 0)
+            {
+                Keep(node, buffer);
+                return;
+            }
+
             _verdict = Verdict.Unpack(push.Count);
             _asked |= PushFlags.AskIn(push.Flags);
             _leaves.Offer(node, buffer);
@@ -268,6 +274,7 @@ internal sealed partial class Partition : IDisposable
 
             (_disposed, _failed) = (true, true);
             _waiting.Clear();
+            ReturnOpen();
             _leaves.Reset(static _ => false);
             _current.Release();
             _previous?.Release();
@@ -290,7 +297,7 @@ internal sealed partial class Partition : IDisposable
             return $"step {push.Step} is ahead of version {_current.Step}";
         }
 
-        if (!_leaves.Tree.Contains(node) || push.PayloadBytes != _range.Length * sizeof(float))
+        if (!_leaves.Tree.Contains(node) || push.PayloadBytes != (PushFlags.Closes(push) ? 0 : _range.Length * sizeof(float)))
         {
             return $"node {node} with {push.PayloadBytes} bytes does not fit {_plan.Shards} shards and {_range.Length} parameters";
         }
@@ -389,6 +396,7 @@ internal sealed partial class Partition : IDisposable
 
     private void ResetGather()
     {
+        ReturnOpen();
         var step = _current.Step;
         _leaves.Reset(shard => step < _plan.TotalSteps && _plan.Schedule.LeafRows(step, shard) > 0);
     }

@@ -19,7 +19,7 @@ internal sealed record LeafFinding(int Shard, NonFinite Found);
 /// Computes leaves of a step and the evaluation of shards with the parameters it holds. Knows nothing of the cluster
 /// but the exchange of batch-norm statistics.
 /// </summary>
-internal sealed class LeafComputer : IDisposable
+internal sealed partial class LeafComputer : IDisposable
 {
     // Evaluation in pieces of this many rows: bounds the activations; the sums run row by row, so it changes no bit.
     private const int EvaluationRows = 256;
@@ -55,13 +55,14 @@ internal sealed class LeafComputer : IDisposable
         _finite = new FiniteCheck(plan.Model, _workspace, plan.Shards);
         _augmenter = plan.Augmentation.Length > 0 ? new Augmenter(plan.Augmentation) : null;
         _pool = new GradientPool(plan);
-        _nodes = new TreeGather<NodeGradient>(new FixedTree(plan.Shards), static (left, right) => left.Add(right), _pool.Return);
+        _nodes = new TreeGather<NodeGradient>(new FixedTree(plan.Shards), Combine, _pool.Return);
         _orders = new ShardOrder?[plan.Shards];
         _segments = new LeafSegment[plan.Shards];
         _gradients = new NodeGradient[plan.Shards];
         _values = new AlignedBuffer[plan.Shards];
         _sums = new LeafSums[plan.Shards];
         _computed = new bool[plan.Shards];
+        _failed = new bool[plan.Shards];
     }
 
     public Span<float> Parameters => _workspace.Parameters;
@@ -69,7 +70,7 @@ internal sealed class LeafComputer : IDisposable
     public Span<float> Buffers => _workspace.Buffers;
 
     /// <summary>What was computed of the current step, combined as far as the tree allows; valid until the next call.</summary>
-    public IReadOnlyList<(TreeNode Node, NodeGradient Gradient)> Nodes
+    public List<(TreeNode Node, NodeGradient Gradient)> Nodes
     {
         get
         {
@@ -109,10 +110,17 @@ internal sealed class LeafComputer : IDisposable
         }
     }
 
+    /// <summary>Whether the rows of the step lie ready for all shards that they were prepared for.</summary>
+    public bool HasRowsOf(long step) => _gathered == step;
+
     /// <summary>Computes those of the shards' leaves that are not there yet. Returns rows computed.</summary>
-    public int Compute(int[] shards, IBatchStatisticsExchange exchange)
+    /// <param name="shards">The shards.</param>
+    /// <param name="step">The step: the one that was begun, or the next, whose rows were prepared for these shards and whose version is still to come.</param>
+    /// <param name="exchange">Statistics of the leaves that are computed elsewhere.</param>
+    /// <param name="flow">How parameters come and gradients leave.</param>
+    public int Compute(int[] shards, long step, IBatchStatisticsExchange exchange, IVersionFlow flow)
     {
-        if (!IsPrepared(shards))
+        if (step == _step && !IsPrepared(shards))
         {
             Choose(shards, _step, all: false);
             Gather(_step);
@@ -124,55 +132,33 @@ internal sealed class LeafComputer : IDisposable
         var segments = _segments.AsSpan(0, _segmentCount);
         if (segments.Length == 0)
         {
+            flow.Turn();
             return 0;
         }
 
-        for (var i = 0; i < segments.Length; i++)
-        {
-            _gradients[i] = _pool.Rent();
-            _values[i] = _gradients[i].Values;
-        }
-
+        Begin(flow);
         try
         {
-            _workspace.Train(_step, _plan.Seed, segments, _values, _sums, exchange);
+            _workspace.Train(step, _plan.Seed, segments, _values, _sums, exchange, this);
         }
         catch
         {
-            for (var i = 0; i < segments.Length; i++)
-            {
-                _pool.Return(_gradients[i]);
-            }
-
+            BreakOff();
             throw;
         }
 
-        for (var i = 0; i < segments.Length; i++)
-        {
-            _gradients[i].LossSum = _sums[i].Loss;
-            _gradients[i].Rows = segments[i].Rows;
-            _gradients[i].Fault = FaultOf(i);
-            _computed[segments[i].Leaf] = true;
-            if (_measures && segments[i].Leaf == 0)
-            {
-                // Before it is summed with others.
-                GradientNorms = ModelDescription.Norms(_plan.Model.Layout, _values[i].Span, segments[i].Rows);
-            }
-
-            _nodes.Offer(TreeNode.OfLeaf(segments[i].Leaf), _gradients[i]);
-        }
-
+        End();
         return segments[^1].FirstRow + segments[^1].Rows;
     }
 
     private LeafFault FaultOf(int i)
     {
-        if (_finite.Passes(i, _sums[i], _values[i]))
+        if (!_failed[i] && _finite.Passes(i, _values[i], 0, _checkedFrom))
         {
             return LeafFault.None;
         }
 
-        var found = _finite.Find(i, _sums[i], _values[i]);
+        var found = _finite.Find(i, _sums[i], _values[i], _checkedFrom);
         if (Finding is null || found.Order < Finding.Found.Order)
         {
             Finding = new LeafFinding(_segments[i].Leaf, found);

@@ -11,7 +11,7 @@ internal sealed partial class StepLoop
     /// <summary>Some fifty times in a run. The gradient follows with the step.</summary>
     private void Describe(int[] shards)
     {
-        if (!_plan.DescribesAt(_version) || _version == _described || Array.IndexOf(shards, 0) < 0)
+        if (IsTorn || !_plan.DescribesAt(_version) || _version == _described || Array.IndexOf(shards, 0) < 0)
         {
             return;
         }
@@ -32,7 +32,7 @@ internal sealed partial class StepLoop
             return;
         }
 
-        _events.Described(_described, ModelDescription.WithGradient(tensors, _computer.GradientNorms));
+        _events.Described(_described, ModelDescription.WithGradient(tensors, _exchange.Step == _described ? _computer.GradientNorms : null));
         (_description, _computer.MeasuresGradient) = (null, false);
     }
 }

@@ -58,7 +58,22 @@ internal sealed partial class StepLoop
     {
         _links.Pull(generation, version);
         BeginWait(_isWhole, _versionRepeats);
-        while (Await(_isWhole, _versionRepeats) is var outcome && outcome != WaitOutcome.Arrived)
+        if (!AwaitVersion(_isWhole, version, generation, pushed))
+        {
+            return false;
+        }
+
+        _clock.Waited();
+        _inbox.CopyTo(_computer.Parameters, _computer.Buffers);
+        Volatile.Write(ref _version, version);
+        _computer.BeginStep(version);
+        return true;
+    }
+
+    /// <summary>Waits for a version, or a part of it. False: the assignment changed, or a link broke.</summary>
+    private bool AwaitVersion(Func<bool> arrived, long version, long generation, bool pushed)
+    {
+        while (Await(arrived, _versionRepeats) is var outcome && outcome != WaitOutcome.Arrived)
         {
             switch (outcome)
             {
@@ -74,16 +89,7 @@ internal sealed partial class StepLoop
             }
         }
 
-        if (Changed)
-        {
-            return false;
-        }
-
-        _clock.Waited();
-        _inbox.CopyTo(_computer.Parameters, _computer.Buffers);
-        Volatile.Write(ref _version, version);
-        _computer.BeginStep(version);
-        return true;
+        return !Changed;
     }
 
     private void BeginWait(Func<bool> arrived, RepeatTimer repeats)

@@ -58,7 +58,7 @@ export class Chart {
     this.u = new uPlot({
       width: Math.max(200, this.plot.clientWidth), height: this.height(),
       scales: { x: { time: false }, y: { distr: this.log ? 3 : 1, range: this.log ? undefined : (_, low, high) => padded(low, high, this.options) } },
-      axes: [{ ...axis, size: 30, values: (_, splits) => splits.map(short) }, { ...axis, size: 58, values }],
+      axes: [{ ...axis, size: 30, values: (_, splits) => splits.map(short) }, { ...axis, size: 66, values }],
       legend: { show: false },
       cursor: { y: false, points: { size: 7 }, drag: { x: true, y: false } },
       series: [{}, ...this.series.map(one => ({
