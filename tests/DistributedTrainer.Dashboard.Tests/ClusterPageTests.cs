@@ -44,10 +44,9 @@ public sealed class ClusterPageTests(Chromium chromium, ITestOutputHelper output
             await training.End();
 
             // The coordinator was in the process that died. The page stays open.
-            await using var resumed = Dtrain.Start(["resume", directory.Run, "--plain"]);
+            await using var resumed = Dtrain.Start(["resume", directory.Run, "--plain", "--in-process"]);
             await resumed.Line(static line => line.StartsWith("training  step", StringComparison.Ordinal));
-            var nodes = directory.Nodes.Where(static node => node.Role == "worker").Select(static node => node.Process).ToArray();
-            await Assertions.Expect(Workers(page).Filter(new() { HasTextString = nodes[0].ToString(System.Globalization.CultureInfo.InvariantCulture) })).ToHaveCountAsync(1);
+            await Assertions.Expect(Workers(page).Filter(new() { HasTextString = resumed.Id.ToString(System.Globalization.CultureInfo.InvariantCulture) })).ToHaveCountAsync(2);
             await Assertions.Expect(page.Locator(".log li").Filter(new() { HasTextString = "Going on from the checkpoint of step" }).First).ToBeVisibleAsync();
             Assert.Empty(problems);
             resumed.Signal("KILL");
