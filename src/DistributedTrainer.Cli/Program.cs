@@ -8,6 +8,8 @@ var root = new RootCommand("Trains neural networks on a cluster of .NET processe
     TrainCommand.Create(),
     ResumeCommand.Create(),
     TuneCommand.Create(),
+    DashboardCommand.Create(),
+    ReportCommand.Create(),
     InspectCommand.Create(),
     EvaluateCommand.Create(),
     PredictCommand.Create(),

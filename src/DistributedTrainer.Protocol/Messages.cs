@@ -122,6 +122,13 @@ public sealed record StepCosts(long Steps, long Computing, long Pushing, long Wa
 /// </summary>
 public sealed record LayerUnits(string Layer, string Function, int Units, int? Dead, int Saturated);
 
+/// <summary>
+/// One tensor of a version, for a person to look at: its range, mean and norm, how many of some of its values (at most
+/// 65,536) lie in each of equal parts of the range, and the norm of its mean gradient over the rows of shard 0; null: the
+/// gradient was not computed.
+/// </summary>
+public sealed record ParameterSummary(string Name, int Elements, double Low, double High, double Mean, double Norm, double? GradientNorm, int[] Counts);
+
 /// <summary>Between the coordinator and the worker actors.</summary>
 public static class Workers
 {
@@ -145,6 +152,9 @@ public static class Workers
     /// what is first in it is the cause of the rest.
     /// </summary>
     public sealed record NotFinite(RunId Run, WorkerId Worker, StepId Step, int Shard, int Order, string Where) : IProtocolMessage;
+
+    /// <summary>Worker of shard 0 → coordinator, some fifty times in a run: what the parameters of this version look like.</summary>
+    public sealed record Described(RunId Run, WorkerId Worker, StepId Version, ParameterSummary[] Tensors) : IProtocolMessage;
 
     /// <summary>Worker → coordinator: computing failed (not a lost connection).</summary>
     public sealed record Failed(RunId Run, WorkerId Worker, StepId Step, string Reason) : IProtocolMessage;

@@ -45,6 +45,7 @@ internal static class Samples
         new Workers.Status(Run, Worker, new StepId(100), 12_800, "computing", Costs),
         new Workers.NotFinite(Run, Worker, new StepId(98), 3, 5, "the gradient of 2.weight is NaN"),
         new Workers.LinkLost(Run, Worker, Node, "nobody answers"),
+        new Workers.Described(Run, Worker, new StepId(100), [new ParameterSummary("0.weight", 8, -1.5, 2.5, 0.25, 3.5, 0.125, [3, 5])]),
         new Workers.Failed(Run, Worker, new StepId(100), "out of memory"),
         new Submissions.Submit("name: digits\n", "digits.yaml", "/data", "/runs/1", true, true),
         new Submissions.Watch(Run, "/runs/1"),

@@ -9,13 +9,14 @@ internal static class ResumeCommand
     {
         var directory = new Argument<string>("RUN_DIR") { Description = "The run's folder." };
         var inProcess = new Option<bool>("--in-process") { Description = "Everything as threads of this one process." };
-        var shared = new ExperimentArguments();
+        var (shared, page) = (new ExperimentArguments(), new DashboardOptions());
         var command = new Command(
             "resume",
             "Goes on with a run from its newest whole checkpoint. The result is that of a run that was never interrupted, also with other numbers of workers, servers and partitions. Example: dtrain resume runs/digits-20260101-120000 --set cluster.workers=4")
         {
             directory, inProcess, shared.Set, shared.Json, shared.Plain,
         };
+        page.AddTo(command);
         command.SetAction(async (parsed, _) =>
         {
             var path = Path.GetFullPath(parsed.GetValue(directory)!);
@@ -33,7 +34,7 @@ internal static class ResumeCommand
 
             var json = parsed.GetValue(shared.Json);
             var submission = ExperimentArguments.Submission(experiment, baseDirectory, path, endCluster: true, resume: true);
-            return await RunFollower.FollowLocally(submission, experiment.Cluster, parsed.GetValue(inProcess), parsed.GetValue(shared.Plain), json);
+            return await RunFollower.FollowLocally(submission, experiment.Cluster, parsed.GetValue(inProcess), parsed.GetValue(shared.Plain), json, page.Of(parsed));
         });
         return command;
     }

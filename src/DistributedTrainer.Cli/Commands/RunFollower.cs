@@ -11,11 +11,38 @@ namespace DistributedTrainer.Cli.Commands;
 internal static class RunFollower
 {
     /// <summary>The same on a cluster of this machine that is there for this run only.</summary>
-    public static async Task<int> FollowLocally(Submissions.Submit submission, ClusterOptions options, bool inProcess, bool plain, bool json)
+    public static async Task<int> FollowLocally(Submissions.Submit submission, ClusterOptions options, bool inProcess, bool plain, bool json, DashboardArguments? page = null)
     {
-        using var view = RunViews.Create(plain, json);
-        using var cluster = await LocalCluster.Start(options, inProcess, view.Notice);
-        return await Follow(cluster.Host, submission, view, json);
+        // First: a port that is in use must not cost a cluster.
+        var dashboard = page is null ? null : await DashboardCommand.Start(null, page.Host, page.Port);
+        if (page is not null && dashboard is null)
+        {
+            return ExitCodes.UsageWrong;
+        }
+
+        await using (dashboard)
+        {
+            int code;
+            using (var view = RunViews.Create(plain, json))
+            {
+                if (dashboard is not null)
+                {
+                    view.Notice($"Dashboard: {dashboard.Address}");
+                }
+
+                using var cluster = await LocalCluster.Start(options, inProcess, view.Notice);
+                code = await Follow(cluster.Host, submission, view, json, began: dashboard is null ? null : dashboard.Show);
+            }
+
+            if (dashboard is not null && !Console.IsOutputRedirected && !json)
+            {
+                // Somebody is looking.
+                Console.WriteLine($"The dashboard stays at {dashboard.Address} until Ctrl+C; later: dtrain dashboard.");
+                await DashboardCommand.Interrupted();
+            }
+
+            return code;
+        }
     }
 
     /// <param name="first">Where it is submitted.</param>
@@ -23,7 +50,8 @@ internal static class RunFollower
     /// <param name="view">Shows it.</param>
     /// <param name="json">Prints the result as JSON.</param>
     /// <param name="comesBack">Whether it looks for the cluster again when it is taken out of it.</param>
-    public static async Task<int> Follow(NodeHost first, Submissions.Submit submission, IRunView view, bool json, bool comesBack = false)
+    /// <param name="began">Called with the run's folder.</param>
+    public static async Task<int> Follow(NodeHost first, Submissions.Submit submission, IRunView view, bool json, bool comesBack = false, Action<string>? began = null)
     {
         var (host, watch) = (first, (Submissions.Watch?)null);
         var interrupts = 0;
@@ -51,6 +79,7 @@ internal static class RunFollower
                         case Submissions.Accepted accepted:
                             watch = new Submissions.Watch(accepted.Run, accepted.RunDirectory);
                             view.Notice($"Run folder: {accepted.RunDirectory}");
+                            began?.Invoke(accepted.RunDirectory);
                             break;
                         case Submissions.View state:
                             view.Show(state);
@@ -101,6 +130,12 @@ internal static class RunFollower
             {
                 Summary.Print(result, ended.RunDirectory);
             }
+        }
+
+        // After the result: nobody waits for it. The folder of a cluster elsewhere may not be here.
+        if (File.Exists(Path.Combine(ended.RunDirectory, "experiment.yaml")) && ReportCommand.WriteQuickly(ended.RunDirectory) is { } report && !json)
+        {
+            Console.WriteLine($"Report: {report}");
         }
 
         if (ended.Failure is not null)

@@ -13,7 +13,7 @@ internal static class TrainCommand
             Arity = ArgumentArity.ZeroOrOne,
         };
         var inProcess = new Option<bool>("--in-process") { Description = "Everything as threads of this one process." };
-        var shared = new ExperimentArguments();
+        var (shared, page) = (new ExperimentArguments(), new DashboardOptions());
         var command = new Command(
             "train", "Starts a cluster of processes on this machine and trains. Example: dtrain train digits.yaml --set cluster.workers=4")
         {
@@ -21,6 +21,7 @@ internal static class TrainCommand
             inProcess,
         };
         shared.AddTo(command);
+        page.AddTo(command);
         command.SetAction(async (parsed, _) =>
         {
             // A reader that is wrong about the experiment must not cost a cluster: checked before anything starts.
@@ -31,7 +32,7 @@ internal static class TrainCommand
 
             var json = parsed.GetValue(shared.Json);
             var submission = ExperimentArguments.Submission(loaded, baseDirectory, parsed.GetValue(shared.RunDirectory), endCluster: true);
-            return await RunFollower.FollowLocally(submission, loaded.Cluster, parsed.GetValue(inProcess), parsed.GetValue(shared.Plain), json);
+            return await RunFollower.FollowLocally(submission, loaded.Cluster, parsed.GetValue(inProcess), parsed.GetValue(shared.Plain), json, page.Of(parsed));
         });
         return command;
     }

@@ -49,6 +49,8 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
 
     public PaceWatch Pace { get; } = new();
 
+    public ClusterRecord Cluster { get; } = new();
+
     public NonFiniteSteps NonFinite { get; } = new();
 
     public RunPhase Phase { get; set; } = RunPhase.Gathering;

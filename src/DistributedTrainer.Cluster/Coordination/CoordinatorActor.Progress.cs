@@ -283,6 +283,7 @@ internal sealed partial class CoordinatorActor
             .ToArray();
         run.Folder.FlushMetrics();
         TellKept(run);
+        run.Cluster.Note(run, nodes, Now);
         run.Folder.Nodes(nodes.Select(static node => new { node.Role, Name = node.Node, node.Host, node.ProcessId, node.Address, node.DataAddresses }));
         if (run.Folder.Problem is { } problem && !_toldProblem)
         {

@@ -66,6 +66,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<Partitions.Failed>(failed => failed.Run == _run?.Id, failed => Fail(failed.Reason));
         Receive<Partitions.LinkLost>(lost => lost.Run == _run?.Id, lost => CutOff(lost));
         Receive<Protocol.Workers.Status>(status => status.Run == _run?.Id, status => Heard(status));
+        Receive<Protocol.Workers.Described>(seen => seen.Run == _run?.Id, seen => _run!.Folder.Weights(seen));
         Receive<Protocol.Workers.LinkLost>(lost => lost.Run == _run?.Id, lost => Reconnect(lost));
         Receive<Protocol.Workers.Failed>(failed => failed.Run == _run?.Id, failed => Fail($"{failed.Worker} failed at step {failed.Step}: {failed.Reason}"));
         Receive<Partitions.Hosted>(hosted => hosted.Run == _run?.Id, hosted => Hosted(hosted));

@@ -24,6 +24,8 @@ internal sealed class RunFolder : IDisposable
 
     private readonly AppendedFile _metrics;
     private readonly AppendedFile _log;
+    private readonly AppendedFile _cluster;
+    private readonly AppendedFile _weights;
     private string _nodes = "";
     private string? _problem;
 
@@ -32,6 +34,9 @@ internal sealed class RunFolder : IDisposable
         FullPath = path;
         _metrics = new AppendedFile(In(MetricsName), goesOn);
         _log = new AppendedFile(In("log.txt"), goesOn);
+        _cluster = new AppendedFile(In("cluster.jsonl"), goesOn);
+        _weights = new AppendedFile(In("weights.jsonl"), goesOn);
+        TryReplace("environment.json", JsonSerializer.Serialize(RunEnvironment.OfThisProcess(), Indented));
     }
 
     /// <summary>Makes the folder and writes the experiment.</summary>
@@ -87,7 +92,7 @@ internal sealed class RunFolder : IDisposable
     public string FullPath { get; }
 
     /// <summary>Why something could not be written, and is tried again; null: all is well.</summary>
-    public string? Problem => _metrics.Problem ?? _log.Problem ?? _problem;
+    public string? Problem => _metrics.Problem ?? _log.Problem ?? _cluster.Problem ?? _weights.Problem ?? _problem;
 
     /// <summary>What the evaluations said when a coordinator last wrote it down; null: nothing.</summary>
     public ProgressMemory? Memory
@@ -128,6 +133,21 @@ internal sealed class RunFolder : IDisposable
     public void NoteGeneration(long generation) => TryReplace(GenerationName, generation.ToString(System.Globalization.CultureInfo.InvariantCulture));
 
     public void Metric(object line) => _metrics.Add(JsonSerializer.Serialize(line, Json));
+
+    /// <summary>How the cluster stands; the time of day is added.</summary>
+    public void Cluster(object line)
+    {
+        var text = JsonSerializer.Serialize(line, Json);
+        _cluster.Add($"{{\"at\":\"{DateTimeOffset.UtcNow:O}\",{text.AsSpan(1)}");
+        _cluster.Flush();
+    }
+
+    /// <summary>What the parameters of a version look like. A version may come twice, with the same numbers.</summary>
+    public void Weights(Protocol.Workers.Described described)
+    {
+        _weights.Add(JsonSerializer.Serialize(new { Step = described.Version.Value, described.Tensors }, Json));
+        _weights.Flush();
+    }
 
     /// <summary>For a coordinator that begins anew.</summary>
     public void Remember(ProgressMemory memory) => TryReplace(MemoryName, JsonSerializer.Serialize(memory, Json));
@@ -194,6 +214,8 @@ internal sealed class RunFolder : IDisposable
     {
         _metrics.Dispose();
         _log.Dispose();
+        _cluster.Dispose();
+        _weights.Dispose();
     }
 
     private bool TryReplace(string name, string text)

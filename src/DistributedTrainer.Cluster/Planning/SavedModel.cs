@@ -38,8 +38,14 @@ public sealed record LayerSummary(int Place, string Kind, Shape Output, int Para
     })];
 }
 
+/// <summary>Rows with the right answers, and where they come from.</summary>
+/// <param name="Examples">What the network is given.</param>
+/// <param name="Dataset">The source, before preprocessing.</param>
+/// <param name="Rows">Of each example: its row there.</param>
+public sealed record KnownExamples(Examples Examples, Dataset Dataset, IReadOnlyList<int> Rows);
+
 /// <summary>A model.safetensors of a run, with all that is needed to use it.</summary>
-public sealed class SavedModel
+public sealed partial class SavedModel
 {
     /// <summary>The version of the metadata that is written and read.</summary>
     internal const string FormatVersion = "1";
@@ -112,17 +118,26 @@ public sealed class SavedModel
     /// <param name="rows">Which rows of it.</param>
     /// <param name="problems">Receives what is wrong.</param>
     /// <returns>Null where anything is wrong.</returns>
-    public Examples? ReadExamples(string source, string baseDirectory, RowSet rows, ICollection<string> problems)
+    public Examples? ReadExamples(string source, string baseDirectory, RowSet rows, ICollection<string> problems) =>
+        Read(source, baseDirectory, TargetName, rows, problems) is { } subset ? ExamplesOf(subset) : null;
+
+    /// <summary>The same, with the rows as they are in the source.</summary>
+    /// <inheritdoc cref="ReadExamples"/>
+    public KnownExamples? ReadKnown(string source, string baseDirectory, RowSet rows, ICollection<string> problems)
     {
-        if (Read(source, baseDirectory, TargetName, rows, problems) is not { } subset)
+        if (KnownData.Read(source, Preprocessor, TargetName, ClassNames, baseDirectory, problems, EngineParts.FormatOf(Experiment.Data)) is not { } dataset
+            || Rows(dataset, rows, problems) is not { } places
+            || Prepare(dataset, places, problems) is not { } subset)
         {
             return null;
         }
 
-        return ClassNames.Count > 0
-            ? new Examples(Features(subset), Enumerable.Range(0, subset.Rows).Select(subset.Label).ToArray())
-            : new Examples(Features(subset), Enumerable.Range(0, subset.Rows).Select(subset.Target).ToArray());
+        return new KnownExamples(ExamplesOf(subset), dataset, places);
     }
+
+    private Examples ExamplesOf(Subset subset) => ClassNames.Count > 0
+        ? new Examples(Features(subset), Enumerable.Range(0, subset.Rows).Select(subset.Label).ToArray())
+        : new Examples(Features(subset), Enumerable.Range(0, subset.Rows).Select(subset.Target).ToArray());
 
     /// <summary>Rows whose answers are not known, or do not matter.</summary>
     /// <inheritdoc cref="ReadExamples"/>
@@ -172,14 +187,14 @@ public sealed class SavedModel
         }
     }
 
-    private Subset? Read(string source, string baseDirectory, string? target, RowSet set, ICollection<string> problems)
-    {
-        if (KnownData.Read(source, Preprocessor, target, ClassNames, baseDirectory, problems, EngineParts.FormatOf(Experiment.Data)) is not { } dataset
-            || Rows(dataset, set, problems) is not { } rows)
-        {
-            return null;
-        }
+    private Subset? Read(string source, string baseDirectory, string? target, RowSet set, ICollection<string> problems) =>
+        KnownData.Read(source, Preprocessor, target, ClassNames, baseDirectory, problems, EngineParts.FormatOf(Experiment.Data)) is { } dataset
+            && Rows(dataset, set, problems) is { } rows
+            ? Prepare(dataset, rows, problems)
+            : null;
 
+    private Subset? Prepare(Dataset dataset, int[] rows, ICollection<string> problems)
+    {
         try
         {
             return KnownData.Prepare(dataset, rows, Preprocessor);

@@ -214,6 +214,17 @@ internal sealed class TrainingPlan
     public bool EvaluatesAt(long version) =>
         version == TotalSteps || (version > 0 && version % Schedule.StepsPerEpoch == 0 && Data.Validation.Rows > 0);
 
+    /// <summary>
+    /// Whether what the parameters of version v look like is written down: at the ends of epochs, but no more than about fifty
+    /// times, and never more often than each tenth step, so that it costs nothing.
+    /// </summary>
+    public bool DescribesAt(long version)
+    {
+        var least = Math.Max(10, TotalSteps / 50);
+        var interval = (least + Schedule.StepsPerEpoch - 1) / Schedule.StepsPerEpoch * Schedule.StepsPerEpoch;
+        return version == TotalSteps || version % interval == 0;
+    }
+
     /// <summary>Whether the test rows are evaluated too: where the version may turn out to be the one that is kept.</summary>
     public bool EvaluatesTestAt(long version) => version == TotalSteps || EarlyStopping is not null;
 }

@@ -69,7 +69,7 @@ internal sealed partial class LeafComputer : IParameterFlow
 
         // What is there of the step already may be lent as a whole: a sum with it needs a place of its own.
         _turned = true;
-        if (_flow.Overlaps && Nodes.Count == 0)
+        if (_flow.Overlaps && Nodes.Count == 0 && !_measures)
         {
             _early = true;
             Offer();
@@ -97,6 +97,11 @@ internal sealed partial class LeafComputer : IParameterFlow
             else
             {
                 _gradients[i].Fault = fault;
+                if (_measures && _segments[i].Leaf == 0)
+                {
+                    // Before it is summed with others.
+                    GradientNorms = ModelDescription.Norms(_plan.Model.Layout, _values[i].Span, _segments[i].Rows);
+                }
             }
 
             _computed[_segments[i].Leaf] = true;

@@ -41,6 +41,7 @@ internal sealed partial class LeafComputer : IDisposable
     private readonly LeafSums[] _sums;
     private readonly bool[] _computed;
     private int _segmentCount;
+    private bool _measures;
     private long _step = -1;
 
     // The step whose rows lie in the workspace, in the segments; −1: none.
@@ -80,6 +81,16 @@ internal sealed partial class LeafComputer : IDisposable
 
     /// <summary>Of the leaves that were computed last: the one where numbers stopped being finite first in the course of the pass; null: none.</summary>
     public LeafFinding? Finding { get; private set; }
+
+    /// <summary>Whether the norms of the gradient of shard 0's leaf are taken.</summary>
+    public bool MeasuresGradient
+    {
+        get => _measures;
+        set => (_measures, GradientNorms) = (value, null);
+    }
+
+    /// <summary>Norms of the mean gradient of shard 0's leaf, tensor by tensor; null: it was not computed since they were asked for.</summary>
+    public double[]? GradientNorms { get; private set; }
 
     /// <summary>Forgets the leaves of the last step.</summary>
     public void BeginStep(long step)

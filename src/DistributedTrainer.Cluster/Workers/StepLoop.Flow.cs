@@ -64,7 +64,7 @@ internal sealed partial class StepLoop : IVersionFlow
 
     /// <summary>Whether the pass over a version's leaves may begin before all of it is there.</summary>
     private bool Flows(long version) =>
-        _links.Overlaps && _plan.Ranges.Count > 1 && version < _plan.TotalSteps && !_plan.EvaluatesAt(version) && _computer.HasRowsOf(version);
+        _links.Overlaps && _plan.Ranges.Count > 1 && version < _plan.TotalSteps && !_plan.EvaluatesAt(version) && !_plan.DescribesAt(version) && _computer.HasRowsOf(version);
 
     /// <summary>Waits for the first partition of the next version, which all begins with; the exchange of statistics needs its server there.</summary>
     private bool Approach(long version, long generation)

@@ -14,6 +14,9 @@ internal interface IStepLoopEvents
     /// <summary>Of the leaves of this step that were computed here, this is where numbers stopped being finite.</summary>
     void NotFinite(long step, LeafFinding finding);
 
+    /// <summary>What the parameters of this version look like.</summary>
+    void Described(long version, ParameterSummary[] tensors);
+
     void Failed(long step, Exception cause);
 }
 
@@ -202,6 +205,7 @@ internal sealed partial class StepLoop : IDisposable
                 return;
             }
 
+            Describe(assignment.Shards);
             if (_version == _plan.TotalSteps || (_inbox.Stopped && _inbox.EvaluatedVersion == _version))
             {
                 return;
@@ -221,6 +225,7 @@ internal sealed partial class StepLoop : IDisposable
             }
 
             _clock.Computed();
+            TellDescription();
             _exchange.PushReports();
             _links.Push(generation, _version, _computer.Nodes);
             CrashPoint.Reach("worker.pushed", _version);

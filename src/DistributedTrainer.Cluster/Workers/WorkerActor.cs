@@ -26,6 +26,7 @@ internal sealed class WorkerActor : ReceiveActor, IWithTimers
             coordinator.Tell(new Protocol.Workers.Status(run, worker, new StepId(_loop.Version), _loop.RowsComputed, shards == 0 ? "standby" : "training", _loop.Costs), Self));
         Receive<Lost>(lost => coordinator.Tell(new LinkLost(run, worker, new NodeId(lost.Server), lost.Reason), Self));
         Receive<Found>(found => coordinator.Tell(new NotFinite(run, worker, new StepId(found.Step), found.Finding.Shard, found.Finding.Found.Order, found.Finding.Found.Where), Self));
+        Receive<Seen>(seen => coordinator.Tell(new Described(run, worker, new StepId(seen.Version), seen.Tensors), Self));
         Receive<Broken>(broken => coordinator.Tell(new Failed(run, worker, new StepId(broken.Step), broken.Reason), Self));
     }
 
@@ -48,12 +49,16 @@ internal sealed class WorkerActor : ReceiveActor, IWithTimers
 
         public void NotFinite(long step, LeafFinding finding) => actor.Tell(new Found(step, finding));
 
+        public void Described(long version, ParameterSummary[] tensors) => actor.Tell(new Seen(version, tensors));
+
         public void Failed(long step, Exception cause) => actor.Tell(new Broken(step, $"{cause.GetType().Name}: {cause.Message}"));
     }
 
     private sealed record Lost(string Server, string Reason) : INoSerializationVerificationNeeded;
 
     private sealed record Found(long Step, LeafFinding Finding) : INoSerializationVerificationNeeded;
+
+    private sealed record Seen(long Version, ParameterSummary[] Tensors) : INoSerializationVerificationNeeded;
 
     private sealed record Broken(long Step, string Reason) : INoSerializationVerificationNeeded;
 

@@ -81,6 +81,9 @@ internal sealed class MiniCluster : IDisposable
     /// <summary>What workers found.</summary>
     public ConcurrentQueue<(long Step, LeafFinding Finding)> Findings { get; } = new();
 
+    /// <summary>What workers told of versions.</summary>
+    public ConcurrentDictionary<long, ParameterSummary[]> Descriptions { get; } = new();
+
     /// <summary>What each evaluation says of the units.</summary>
     public ConcurrentQueue<LayerUnits[]> Units { get; } = new();
 
@@ -244,6 +247,8 @@ internal sealed class MiniCluster : IDisposable
             cluster.LostLinks.Enqueue((worker.Name, server, reason));
             cluster.Enqueue(() => (cluster.LinkLost ?? ((_, _) => cluster.AssignAnew()))(worker, reason));
         }
+
+        public void Described(long version, ParameterSummary[] tensors) => cluster.Descriptions[version] = tensors;
 
         public void Failed(long step, Exception cause) => cluster._finished.TrySetException(cause);
     }

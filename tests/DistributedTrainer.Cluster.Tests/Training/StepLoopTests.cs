@@ -139,6 +139,10 @@ public sealed class StepLoopTests
         {
         }
 
+        public void Described(long version, ParameterSummary[] tensors)
+        {
+        }
+
         public void Failed(long step, Exception cause)
         {
         }

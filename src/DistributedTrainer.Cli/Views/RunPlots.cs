@@ -1,0 +1,68 @@
+using System.Text.Json;
+using ScottPlot;
+
+namespace DistributedTrainer.Cli.Views;
+
+/// <summary>Pictures of a run's curves, as PNG.</summary>
+internal static class RunPlots
+{
+    private const int Width = 900;
+    private const int Height = 560;
+
+    /// <summary>Draws what metrics.jsonl holds into the run's folder.</summary>
+    /// <returns>The paths of the pictures.</returns>
+    /// <exception cref="IOException">The metrics cannot be read, or a picture cannot be written.</exception>
+    public static IReadOnlyList<string> Save(string runDirectory)
+    {
+        var file = Path.Combine(runDirectory, "metrics.jsonl");
+        JsonElement[] lines = File.Exists(file) ? [.. File.ReadLines(file).Select(Parse).OfType<JsonElement>()] : [];
+        return
+        [
+            .. Save(runDirectory, "loss", lines, [("loss", "training"), ("validationLoss", "validation"), ("testLoss", "test")]),
+            .. Save(runDirectory, "accuracy", lines, [("validationAccuracy", "validation"), ("testAccuracy", "test")]),
+            .. Save(runDirectory, "rows-per-second", lines, [("rowsPerSecond", "rows per second")]),
+        ];
+    }
+
+    private static IEnumerable<string> Save(string directory, string name, JsonElement[] lines, (string Key, string Label)[] curves)
+    {
+        using var plot = new Plot();
+        var any = false;
+        foreach (var (key, label) in curves)
+        {
+            var points = lines.Select(line => (X: Number(line, "step"), Y: Number(line, key))).Where(static point => point.X is not null && point.Y is not null).ToArray();
+            if (points.Length > 0)
+            {
+                var curve = plot.Add.Scatter(points.Select(static point => point.X!.Value).ToArray(), points.Select(static point => point.Y!.Value).ToArray());
+                (curve.LegendText, curve.LineWidth, curve.MarkerSize) = (label, 2, points.Length > 60 ? 0 : 5);
+                any = true;
+            }
+        }
+
+        if (any)
+        {
+            var path = Path.Combine(directory, name + ".png");
+            plot.Title(name.Replace('-', ' '));
+            plot.XLabel("step");
+            plot.ShowLegend();
+            plot.SavePng(path, Width, Height);
+            yield return path;
+        }
+    }
+
+    private static double? Number(JsonElement line, string key) =>
+        line.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.Number && double.IsFinite(value.GetDouble()) ? value.GetDouble() : null;
+
+    /// <summary>Null: a line of which only a part was written.</summary>
+    private static JsonElement? Parse(string line)
+    {
+        try
+        {
+            return JsonDocument.Parse(line).RootElement;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+}
