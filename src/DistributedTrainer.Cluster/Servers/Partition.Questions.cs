@@ -26,6 +26,8 @@ internal sealed partial class Partition
                 _waiting.Add((channel, question.Step));
             }
 
+            AskNorm(channel, again: true);
+
             // Within the lock: an answer never overtakes the version that it speaks of.
             var answer = new OwnBytes(Lacks());
             channel.Post(question with { Kind = FrameKind.Reply, Step = IsRestoring ? _current.Step - 1 : _current.Step, PayloadBytes = answer.Bytes.Length }, answer);
@@ -36,7 +38,7 @@ internal sealed partial class Partition
     private byte[] Lacks()
     {
         var step = _current.Step;
-        if (_failed || _held || IsRestoring || step == _plan.TotalSteps)
+        if (_failed || _held || AwaitsNorm || IsRestoring || step == _plan.TotalSteps)
         {
             return [];
         }

@@ -70,9 +70,10 @@ internal sealed partial class Partition : IDisposable
     /// <param name="events">Who is told.</param>
     /// <param name="start">Where it begins.</param>
     /// <param name="checkpoints">When checkpoints are made, in the lead partition; null in the others.</param>
+    /// <param name="norms">Where the partitions of one server meet; null: there is no other, or nothing to meet for.</param>
     public Partition(
         TrainingPlan plan, PartitionRange range, long generation, StatisticsBoard? statistics, IPartitionEvents events,
-        StartingPoint start = default, CheckpointSchedule? checkpoints = null)
+        StartingPoint start = default, CheckpointSchedule? checkpoints = null, NormBoard? norms = null)
     {
         _plan = plan;
         _range = range;
@@ -87,6 +88,14 @@ internal sealed partial class Partition : IDisposable
         _versions = new Spares<ParameterVersion>(spares => new ParameterVersion(_versionLength, spares));
         _copies = new Spares<ParameterVersion>(spares => new ParameterVersion(range.Length, spares));
         (_verdict, _checkpoints) = (start.Verdict, checkpoints);
+        if (plan.ClipNorm is not null)
+        {
+            _norms = norms ?? new NormBoard(plan);
+            _norms.Add(range.Id);
+            _norms.Completed += OnNorm;
+            _squares = new double[_norms.BlocksOf(range.Id)];
+        }
+
         _current = NewVersion(start.Version);
         ResetGather();
         if (start.Version > 0)
@@ -142,6 +151,7 @@ internal sealed partial class Partition : IDisposable
                 // under an assignment that still begins with the version before.
                 _generation = generation;
                 (_held, _asked) = (false, CheckpointAsk.None);
+                DropHeld();
                 ResetGather();
             }
 
@@ -156,7 +166,7 @@ internal sealed partial class Partition : IDisposable
         lock (_gate)
         {
             refusal = Judge(push, node);
-            return refusal is not null || push.Step < _current.Step || _failed || _held || _leaves.Has(node) ? null : _buffers.Rent();
+            return refusal is not null || push.Step < _current.Step || _failed || _held || AwaitsNorm || _leaves.Has(node) ? null : _buffers.Rent();
         }
     }
 
@@ -183,10 +193,11 @@ internal sealed partial class Partition : IDisposable
         buffer.LossSum = push.Sum;
         buffer.Rows = push.Rows;
         buffer.Fault = PushFlags.FaultIn(push.Flags);
+        var normIsKnown = false;
         lock (_gate)
         {
             // The world may have moved on while the payload was under way.
-            if (push.Step != _current.Step || push.Generation != _generation || _failed || _held)
+            if (push.Step != _current.Step || push.Generation != _generation || _failed || _held || AwaitsNorm)
             {
                 _buffers.Return(buffer);
                 return;
@@ -197,19 +208,21 @@ internal sealed partial class Partition : IDisposable
             _leaves.Offer(node, buffer);
             if (_leaves.TryTakeHalves(out var left, out var right))
             {
-                try
+                if (_norms is not null)
                 {
-                    Apply(left, right);
+                    normIsKnown = AwaitNorm(left, right);
                 }
-                finally
+                else
                 {
-                    _buffers.Return(left);
-                    if (right is not null)
-                    {
-                        _buffers.Return(right);
-                    }
+                    (_heldLeft, _heldRight) = (left, right);
+                    ApplyHeld(1);
                 }
             }
+        }
+
+        if (normIsKnown)
+        {
+            _norms!.Announce(push.Step);
         }
     }
 
@@ -234,6 +247,7 @@ internal sealed partial class Partition : IDisposable
                     _waiting.Add((channel, version));
                 }
 
+                AskNorm(channel);
                 return true;
             }
 
@@ -269,6 +283,7 @@ internal sealed partial class Partition : IDisposable
             (_disposed, _failed) = (true, true);
             _waiting.Clear();
             _leaves.Reset(static _ => false);
+            DropHeld();
             _current.Release();
             _previous?.Release();
             _best?.Release();
@@ -299,14 +314,17 @@ internal sealed partial class Partition : IDisposable
         return push.Rows == rows && rows > 0 ? null : $"node {node} of step {push.Step} has {rows} rows, not {push.Rows}";
     }
 
-    private void Apply(LeafBuffer left, LeafBuffer? right)
+    private LeafFault FaultOf(LeafBuffer left, LeafBuffer? right) =>
+        left.Fault | (right?.Fault ?? LeafFault.None) | (double.IsFinite(left.LossSum + (right?.LossSum ?? 0)) ? LeafFault.None : LeafFault.NotFinite);
+
+    private void Apply(LeafBuffer left, LeafBuffer? right, float scale)
     {
         var step = _current.Step;
         CrashPoint.Reach("server.before-apply", step);
         var (loss, rows) = (left.LossSum + (right?.LossSum ?? 0), left.Rows + (right?.Rows ?? 0));
 
         // Before anything is changed: a half applied step could not be repeated. What decides is the same in all partitions.
-        var fault = left.Fault | (right?.Fault ?? LeafFault.None) | (double.IsFinite(loss) ? LeafFault.None : LeafFault.NotFinite);
+        var fault = FaultOf(left, right);
         var skips = fault == LeafFault.NotFinite && _plan.SkipsNonFinite;
         if (fault != LeafFault.None && !skips)
         {
@@ -335,7 +353,7 @@ internal sealed partial class Partition : IDisposable
         }
         else
         {
-            _update.Run(step, _verdict.Reductions, rows, _current.Values, left, right, next.Values);
+            _update.Run(step, _verdict.Reductions, rows, _current.Values, left, right, next.Values, scale);
         }
 
         if (_statistics is not null && !skips)

@@ -17,6 +17,9 @@ internal sealed class ServedRun
 
     public EvaluationBoard? Evaluations { get; init; }
 
+    /// <summary>Where the norm of a step is put together; null where it is not clipped.</summary>
+    public NormBoard? Norms { get; init; }
+
     /// <summary>Called with the name a worker gave itself when its connection closed.</summary>
     public required Action<string, string> LinkLost { get; init; }
 }
@@ -68,6 +71,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
     private ColumnSums? _sums;
     private EvaluationSums? _evaluation;
     private IncomingVector? _vector;
+    private double[]? _squares;
     private string? _worker;
 
     public Span<byte> Reserve(IChannel channel, in FrameHeader header)
@@ -123,6 +127,16 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                     }
 
                     refusal = $"the evaluation of version {header.Step}, shard {header.Index}, with {header.PayloadBytes} bytes does not fit version {partition.Version}";
+                    break;
+                case FrameKind.Norm when run.Norms is { } norms:
+                    // What is ahead belongs to a course that was given up: no other server can be further than this one.
+                    refusal = norms.Problem(header);
+                    _squares = refusal is null && header.Step <= partition.Version ? new double[norms.BlocksOf(header.Index)] : null;
+                    if (_squares is not null)
+                    {
+                        return MemoryMarshal.AsBytes(_squares.AsSpan());
+                    }
+
                     break;
                 case FrameKind.Restore:
                     _vector = partition.ReserveRestore(header, out refusal);
@@ -219,6 +233,10 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                 _evaluation = null;
                 run.Evaluations!.Complete(channel, header, evaluation);
                 break;
+            case FrameKind.Norm when _squares is { } squares:
+                _squares = null;
+                run.Norms!.Complete(channel, header, squares);
+                break;
             case FrameKind.PullSnapshot when partition.SendSnapshot(channel, header) is { } missing:
                 Refuse(channel, header, missing, stale: false);
                 break;
@@ -242,7 +260,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
         }
 
         _vector?.Dispose();
-        (_leaf, _sums, _evaluation, _vector) = (null, null, null, null);
+        (_leaf, _sums, _evaluation, _vector, _squares) = (null, null, null, null, null);
     }
 
     public void Closed(IChannel channel, string reason)

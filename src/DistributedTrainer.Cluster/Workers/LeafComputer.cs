@@ -40,6 +40,9 @@ internal sealed class LeafComputer : IDisposable
     private readonly AlignedBuffer[] _values;
     private readonly LeafSums[] _sums;
     private readonly bool[] _computed;
+
+    // The leaves that are to be computed next, before it is known whether they lie in the workspace already.
+    private readonly LeafSegment[] _chosen;
     private int _segmentCount;
     private long _step = -1;
 
@@ -49,7 +52,7 @@ internal sealed class LeafComputer : IDisposable
     public LeafComputer(TrainingPlan plan)
     {
         _plan = plan;
-        _workspace = plan.Model.CreateWorkspace(plan.Loss, Math.Max(EvaluationRows, plan.BatchSize));
+        _workspace = plan.Model.CreateWorkspace(plan.Loss, Math.Max(EvaluationRows, plan.PassRows));
         _activity = new UnitActivity(_workspace);
         _finite = new FiniteCheck(plan.Model, _workspace, plan.Shards);
         _augmenter = plan.Augmentation.Length > 0 ? new Augmenter(plan.Augmentation) : null;
@@ -57,6 +60,7 @@ internal sealed class LeafComputer : IDisposable
         _nodes = new TreeGather<NodeGradient>(new FixedTree(plan.Shards), static (left, right) => left.Add(right), _pool.Return);
         _orders = new ShardOrder?[plan.Shards];
         _segments = new LeafSegment[plan.Shards];
+        _chosen = new LeafSegment[plan.Shards];
         _gradients = new NodeGradient[plan.Shards];
         _values = new AlignedBuffer[plan.Shards];
         _sums = new LeafSums[plan.Shards];
@@ -93,29 +97,37 @@ internal sealed class LeafComputer : IDisposable
     {
         if (step < _plan.TotalSteps)
         {
-            Choose(shards, step, all: true);
-            Gather(step);
+            Choose(shards, step, all: true, first: 0, out var count);
+            Gather(step, count);
         }
     }
 
     /// <summary>Computes those of the shards' leaves that are not there yet. Returns rows computed.</summary>
     public int Compute(int[] shards, IBatchStatisticsExchange exchange)
     {
-        if (!IsPrepared(shards))
-        {
-            Choose(shards, _step, all: false);
-            Gather(_step);
-        }
-
         Finding = null;
-
-        // They stay until something else is gathered, for an exchange that is broken off and repeated.
-        var segments = _segments.AsSpan(0, _segmentCount);
-        if (segments.Length == 0)
+        var (rows, next) = (0, 0);
+        while (next < _plan.Shards)
         {
-            return 0;
+            next = Choose(shards, _step, all: false, next, out var count);
+            if (count > 0)
+            {
+                if (!IsGathered(count))
+                {
+                    Gather(_step, count);
+                }
+
+                rows += ComputeGathered(exchange);
+            }
         }
 
+        return rows;
+    }
+
+    /// <summary>They stay until something else is gathered, for an exchange that is broken off and repeated.</summary>
+    private int ComputeGathered(IBatchStatisticsExchange exchange)
+    {
+        var segments = _segments.AsSpan(0, _segmentCount);
         for (var i = 0; i < segments.Length; i++)
         {
             _gradients[i] = _pool.Rent();
@@ -171,47 +183,50 @@ internal sealed class LeafComputer : IDisposable
         _pool.Dispose();
     }
 
-    /// <summary>Whether the rows that lie in the workspace are those of the leaves that are missing.</summary>
-    private bool IsPrepared(int[] shards)
+    /// <summary>Whether the rows of the chosen leaves lie in the workspace.</summary>
+    private bool IsGathered(int count) =>
+        _gathered == _step && _segmentCount == count && _chosen.AsSpan(0, count).SequenceEqual(_segments.AsSpan(0, count));
+
+    /// <summary>
+    /// The leaves to compute next, in order: of all of the shards', or of those that are missing, as many as are computed at
+    /// once. Returns the shard behind the last one that was looked at.
+    /// </summary>
+    private int Choose(int[] shards, long step, bool all, int first, out int count)
     {
-        var at = 0;
-        for (var shard = 0; shard < _plan.Shards && _gathered == _step; shard++)
+        (count, var row) = (0, 0);
+        for (var shard = first; shard < _plan.Shards; shard++)
         {
-            if (IsToCompute(shards, shard, _step, all: false) && (at == _segmentCount || _segments[at++].Leaf != shard))
+            if (!IsToCompute(shards, shard, step, all))
             {
-                return false;
+                continue;
             }
+
+            var rows = _plan.Schedule.LeafRows(step, shard);
+            if (count > 0 && row + rows > _plan.PassRows)
+            {
+                return shard;
+            }
+
+            _chosen[count++] = new LeafSegment(shard, row, rows);
+            row += rows;
         }
 
-        return _gathered == _step && at == _segmentCount;
-    }
-
-    /// <summary>The leaves to compute, in order: all of the shards', or those that are missing.</summary>
-    private void Choose(int[] shards, long step, bool all)
-    {
-        (_segmentCount, _gathered) = (0, -1);
-        var row = 0;
-        for (var shard = 0; shard < _plan.Shards; shard++)
-        {
-            if (IsToCompute(shards, shard, step, all))
-            {
-                var rows = _plan.Schedule.LeafRows(step, shard);
-                _segments[_segmentCount++] = new LeafSegment(shard, row, rows);
-                row += rows;
-            }
-        }
+        return _plan.Shards;
     }
 
     private bool IsToCompute(int[] shards, int shard, long step, bool all) =>
         (all || !_computed[shard]) && _plan.Schedule.LeafRows(step, shard) > 0 && Array.IndexOf(shards, shard) >= 0;
 
-    private void Gather(long step)
+    private void Gather(long step, int count)
     {
-        var segments = _segments.AsSpan(0, _segmentCount);
+        (_segmentCount, _gathered) = (count, -1);
+        var segments = _segments.AsSpan(0, count);
         if (segments.Length == 0)
         {
             return;
         }
+
+        _chosen.AsSpan(0, count).CopyTo(segments);
 
         var rows = segments[^1].FirstRow + segments[^1].Rows;
         foreach (var segment in segments)

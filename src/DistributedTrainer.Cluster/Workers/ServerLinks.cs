@@ -206,6 +206,19 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
         throw new ChannelClosedException("links: closed while connecting");
     }
 
+    /// <summary>What a server has to say to the others: on the thread that hands it over, with nothing remembered.</summary>
+    private void Relay(ServerLink from, FrameHeader header, byte[] bytes)
+    {
+        foreach (var link in Volatile.Read(ref _used))
+        {
+            if (!ReferenceEquals(link, from))
+            {
+                link.Channel.Post(header with { Partition = Array.IndexOf(_byPartition, link) }, new OwnBytes(bytes));
+                Count(bytes.Length);
+            }
+        }
+    }
+
     private void Send(in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         var link = LinkTo(header.Partition);
@@ -231,7 +244,7 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
 
     private ServerLink Open(Route route)
     {
-        var link = new ServerLink(route.Node.Value, inbox, Count, _times.Clock);
+        var link = new ServerLink(route.Node.Value, inbox, Count, _times.Clock, Relay);
         try
         {
             link.Channel = RouteChannel.Open(route, transport, host, plan.Token, name, link);

@@ -3,6 +3,7 @@ using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Engine.Autograd;
+using DistributedTrainer.Engine.Optimizers;
 using DistributedTrainer.Engine.Tensors;
 
 namespace DistributedTrainer.Cluster.Workers;
@@ -47,6 +48,9 @@ internal sealed partial class WorkerInbox
     }
 
     public object Gate { get; } = new();
+
+    /// <summary>Bytes of the most sums of squares that a partition has.</summary>
+    public int NormBytes => _plan.Ranges.Max(static range => GradientNorm.Blocks(range.Length)) * sizeof(double);
 
     /// <summary>The last version whose evaluation is complete.</summary>
     public long EvaluatedVersion { get; private set; } = -1;

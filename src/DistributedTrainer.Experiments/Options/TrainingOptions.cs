@@ -9,7 +9,7 @@ public sealed record TrainingOptions
     /// <summary>Updates of the parameters; null: <see cref="Epochs"/> counts.</summary>
     public long? Steps { get; init; }
 
-    /// <summary>Rows of the global batch of a step.</summary>
+    /// <summary>Rows of the global batch of a step, or of each that is accumulated.</summary>
     public int BatchSize { get; init; } = 128;
 
     /// <summary>L: parts that the training rows and each step's work are cut into, at most the batch size.</summary>
@@ -18,7 +18,10 @@ public sealed record TrainingOptions
     /// <summary>How workers and servers keep step.</summary>
     public TrainingMode Mode { get; init; } = TrainingMode.Sync;
 
-    /// <summary>Batches whose gradients are added up before one update, at least 1.</summary>
+    /// <summary>
+    /// Batches whose gradients are added up before one update, at least 1: the same bits as a batch that is so many times
+    /// larger, with the memory of one.
+    /// </summary>
     public int Accumulate { get; init; } = 1;
 
     /// <summary>What becomes of an epoch's last batch where it is smaller than the others.</summary>

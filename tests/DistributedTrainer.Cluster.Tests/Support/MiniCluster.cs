@@ -158,7 +158,8 @@ internal sealed class MiniCluster : IDisposable
     {
         var lead = ranges.Any(static range => range.Id == 0);
         var statistics = lead ? new StatisticsBoard(Plan) : null;
-        var own = ranges.ToDictionary(static range => range.Id, range => new Partition(Plan, range, 0, range.Id == 0 ? statistics : null, new PartitionEvents(this, range.Id)));
+        var norms = Plan.ClipNorm is null ? null : new NormBoard(Plan);
+        var own = ranges.ToDictionary(static range => range.Id, range => new Partition(Plan, range, 0, range.Id == 0 ? statistics : null, new PartitionEvents(this, range.Id), norms: norms));
         foreach (var (id, partition) in own)
         {
             _partitions.Add(id, partition);
@@ -169,6 +170,7 @@ internal sealed class MiniCluster : IDisposable
         {
             Partitions = own,
             Statistics = statistics,
+            Norms = norms,
             Evaluations = lead ? new EvaluationBoard(Plan, Evaluated) : null,
             LinkLost = static (_, _) => { },
         });

@@ -30,6 +30,8 @@ public sealed class BadWireTests
 
     private static readonly TestExperiment Plain = Synchronised with { Layers = ["linear: 64", "relu", "linear: 128", "relu", "linear: 3"], Partitions = 2, Split = "none" };
 
+    private static readonly TestExperiment Clipped = Plain with { Optimizer = "{ kind: adam, learning-rate: 0.01, clip-norm: 0.1 }" };
+
     public static TheoryData<string, string, int, int, int> Cases()
     {
         var cases = new TheoryData<string, string, int, int, int>();
@@ -44,6 +46,8 @@ public sealed class BadWireTests
             }
         }
 
+        cases.Add("clipped", nameof(Faults.Drop), 2, 2, number);
+        cases.Add("clipped", nameof(Faults.All), 2, 2, number + 1);
         return cases;
     }
 
@@ -51,7 +55,7 @@ public sealed class BadWireTests
     [MemberData(nameof(Cases))]
     public void Frames_that_fare_badly_change_no_bit(string model, string faults, int workers, int servers, int seed)
     {
-        var plan = (model switch { "synchronised" => Synchronised, "unsynchronised" => Unsynchronised, _ => Plain }).Plan();
+        var plan = (model switch { "synchronised" => Synchronised, "unsynchronised" => Unsynchronised, "clipped" => Clipped, _ => Plain }).Plan();
         var counts = new FaultCounts();
         var kinds = Enum.Parse<Faults>(faults);
         using var cluster = new MiniCluster(plan, servers) { Times = Quick };
