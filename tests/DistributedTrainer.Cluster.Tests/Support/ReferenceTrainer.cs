@@ -123,9 +123,11 @@ internal static class ReferenceTrainer
             return tree.Contains(node) ? leaf(node.Index) : null;
         }
 
-        if ((Sum(tree, node.Left, leaf), Sum(tree, node.Right, leaf)) is not ({ } left, { } right))
+        // Once each: sums lie where the left one was.
+        var (first, second) = (Sum(tree, node.Left, leaf), Sum(tree, node.Right, leaf));
+        if ((first, second) is not ({ } left, { } right))
         {
-            return Sum(tree, node.Left, leaf) ?? Sum(tree, node.Right, leaf);
+            return first ?? second;
         }
 
         ElementWise.AddTo(left.Gradient, right.Gradient);
