@@ -138,6 +138,11 @@ internal static class PlanProblems
     /// <summary>A single row that is flat has no variance: batch normalisation of it is undefined.</summary>
     private static void FindInBatchNorms(TrainingPlan plan, ICollection<string> problems)
     {
+        if (plan.IsLoose && plan.Model.BatchNorms.Count > 0)
+        {
+            problems.Add($"training.mode: {ExperimentNames.Of(plan.Experiment.Training.Mode)} and batch-norm do not go together: its statistics are those of whole steps. Write mode: sync, or layer-norm instead.");
+        }
+
         if (plan.Experiment.Training.Accumulate > 1 && plan.Model.BatchNorms.Any(static slot => slot.Sync))
         {
             problems.Add("training.accumulate: batch-norm with sync: true needs all rows of a step at once, but accumulated batches are computed one after the other. Write sync: false, which normalises each leaf by itself, or a larger training.batch-size.");

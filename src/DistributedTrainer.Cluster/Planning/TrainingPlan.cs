@@ -187,6 +187,9 @@ internal sealed class TrainingPlan
         return (float)(Plateau?.Rate(initial, reductions) ?? _rates.Rate(initial, step));
     }
 
+    /// <summary>Whether each push is an update of its own, instead of each step.</summary>
+    public bool IsLoose => Experiment.Training.Mode != TrainingMode.Sync;
+
     /// <summary>What the optimizer is told of a step for parameters that regularisation touches, or does not.</summary>
     public OptimizerStep StepOf(long step, int reductions, long rows, bool decays, float scale = 1)
     {

@@ -21,6 +21,12 @@ internal sealed partial class Partition
                 return;
             }
 
+            if (IsLoose)
+            {
+                AskLoose(channel, question);
+                return;
+            }
+
             if ((question.Step > _current.Step || IsRestoring) && !_waiting.Contains((channel, question.Step)))
             {
                 _waiting.Add((channel, question.Step));

@@ -88,7 +88,7 @@ internal sealed partial class Partition : IDisposable
         _versions = new Spares<ParameterVersion>(spares => new ParameterVersion(_versionLength, spares));
         _copies = new Spares<ParameterVersion>(spares => new ParameterVersion(range.Length, spares));
         (_verdict, _checkpoints) = (start.Verdict, checkpoints);
-        if (plan.ClipNorm is not null)
+        if (plan.ClipNorm is not null && !plan.IsLoose)
         {
             _norms = norms ?? new NormBoard(plan);
             _norms.Add(range.Id);
@@ -96,7 +96,13 @@ internal sealed partial class Partition : IDisposable
             _squares = new double[_norms.BlocksOf(range.Id)];
         }
 
-        _current = NewVersion(start.Version);
+        if (plan.IsLoose)
+        {
+            (_loose, _order) = (new LooseSteps(plan, UpdatePolicy.Of(plan.Experiment.Training), start.Version), new OrderLog(start.Version));
+            _order.Generation(generation);
+        }
+
+        _current = IsLoose ? _versions.Rent().Open(start.Version, _verdict) : NewVersion(start.Version);
         ResetGather();
         if (start.Version > 0)
         {
@@ -123,7 +129,7 @@ internal sealed partial class Partition : IDisposable
         {
             lock (_gate)
             {
-                return _current.Step;
+                return CurrentStep;
             }
         }
     }
@@ -153,9 +159,10 @@ internal sealed partial class Partition : IDisposable
                 (_held, _asked) = (false, CheckpointAsk.None);
                 DropHeld();
                 ResetGather();
+                FenceLoose();
             }
 
-            return (_generation, _current.Step);
+            return (_generation, CurrentStep);
         }
     }
 
@@ -165,6 +172,11 @@ internal sealed partial class Partition : IDisposable
         var node = new TreeNode(push.Level, push.Index);
         lock (_gate)
         {
+            if (IsLoose)
+            {
+                return ReserveLoose(push, node, out refusal);
+            }
+
             refusal = Judge(push, node);
             return refusal is not null || push.Step < _current.Step || _failed || _held || AwaitsNorm || _leaves.Has(node) ? null : _buffers.Rent();
         }
@@ -196,6 +208,12 @@ internal sealed partial class Partition : IDisposable
         var normIsKnown = false;
         lock (_gate)
         {
+            if (IsLoose)
+            {
+                CompleteLoose(push, node, buffer);
+                return;
+            }
+
             // The world may have moved on while the payload was under way.
             if (push.Step != _current.Step || push.Generation != _generation || _failed || _held || AwaitsNorm)
             {
@@ -239,6 +257,11 @@ internal sealed partial class Partition : IDisposable
                 return false;
             }
 
+            if (IsLoose)
+            {
+                return PullLoose(channel, version);
+            }
+
             if (version > _current.Step || (IsRestoring && version == _current.Step))
             {
                 // A worker asks again under each assignment: once is enough for the same connection.
@@ -254,7 +277,7 @@ internal sealed partial class Partition : IDisposable
             var found = IsRestoring ? null : version == _current.Step ? _current : version == _previous?.Step ? _previous : version == _best?.Step ? _best : null;
             if (found is not null)
             {
-                Send(channel, found);
+                Send(channel, found, found.Step);
             }
 
             return found is not null;
@@ -267,6 +290,10 @@ internal sealed partial class Partition : IDisposable
         lock (_gate)
         {
             _waiting.RemoveAll(entry => ReferenceEquals(entry.Channel, channel));
+            if (MemberAt(channel) is { } member)
+            {
+                member.Channel = null;
+            }
         }
     }
 
@@ -284,6 +311,7 @@ internal sealed partial class Partition : IDisposable
             _waiting.Clear();
             _leaves.Reset(static _ => false);
             DropHeld();
+            FenceLoose();
             _current.Release();
             _previous?.Release();
             _best?.Release();
@@ -297,7 +325,7 @@ internal sealed partial class Partition : IDisposable
     {
         if (push.Generation != _generation)
         {
-            return $"generation {push.Generation} is not the current one, {_generation}";
+            return StaleText(push.Generation);
         }
 
         if (push.Step > _current.Step || IsRestoring)
@@ -305,6 +333,13 @@ internal sealed partial class Partition : IDisposable
             return $"step {push.Step} is ahead of version {_current.Step}";
         }
 
+        return Misfit(push, node);
+    }
+
+    private string StaleText(long generation) => $"generation {generation} is not the current one, {_generation}";
+
+    private string? Misfit(in FrameHeader push, TreeNode node)
+    {
         if (!_leaves.Tree.Contains(node) || push.PayloadBytes != _range.Length * sizeof(float))
         {
             return $"node {node} with {push.PayloadBytes} bytes does not fit {_plan.Shards} shards and {_range.Length} parameters";
@@ -382,21 +417,21 @@ internal sealed partial class Partition : IDisposable
         {
             if (version == _current.Step)
             {
-                Send(channel, _current);
+                Send(channel, _current, version);
             }
         }
 
         _waiting.RemoveAll(entry => entry.Version <= _current.Step);
     }
 
-    private void Send(IChannel channel, ParameterVersion version)
+    private void Send(IChannel channel, ParameterVersion version, long step)
     {
         var header = new FrameHeader
         {
             Kind = FrameKind.Parameters,
             Run = _plan.Token,
             Generation = _generation,
-            Step = version.Step,
+            Step = step,
             Partition = _range.Id,
             Count = version.Verdict.Packed,
             Flags = (byte)version.Asks,

@@ -72,6 +72,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
     private EvaluationSums? _evaluation;
     private IncomingVector? _vector;
     private double[]? _squares;
+    private byte[]? _introduction;
     private string? _worker;
 
     public Span<byte> Reserve(IChannel channel, in FrameHeader header)
@@ -146,6 +147,9 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                     }
 
                     break;
+                case FrameKind.Pull when partition.IsLoose && header.PayloadBytes > 0 && header.PayloadBytes <= LooseMember.LongestName + ushort.MaxValue:
+                    _introduction = new byte[header.PayloadBytes];
+                    return _introduction;
                 case FrameKind.Pull or FrameKind.PullSnapshot or FrameKind.Request when header.PayloadBytes == 0:
                     // It is answered when it is complete.
                     return [];
@@ -240,10 +244,14 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
             case FrameKind.PullSnapshot when partition.SendSnapshot(channel, header) is { } missing:
                 Refuse(channel, header, missing, stale: false);
                 break;
+            case FrameKind.Pull when _introduction is { } introduction:
+                _introduction = null;
+                partition.Join(channel, header, introduction);
+                break;
             case FrameKind.Pull:
                 Pull(channel, header, partition, header.Step);
                 break;
-            case FrameKind.Request when header.Step > partition.Version + 1:
+            case FrameKind.Request when header.Step > partition.Version + 1 && !partition.IsLoose:
                 Refuse(channel, header, Ahead(header.Step, partition), stale: false);
                 break;
             case FrameKind.Request:
@@ -260,7 +268,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
         }
 
         _vector?.Dispose();
-        (_leaf, _sums, _evaluation, _vector, _squares) = (null, null, null, null, null);
+        (_leaf, _sums, _evaluation, _vector, _squares, _introduction) = (null, null, null, null, null, null);
     }
 
     public void Closed(IChannel channel, string reason)
@@ -296,7 +304,16 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
     /// <summary>Whoever pushes the last of a step asks for the version that comes of it. A late one has got it, or asks on its own.</summary>
     private static void Answer(IChannel channel, in FrameHeader push, Partition partition)
     {
-        if ((push.Flags & PushFlags.WantsNext) != 0 && push.Step <= partition.Version)
+        if ((push.Flags & PushFlags.WantsNext) == 0)
+        {
+            return;
+        }
+
+        if (partition.IsLoose)
+        {
+            partition.WantNext(channel, push);
+        }
+        else if (push.Step <= partition.Version)
         {
             partition.Pull(channel, push.Step + 1);
         }
@@ -305,7 +322,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
     private static void Pull(IChannel channel, in FrameHeader header, Partition partition, long version)
     {
         // Whoever has pushed a step waits for the next version: a further one would only be waited for for ever.
-        if (version > partition.Version + 1 || !partition.Pull(channel, version))
+        if ((version > partition.Version + 1 && !partition.IsLoose) || !partition.Pull(channel, version))
         {
             var reason = version > partition.Version ? Ahead(version, partition) : $"version {version} is no longer kept";
             Refuse(channel, header, reason, header.Generation < partition.Generation);

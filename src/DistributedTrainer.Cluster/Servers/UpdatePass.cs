@@ -52,10 +52,16 @@ internal sealed class UpdatePass
     /// <param name="right">The tree's right half, or null.</param>
     /// <param name="to">The next version.</param>
     /// <param name="scale">Of the gradient, where its norm is clipped.</param>
-    public void Run(long step, int reductions, int rows, AlignedBuffer from, LeafBuffer left, LeafBuffer? right, AlignedBuffer to, float scale = 1)
+    /// <param name="updates">Updates before this one, where they are not the steps; −1: they are.</param>
+    public void Run(long step, int reductions, int rows, AlignedBuffer from, LeafBuffer left, LeafBuffer? right, AlignedBuffer to, float scale = 1, long updates = -1)
     {
         (_from, _to, _left, _right) = (from, to, left, right);
         (_plain, _decaying) = (_plan.StepOf(step, reductions, rows, decays: false, scale), _plan.StepOf(step, reductions, rows, decays: true, scale));
+        if (updates >= 0)
+        {
+            (_plain, _decaying) = (_plain with { Step = updates }, _decaying with { Step = updates });
+        }
+
         if (from.Length < LengthForOneCore)
         {
             for (var share = 0; share < _shares.Length; share++)

@@ -45,6 +45,7 @@ internal sealed class LeafComputer : IDisposable
     private readonly LeafSegment[] _chosen;
     private int _segmentCount;
     private long _step = -1;
+    private bool _isApart;
 
     // The step whose rows lie in the workspace, in the segments; −1: none.
     private long _gathered = -1;
@@ -76,7 +77,11 @@ internal sealed class LeafComputer : IDisposable
     {
         get
         {
-            _nodes.Present(_present);
+            if (!_isApart)
+            {
+                _nodes.Present(_present);
+            }
+
             return _present;
         }
     }
@@ -85,9 +90,12 @@ internal sealed class LeafComputer : IDisposable
     public LeafFinding? Finding { get; private set; }
 
     /// <summary>Forgets the leaves of the last step.</summary>
-    public void BeginStep(long step)
+    /// <param name="step">The next one.</param>
+    /// <param name="apart">Whether its leaves stay apart, instead of being combined as far as the tree allows.</param>
+    public void BeginStep(long step, bool apart = false)
     {
-        _step = step;
+        DropApart();
+        (_step, _isApart) = (step, apart);
         Array.Clear(_computed);
         _nodes.Reset(shard => _plan.Schedule.LeafRows(step, shard) > 0);
     }
@@ -121,7 +129,21 @@ internal sealed class LeafComputer : IDisposable
             }
         }
 
+        if (_plan.IsLoose && rows > 0)
+        {
+            ClipNodes();
+        }
+
         return rows;
+    }
+
+    /// <summary>Where each push is an update of its own, its gradient is known here as a whole; all of a step are computed at once.</summary>
+    private void ClipNodes()
+    {
+        foreach (var (_, gradient) in _plan.ClipNorm is null ? [] : Nodes)
+        {
+            gradient.Clip(_plan.ClipNorm!.Value);
+        }
     }
 
     /// <summary>They stay until something else is gathered, for an exchange that is broken off and repeated.</summary>
@@ -154,7 +176,14 @@ internal sealed class LeafComputer : IDisposable
             _gradients[i].Rows = segments[i].Rows;
             _gradients[i].Fault = FaultOf(i);
             _computed[segments[i].Leaf] = true;
-            _nodes.Offer(TreeNode.OfLeaf(segments[i].Leaf), _gradients[i]);
+            if (_isApart)
+            {
+                _present.Add((TreeNode.OfLeaf(segments[i].Leaf), _gradients[i]));
+            }
+            else
+            {
+                _nodes.Offer(TreeNode.OfLeaf(segments[i].Leaf), _gradients[i]);
+            }
         }
 
         return segments[^1].FirstRow + segments[^1].Rows;
@@ -179,8 +208,22 @@ internal sealed class LeafComputer : IDisposable
     /// <summary>Gives the gradients' memory back.</summary>
     public void Dispose()
     {
+        DropApart();
         _nodes.Reset(static _ => false);
         _pool.Dispose();
+    }
+
+    private void DropApart()
+    {
+        if (_isApart)
+        {
+            foreach (var (_, gradient) in _present)
+            {
+                _pool.Return(gradient);
+            }
+        }
+
+        _present.Clear();
     }
 
     /// <summary>Whether the rows of the chosen leaves lie in the workspace.</summary>

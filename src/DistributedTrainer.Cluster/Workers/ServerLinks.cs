@@ -24,6 +24,9 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
     private bool _disposed;
     private long _bytes;
 
+    /// <summary>What servers have to know of who pulls; empty: nothing.</summary>
+    public byte[] Introduction { get; set; } = [];
+
     /// <summary>Bytes of the frames that were sent and received so far.</summary>
     public long Bytes => Interlocked.Read(ref _bytes);
 
@@ -151,7 +154,7 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
     {
         foreach (var range in _ranges)
         {
-            Send(Header(FrameKind.Pull, generation, version, range.Id), []);
+            Send(Header(FrameKind.Pull, generation, version, range.Id), Introduction);
         }
     }
 

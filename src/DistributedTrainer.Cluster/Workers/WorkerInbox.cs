@@ -29,6 +29,8 @@ internal sealed partial class WorkerInbox
     private volatile int _missing;
     private Verdict _arrivedVerdict;
     private CheckpointAsk _arrivedAsk;
+    private bool _arrivedApart;
+    private int _arrivedSkips;
 
     // Verdicts of older generations are of a course of the run that was given up.
     private long _loaded;
@@ -61,6 +63,12 @@ internal sealed partial class WorkerInbox
     /// <summary>What the version that was copied last asks of its step.</summary>
     public CheckpointAsk Ask { get; private set; }
 
+    /// <summary>Whether the leaves of the version that was copied last are to be pushed one by one.</summary>
+    public bool IsApart { get; private set; }
+
+    /// <summary>Steps behind the version that was copied last whose leaves all servers have.</summary>
+    public int Skips { get; private set; }
+
     /// <summary>Whether the last evaluation ended the training.</summary>
     public bool Stopped { get; private set; }
 
@@ -88,6 +96,7 @@ internal sealed partial class WorkerInbox
             ForgetAnswers();
             Array.Clear(_arrived);
             _missing = _arrived.Length;
+            (_arrivedApart, _arrivedSkips) = (false, int.MaxValue);
             return true;
         }
     }
@@ -128,7 +137,8 @@ internal sealed partial class WorkerInbox
             if (IsWanted(header))
             {
                 _arrivedVerdict = Verdict.Unpack(header.Count);
-                _arrivedAsk = partition == 0 ? (CheckpointAsk)header.Flags : _arrivedAsk;
+                _arrivedAsk = partition == 0 ? ParameterFlags.AskIn(header.Flags) : _arrivedAsk;
+                (_arrivedApart, _arrivedSkips) = (_arrivedApart || (header.Flags & ParameterFlags.Apart) != 0, Math.Min(_arrivedSkips, header.Index));
                 _arrived[partition] = true;
                 if (--_missing == 0)
                 {
@@ -144,7 +154,7 @@ internal sealed partial class WorkerInbox
     {
         lock (Gate)
         {
-            (Verdict, Ask) = (_arrivedVerdict, _arrivedAsk);
+            (Verdict, Ask, IsApart, Skips) = (_arrivedVerdict, _arrivedAsk, _arrivedApart, _arrivedSkips);
         }
 
         for (var p = 0; p < _staged.Length; p++)

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
+using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Coordination;
 using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Replay;
 using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Cluster.Workers;
 using DistributedTrainer.Protocol;
@@ -138,6 +140,22 @@ internal sealed class MiniCluster : IDisposable
         var final = FinalParameters.Fetch(Plan, "here", _routes, Generation, FinalVersion);
         return new TrainedModel(final.Parameters, final.Buffers, [.. _losses]);
     }
+
+    /// <summary>How the run came about, of each partition; at a version that all are at.</summary>
+    public OrderSection Order(long version) => new(0, [.. Plan.Ranges.Select(range =>
+    {
+        var partition = _partitions[range.Id];
+        Assert.True(partition.TakeSnapshot(version));
+        var channel = new RecordingChannel();
+        var vectors = 0;
+        while (partition.SendSnapshot(channel, new FrameHeader { Kind = FrameKind.PullSnapshot, Step = version, Count = vectors }) is null)
+        {
+            vectors++;
+        }
+
+        Assert.Equal(2 + Plan.Optimizer.StateVectors, vectors);
+        return channel.Last.Payload;
+    })]);
 
     public void Dispose()
     {

@@ -1,0 +1,97 @@
+using DistributedTrainer.Channels;
+using DistributedTrainer.Cluster.Replay;
+using DistributedTrainer.Cluster.Tests.Support;
+
+namespace DistributedTrainer.Cluster.Tests.Training;
+
+/// <summary>Modes in which each push is an update of its own: every leaf is applied once, and the run can be repeated to the bit.</summary>
+public sealed class LooseModesTests
+{
+    // 150 rows in batches of 37: an uneven last batch with empty leaves. 9,400 parameters: three partitions.
+    private static readonly TestExperiment Experiment = new()
+    {
+        Layers = ["linear: 64", "layer-norm", "relu", "dropout: 0.1", "linear: 128", "tanh", "linear: 3"],
+        Optimizer = "{ kind: adam, learning-rate: 0.003, weight-decay: 0.001 }",
+        Split = "{ validation: 0.1, test: 0.1 }",
+        Partitions = 3,
+    };
+
+    private static TestExperiment In(string mode, string length = "epochs: 4, batch-size: 37", string more = "") =>
+        Experiment with { Training = $"{{ {length}, shards: 5, mode: {mode}{more} }}" };
+
+    [Theory]
+    [InlineData("async", 1, 1)]
+    [InlineData("async", 3, 2)]
+    [InlineData("stale, staleness: 0", 2, 1)]
+    public void One_worker_alone_gives_the_bits_of_sync(string mode, int partitions, int servers)
+    {
+        var plan = (In(mode) with { Partitions = partitions }).Plan();
+        using var cluster = new MiniCluster(plan, servers).With(1);
+        Assert.Equal(ReferenceTrainer.Train((In("sync") with { Partitions = partitions }).Plan()).Bits, cluster.Run().Bits);
+    }
+
+    [Theory]
+    [InlineData("async", 2, 1, 1, "in-process")]
+    [InlineData("async", 3, 3, 2, "unix")]
+    [InlineData("async", 4, 3, 3, "shared-memory")]
+    [InlineData("async", 2, 3, 2, "tcp")]
+    [InlineData("stale, staleness: 2", 3, 2, 2, "shared-memory")]
+    [InlineData("stale, staleness: 0", 4, 3, 1, "auto")]
+    public void A_run_is_repeated_to_the_bit(string mode, int workers, int partitions, int servers, string transport)
+    {
+        var plan = (In(mode) with { Partitions = partitions, Transport = transport }).Plan();
+        using var cluster = new MiniCluster(plan, servers).With(workers);
+        var trained = cluster.Run();
+        var updates = new List<ReplayedUpdate>();
+        var replayed = new Replayer(plan, [cluster.Order(plan.TotalSteps)]).Run(told: updates.Add);
+        Assert.Equal(trained.Bits, new TrainedModel(replayed.Parameters, trained.Buffers, trained.LossSums).Bits);
+        EachLeafOnce(plan, updates);
+        Assert.Equal([4, 8, 12, 16], cluster.Evaluations.Select(static evaluation => evaluation.Version));
+    }
+
+    [Theory]
+    [InlineData("async", 1)]
+    [InlineData("async", 2)]
+    [InlineData("async", 3)]
+    [InlineData("stale, staleness: 1", 4)]
+    [InlineData("stale, staleness: 3", 5)]
+    public void Shards_that_move_at_any_moment_are_repeated_too(string mode, int seed)
+    {
+        var plan = (In(mode) with { Transport = seed % 2 == 0 ? "unix" : "in-process" }).Plan();
+        using var cluster = new MiniCluster(plan, servers: 2);
+        var random = new Random(seed);
+        var workers = Enumerable.Range(0, 4).Select(i => cluster.Add($"w{i}")).ToArray();
+        void Move()
+        {
+            // Any owner for any shard: some workers stand by, some hold all, and shards come together that are apart.
+            var owners = Enumerable.Range(0, 5).Select(_ => random.Next(random.Next(1, 5))).ToArray();
+            cluster.Assign([.. workers.Select((worker, i) => (worker, Enumerable.Range(0, 5).Where(shard => owners[shard] == i).ToArray()))]);
+        }
+
+        cluster.StepApplied = _ =>
+        {
+            for (var times = random.Next(3); times > 0; times--)
+            {
+                Move();
+            }
+        };
+        cluster.Do(Move);
+        var trained = cluster.Run();
+        var updates = new List<ReplayedUpdate>();
+        var replayed = new Replayer(plan, [cluster.Order(plan.TotalSteps)]).Run(told: updates.Add);
+        Assert.Equal(trained.Bits, new TrainedModel(replayed.Parameters, trained.Buffers, trained.LossSums).Bits);
+        EachLeafOnce(plan, updates);
+        Assert.True(cluster.Generation >= 2);
+    }
+
+    /// <summary>Each leaf of each step was applied once, and those of a shard in order.</summary>
+    private static void EachLeafOnce(Cluster.Planning.TrainingPlan plan, List<ReplayedUpdate> updates)
+    {
+        for (var shard = 0; shard < plan.Shards; shard++)
+        {
+            Assert.Equal(
+                Enumerable.Range(0, (int)plan.TotalSteps).Select(static step => (long)step).Where(step => plan.Schedule.LeafRows(step, shard) > 0),
+                updates.Where(update => update.Shards.Contains(shard)).Select(static update => update.Step));
+        }
+    }
+}
