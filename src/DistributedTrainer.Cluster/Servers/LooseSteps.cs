@@ -44,7 +44,7 @@ internal sealed class LooseSteps
             PassEmpty(shard);
         }
 
-        (Slowest, Told) = (_clocks.Min(), start);
+        (Slowest, Told, Decided) = (_clocks.Min(), start, start - 1);
     }
 
     /// <summary>The first step of which a leaf is missing.</summary>
@@ -130,31 +130,43 @@ internal sealed class LooseSteps
     }
 
     /// <summary>Whether a worker may begin a step: as the policy says, and all together where all have to have the same.</summary>
-    public bool MayBegin(long step) => _policy.MayBegin(step, Slowest) && (step <= Slowest || !IsBarrier(step));
+    public bool MayBegin(long step) => _policy.MayBegin(step, Slowest) && (step <= Slowest || !(_plan.EvaluatesAt(step) || IsBeyondAsked(step)));
 
     /// <summary>What is asked for of the version that a step makes. It is decided before anybody begins the step, and goes with its pushes.</summary>
     public CheckpointAsk AskOf(long step) => _asks.GetValueOrDefault(step);
 
+    /// <summary>The last step for which the lead partition has decided what is asked for.</summary>
+    public long Decided { get; set; }
+
     /// <summary>The lead partition decides it, once; the others hear of it with pushes.</summary>
     public void Note(long step, CheckpointAsk ask)
     {
-        if (_asks.TryAdd(step, ask))
+        if (ask == CheckpointAsk.None)
         {
-            foreach (var old in _asks.Keys.Where(old => old < Slowest - 1).ToArray())
-            {
-                _asks.Remove(old);
-            }
+            return;
         }
-        else
+
+        foreach (var old in _asks.Keys.Where(old => old < Slowest - 1).ToArray())
         {
-            _asks[step] |= ask;
+            _asks.Remove(old);
         }
+
+        _asks[step] = AskOf(step) | ask;
     }
 
-    /// <summary>Whether it was decided.</summary>
-    public bool IsNoted(long step) => _asks.ContainsKey(step);
+    // Nobody is to be beyond the version that is put aside; a worker without rows in the step before it did not push the ask.
+    private bool IsBeyondAsked(long step)
+    {
+        foreach (var asked in _asks.Keys)
+        {
+            if (asked >= Slowest && asked < step)
+            {
+                return true;
+            }
+        }
 
-    private bool IsBarrier(long step) => _plan.EvaluatesAt(step) || AskOf(step - 1) != CheckpointAsk.None;
+        return false;
+    }
 
     // Nobody pushes a leaf without rows.
     private void PassEmpty(int shard)

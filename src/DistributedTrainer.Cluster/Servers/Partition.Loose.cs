@@ -142,9 +142,14 @@ internal sealed partial class Partition
     /// <summary>What was sent already was lost, and is sent again.</summary>
     private void Want(LooseMember member, long step)
     {
-        if (member.Sent is not null && member.SentAs.Step == step)
+        if (member.Sent is not null && step <= member.SentAs.Step)
         {
-            Post(member);
+            if (step == member.SentAs.Step)
+            {
+                Post(member);
+            }
+
+            // An older one has come late: the member is beyond it.
             return;
         }
 
@@ -160,16 +165,16 @@ internal sealed partial class Partition
         }
 
         var (step, next) = (member.Waits, _loose!.NextOf(member.Shards));
+
+        // Where it has no rows, a worker goes past a step that nobody has begun.
+        Decide(next - 1);
         if (next < step || !_loose.MayBegin(next))
         {
             // Its last pushes have not all come, or the others are too far behind.
             return;
         }
 
-        if (_checkpoints is not null && !_loose.IsNoted(next))
-        {
-            _loose.Note(next, _checkpoints.Next(next + 1));
-        }
+        Decide(next);
 
         var apart = _loose.AreApart(member.Shards, next);
         member.Sent?.Release();
@@ -188,6 +193,15 @@ internal sealed partial class Partition
         };
         _order!.Sent(member.Id, apart);
         Post(member);
+    }
+
+    /// <summary>Which steps make a checkpoint, in the lead partition: decided before anybody has begun them.</summary>
+    private void Decide(long until)
+    {
+        for (; _checkpoints is not null && _loose!.Decided < until; _loose.Decided++)
+        {
+            _loose.Note(_loose.Decided + 1, _checkpoints.Next(_loose.Decided + 2));
+        }
     }
 
     private static void Post(LooseMember member) => member.Channel?.Post(member.SentAs, member.Sent!.Share());
@@ -220,7 +234,7 @@ internal sealed partial class Partition
     private void AskLoose(IChannel channel, in FrameHeader question)
     {
         var (wanted, there, lacks) = (question.Step, question.Step, new byte[(_plan.Shards + 7) / 8]);
-        if (question.Generation == _generation && MemberAt(channel) is { } member && (member.Sent is null || member.SentAs.Step != wanted))
+        if (question.Generation == _generation && MemberAt(channel) is { } member && (member.Sent is null || member.SentAs.Step < wanted))
         {
             member.Waits = wanted;
             TryRelease(member);

@@ -134,7 +134,7 @@ internal sealed class MiniCluster : IDisposable
     {
         if (!_finished.Task.Wait(Limit))
         {
-            throw new TimeoutException($"The run stands at version {string.Join(", ", _partitions.Values.Select(static partition => partition.Version))} of {Plan.TotalSteps}, generation {Generation}.");
+            throw new TimeoutException($"The run stands at version {string.Join(", ", _partitions.Values.Select(static partition => partition.Version))} of {Plan.TotalSteps}, generation {Generation}. {string.Join("; ", LostLinks.TakeLast(5))}");
         }
 
         var final = FinalParameters.Fetch(Plan, "here", _routes, Generation, FinalVersion);

@@ -11,7 +11,7 @@ namespace DistributedTrainer.Cluster.Tests.Training;
 public sealed class BadWireTests
 {
     // Quick to ask, slow to give up: a busy machine is no dead one.
-    private static readonly ResendTimes Quick = new() { First = TimeSpan.FromMilliseconds(15), Longest = TimeSpan.FromMilliseconds(120), Silence = TimeSpan.FromSeconds(30) };
+    internal static readonly ResendTimes Quick = new() { First = TimeSpan.FromMilliseconds(15), Longest = TimeSpan.FromMilliseconds(120), Silence = TimeSpan.FromSeconds(30) };
 
     private static readonly TestExperiment Synchronised = new()
     {
@@ -164,7 +164,7 @@ public sealed class BadWireTests
         Array.ForEach(wires, static wire => wire.Dispose());
     }
 
-    private static FaultyWire[] Start(MiniCluster cluster, int workers, Faults faults, int seed, FaultCounts counts, Action<FaultyWire>? prepare = null)
+    internal static FaultyWire[] Start(MiniCluster cluster, int workers, Faults faults, int seed, FaultCounts counts, Action<FaultyWire>? prepare = null)
     {
         var all = new List<FaultyWire>();
         var added = Enumerable.Range(0, workers).Select(i => cluster.Add($"w{i}", routes =>

@@ -84,6 +84,72 @@ public sealed class LooseModesTests
         Assert.True(cluster.Generation >= 2);
     }
 
+    [Theory]
+    [InlineData("async", Faults.Drop, 2, 1)]
+    [InlineData("async", Faults.Repeat | Faults.Reorder | Faults.Delay, 3, 2)]
+    [InlineData("async", Faults.All & ~Faults.Cut, 2, 3)]
+    [InlineData("stale, staleness: 1", Faults.All & ~Faults.Cut, 3, 4)]
+    internal void So_is_a_run_over_bad_wires(string mode, Faults faults, int workers, int seed)
+    {
+        var plan = (In(mode) with { Transport = "tcp" }).Plan();
+        using var cluster = new MiniCluster(plan, servers: 2) { Times = BadWireTests.Quick };
+        var wires = BadWireTests.Start(cluster, workers, faults, seed, new FaultCounts());
+        var trained = cluster.Run();
+        Array.ForEach(wires, static wire => wire.Dispose());
+        var updates = new List<ReplayedUpdate>();
+        var replayed = new Replayer(plan, [cluster.Order(plan.TotalSteps)]).Run(told: updates.Add);
+        Assert.Equal(trained.Bits, new TrainedModel(replayed.Parameters, trained.Buffers, trained.LossSums).Bits);
+        EachLeafOnce(plan, updates);
+    }
+
+    [Theory]
+    [InlineData(FrameKind.Push)]
+    [InlineData(FrameKind.Pull)]
+    internal void So_is_a_run_whose_links_break_inside_a_frame(FrameKind kind)
+    {
+        var plan = (In("async") with { Transport = "tcp" }).Plan();
+        using var cluster = new MiniCluster(plan, servers: 2);
+        FrameProxy[] proxies = [];
+        var seen = 0;
+        var first = cluster.Add("w0", routes =>
+        {
+            (var through, proxies) = FrameProxy.Between(routes, (_, frame) =>
+                frame.Kind == kind && Interlocked.Increment(ref seen) % 3 == 0 && seen < 13 ? Fate.CutInside : Fate.Pass);
+            return through;
+        });
+        var second = cluster.Add("w1");
+        cluster.Do(() => cluster.Assign((first, [0, 1, 4]), (second, [2, 3])));
+        var trained = cluster.Run();
+        Array.ForEach(proxies, static proxy => proxy.Dispose());
+        Assert.NotEmpty(cluster.LostLinks);
+        var updates = new List<ReplayedUpdate>();
+        var replayed = new Replayer(plan, [cluster.Order(plan.TotalSteps)]).Run(told: updates.Add);
+        Assert.Equal(trained.Bits, new TrainedModel(replayed.Parameters, trained.Buffers, trained.LossSums).Bits);
+        EachLeafOnce(plan, updates);
+    }
+
+    [Fact]
+    public void A_worker_that_connects_anew_in_the_same_generation_gets_what_it_was_sent_before()
+    {
+        var plan = (In("async") with { Transport = "tcp" }).Plan();
+        using var cluster = new MiniCluster(plan, servers: 2);
+        FrameProxy[] proxies = [];
+        var pushes = 0;
+        var worker = cluster.Add("w0", routes =>
+        {
+            (var through, proxies) = FrameProxy.Between(routes, (_, frame) => frame.Kind == FrameKind.Push && Interlocked.Increment(ref pushes) is 5 or 14 ? Fate.CutInside : Fate.Pass);
+            return through;
+        });
+        cluster.LinkLost = (_, _) => cluster.AssignAgain();
+        var other = cluster.Add("w1");
+        cluster.Do(() => cluster.Assign((worker, [0, 1, 2]), (other, [3, 4])));
+        var trained = cluster.Run();
+        Array.ForEach(proxies, static proxy => proxy.Dispose());
+        Assert.Equal(1, cluster.Generation);
+        var replayed = new Replayer(plan, [cluster.Order(plan.TotalSteps)]).Run();
+        Assert.Equal(trained.Bits, new TrainedModel(replayed.Parameters, trained.Buffers, trained.LossSums).Bits);
+    }
+
     /// <summary>Each leaf of each step was applied once, and those of a shard in order.</summary>
     private static void EachLeafOnce(Cluster.Planning.TrainingPlan plan, List<ReplayedUpdate> updates)
     {
