@@ -96,9 +96,10 @@ internal sealed partial class Partition : IDisposable
             _squares = new double[_norms.BlocksOf(range.Id)];
         }
 
-        if (plan.IsLoose)
+        var policy = UpdatePolicy.Of(plan.Experiment.Training);
+        if (!policy.WaitsForAll)
         {
-            (_loose, _order) = (new LooseSteps(plan, UpdatePolicy.Of(plan.Experiment.Training), start.Version), new OrderLog(start.Version));
+            (_loose, _order) = (new LooseSteps(plan, policy, start.Version), new OrderLog(start.Version));
             _order.Generation(generation);
         }
 

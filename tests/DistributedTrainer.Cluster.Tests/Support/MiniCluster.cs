@@ -153,7 +153,8 @@ internal sealed class MiniCluster : IDisposable
             vectors++;
         }
 
-        Assert.Equal(2 + Plan.Optimizer.StateVectors, vectors);
+        // Parameters, the optimizer's state, the best version where there is one, and behind them the order.
+        Assert.InRange(vectors - Plan.Optimizer.StateVectors, 2, 3);
         return channel.Last.Payload;
     })]);
 

@@ -1,6 +1,8 @@
 using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Replay;
+using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Cluster.Tests.Support;
+using DistributedTrainer.Engine.Reduction;
 
 namespace DistributedTrainer.Cluster.Tests.Training;
 
@@ -57,7 +59,7 @@ public sealed class LooseModesTests
     [InlineData("stale, staleness: 3", 5)]
     public void Shards_that_move_at_any_moment_are_repeated_too(string mode, int seed)
     {
-        var plan = (In(mode) with { Transport = seed % 2 == 0 ? "unix" : "in-process" }).Plan();
+        var plan = (In(mode) with { Transport = seed % 2 == 0 ? "unix" : "in-process", Optimizer = "{ kind: momentum, learning-rate: 0.02, clip-norm: 0.5 }" }).Plan();
         using var cluster = new MiniCluster(plan, servers: 2);
         var random = new Random(seed);
         var workers = Enumerable.Range(0, 4).Select(i => cluster.Add($"w{i}")).ToArray();
@@ -148,6 +150,74 @@ public sealed class LooseModesTests
         Assert.Equal(1, cluster.Generation);
         var replayed = new Replayer(plan, [cluster.Order(plan.TotalSteps)]).Run();
         Assert.Equal(trained.Bits, new TrainedModel(replayed.Parameters, trained.Buffers, trained.LossSums).Bits);
+    }
+
+    [Fact]
+    public void What_evaluations_lead_to_is_repeated_too()
+    {
+        var plan = (In("async", "epochs: 40, batch-size: 37", ", early-stopping: { patience: 3 }") with
+        {
+            Split = "{ validation: 0.2, test: 0.1 }",
+            Optimizer = "{ kind: adam, learning-rate: 0.05, schedule: { kind: reduce-on-plateau, patience: 1, factor: 0.5 } }",
+        }).Plan();
+        using var cluster = new MiniCluster(plan, servers: 2).With(3);
+        var trained = cluster.Run();
+        Assert.True(cluster.FinalVersion < cluster.LastVersion && cluster.LastVersion < plan.TotalSteps, "The run was not stopped early: choose another learning rate.");
+        Assert.True(cluster.Rates.Distinct().Count() > 1, "The rate was not reduced.");
+        var replayed = new Replayer(plan, [cluster.Order(cluster.LastVersion)]).Run();
+        Assert.Equal(cluster.LastVersion, replayed.Step);
+        Assert.Equal(trained.Bits, new TrainedModel(replayed.Best!, trained.Buffers, trained.LossSums).Bits);
+        Assert.NotEqual(replayed.Best, replayed.Parameters);
+    }
+
+    [Fact]
+    public void A_repetition_stops_where_it_is_told()
+    {
+        var plan = In("async").Plan();
+        using var cluster = new MiniCluster(plan, servers: 2).With(3);
+        cluster.Run();
+        var order = cluster.Order(plan.TotalSteps);
+        var (all, some) = (new List<ReplayedUpdate>(), new List<ReplayedUpdate>());
+        new Replayer(plan, [order]).Run(told: all.Add);
+        Assert.Equal(6, new Replayer(plan, [order]).Run(until: 6, some.Add).Step);
+        Assert.Equal(all.Take(some.Count).Select(static update => (update.Number, update.Worker, update.Step, update.ComputedAt, update.GradientNorm)), some.Select(static update => (update.Number, update.Worker, update.Step, update.ComputedAt, update.GradientNorm)));
+        Assert.InRange(some.Count, 1, all.Count - 1);
+        Assert.All(all, static update => Assert.True(update.ComputedAt <= update.Number && update.GradientNorm > 0 && update.Rows > 0));
+    }
+
+    [Theory]
+    [InlineData("skip")]
+    [InlineData("stop")]
+    public void A_push_that_is_not_finite_is_left_out_or_ends_the_run(string nonFinite)
+    {
+        var bench = new PartitionBench(In("async", "epochs: 4, batch-size: 37", $", non-finite: {nonFinite}").Plan());
+        var channel = new RecordingChannel();
+        bench.Partition.Join(channel, new FrameHeader { Kind = FrameKind.Pull, Generation = 1, Step = 0 }, LooseMember.Introduction([0, 1, 2, 3], 5, "first"));
+        bench.Partition.Join(new RecordingChannel(), new FrameHeader { Kind = FrameKind.Pull, Generation = 1, Step = 0 }, LooseMember.Introduction([4], 5, "second"));
+        Assert.Null(bench.Push(0, new TreeNode(2, 0), fault: LeafFault.NotFinite));
+        bench.Partition.WantNext(channel, bench.Header(0, new TreeNode(2, 0)));
+        if (nonFinite == "stop")
+        {
+            Assert.Contains("pushed by first, is not finite", Assert.Single(bench.Events.Failures).Reason, StringComparison.Ordinal);
+            Assert.Single(channel.Posted);
+            return;
+        }
+
+        Assert.Empty(bench.Events.Failures);
+        Assert.Equal(1, channel.Last.Header.Step);
+        Assert.Equal(channel.Floats(0), channel.Floats(1));
+        Assert.Null(bench.Push(0, new TreeNode(0, 4)));
+        Assert.Equal(0, Assert.Single(bench.Events.Skipped));
+        Assert.Equal(1, bench.Partition.Version);
+        Assert.NotEqual(channel.Floats(0), bench.Parameters(1));
+    }
+
+    [Fact]
+    public void Batch_norm_is_refused()
+    {
+        var problems = new List<string>();
+        Assert.Null(new TestExperiment { Layers = ["linear: 8", "batch-norm: { sync: false }", "linear: 3"], Training = "{ epochs: 1, batch-size: 30, shards: 3, mode: stale }" }.TryPlan(problems));
+        Assert.StartsWith("training.mode: stale and batch-norm do not go together", Assert.Single(problems), StringComparison.Ordinal);
     }
 
     /// <summary>Each leaf of each step was applied once, and those of a shard in order.</summary>
