@@ -9,6 +9,9 @@ public interface IChannel : IDisposable
     /// <summary>False once the channel was closed by either side.</summary>
     bool IsOpen { get; }
 
+    /// <summary>Whether posted payloads can be read where they lie, so that nothing travels. Default: false.</summary>
+    bool Lends => false;
+
     /// <summary>
     /// Sends a frame and blocks until the channel no longer needs <paramref name="payload"/>. Frames of concurrent senders
     /// never mix. Returning does not mean that the peer has handled the frame. It may overtake posted frames that still

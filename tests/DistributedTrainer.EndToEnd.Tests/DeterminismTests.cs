@@ -13,7 +13,7 @@ public sealed class DeterminismTests
     [InlineData("--set cluster.workers=2")]
     [InlineData("--set cluster.workers=3 --set cluster.partitions=3 --set cluster.servers=2")]
     [InlineData("--set cluster.workers=4")]
-    [InlineData("--set cluster.workers=2 --set cluster.transport=tcp")]
+    [InlineData("--set cluster.workers=2 --set cluster.transport=tcp --set cluster.overlap=always")]
     [InlineData("--set cluster.workers=2 --set cluster.transport=unix")]
     [InlineData("--set cluster.workers=3 --set cluster.transport=shared-memory")]
     [InlineData("--in-process --set cluster.workers=3 --set cluster.partitions=3")]

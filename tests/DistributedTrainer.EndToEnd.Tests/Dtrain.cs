@@ -11,6 +11,9 @@ internal sealed class Dtrain : IAsyncDisposable
     /// <summary>Long enough for a busy machine; a test that comes near it has failed.</summary>
     public static readonly TimeSpan Limit = TimeSpan.FromMinutes(4);
 
+    /// <summary>The built program.</summary>
+    private static readonly string Program = Assembly.GetExecutingAssembly().GetCustomAttributes<AssemblyMetadataAttribute>().Single(static data => data.Key == "Program").Value!;
+
     private readonly Process _process;
     private readonly StringBuilder _output = new();
     private readonly StringBuilder _errors = new();
@@ -39,7 +42,7 @@ internal sealed class Dtrain : IAsyncDisposable
             UseShellExecute = false,
             WorkingDirectory = directory ?? Path.GetTempPath(),
         };
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "dtrain.dll"));
+        start.ArgumentList.Add(Program);
         foreach (var argument in arguments)
         {
             start.ArgumentList.Add(argument);
@@ -77,7 +80,7 @@ internal sealed class Dtrain : IAsyncDisposable
     public static Dtrain StartWithFullDiskErrors(IEnumerable<string> arguments, params (string Name, string Value)[] environment)
     {
         var start = new ProcessStartInfo("bash") { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false, WorkingDirectory = Path.GetTempPath() };
-        foreach (var argument in (IEnumerable<string>)["-c", "trap '' XFSZ; exec dotnet \"$0\" \"$@\"", Path.Combine(AppContext.BaseDirectory, "dtrain.dll"), .. arguments])
+        foreach (var argument in (IEnumerable<string>)["-c", "trap '' XFSZ; exec dotnet \"$0\" \"$@\"", Program, .. arguments])
         {
             start.ArgumentList.Add(argument);
         }

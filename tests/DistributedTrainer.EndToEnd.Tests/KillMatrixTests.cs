@@ -31,6 +31,9 @@ public sealed class KillMatrixTests : IClassFixture<KillMatrixTests.Quiet>
         ("worker.joining", 0), ("worker.compute", 200), ("worker.exchange", 500), ("worker.mid-push", 800), ("worker.pushed", 1100), ("worker.evaluating", 1400));
 
     [Fact]
+    public Task Workers_whose_gradients_leave_before_all_are_done() => Survives("worker", ["cluster.overlap=always", "cluster.transport=tcp"], ("worker.open-push", 300));
+
+    [Fact]
     public Task Servers() => Survives(
         "server",
         ("server.fence", 1), ("server.statistics", 150), ("server.before-apply", 500), ("server.loading", 500), ("server.before-publish", 900),
@@ -97,12 +100,14 @@ public sealed class KillMatrixTests : IClassFixture<KillMatrixTests.Quiet>
     private static async Task<string> AddressOf(Dtrain node) =>
         (await node.Line(static line => line.StartsWith("node ", StringComparison.Ordinal))).Split(' ')[1];
 
-    private async Task Survives(string role, params (string Point, long From)[] points)
+    private Task Survives(string role, params (string Point, long From)[] points) => Survives(role, [], points);
+
+    private async Task Survives(string role, string[] overrides, params (string Point, long From)[] points)
     {
         using var directory = new RunDirectory();
         await File.WriteAllTextAsync(directory.In("killed.yaml"), Experiment);
         var plan = new CrashPlan(directory.In("crashes"), points);
-        var (code, output, errors) = await Dtrain.Run(["train", directory.In("killed.yaml"), "--run-dir", directory.Run], null, plan.Environment);
+        var (code, output, errors) = await Dtrain.Run(["train", directory.In("killed.yaml"), "--run-dir", directory.Run, .. overrides.SelectMany(static one => (string[])["--set", one])], null, plan.Environment);
         Assert.True(code == 0, output + errors);
         Assert.Empty(plan.Missing);
         AssertQuiet(directory);

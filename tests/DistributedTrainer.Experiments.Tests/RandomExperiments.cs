@@ -114,14 +114,15 @@ internal static class RandomExperiments
         });
 
     private static readonly Gen<ClusterOptions> Cluster = Gen.Select(
-        Gen.Int[8, 1024], Gen.Int[1, 8], Gen.Int[8, 1024], Gen.Int[1, 8], Gen.Int[0, 100], Gen.Enum<TransportKind>(),
-        static (workers, servers, partitions, minimum, restarts, transport) => new ClusterOptions
+        Gen.Int[8, 1024], Gen.Int[1, 8], Gen.Int[8, 1024], Gen.Int[1, 8], Gen.Int[0, 100], Gen.Enum<TransportKind>(), Gen.Enum<OverlapKind>(),
+        static (workers, servers, partitions, minimum, restarts, transport, overlap) => new ClusterOptions
         {
             Workers = workers,
             Servers = servers,
             Partitions = partitions,
             MinimumWorkers = minimum,
             MaxRestarts = restarts,
+            Overlap = overlap,
             Transport = transport,
         });
 

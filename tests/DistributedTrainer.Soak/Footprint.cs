@@ -29,7 +29,8 @@ internal readonly record struct Footprint(TimeSpan At, double Megabytes, int Han
 
 /// <summary>
 /// What one process held over its life. It is flat when the median of the last third is not above that of the first by
-/// more than the allowance: what lives, moves within it, and what leaks with each event does not.
+/// more than the allowance: what lives, moves within it, and what leaks with each event does not. Of a process that takes
+/// part in the data plane only the time counts in which it does: a server may stand by for minutes before it has partitions.
 /// </summary>
 internal sealed class Course(string name)
 {
@@ -65,7 +66,9 @@ internal sealed class Course(string name)
         && Handles is var (handles, handlesLast) && handlesLast <= handles + HandlesAllowed
         && Segments is var (segments, segmentsLast) && segmentsLast <= segments + SegmentsAllowed;
 
-    private Footprint[] Warm => [.. _samples.Where(static sample => sample.At >= WarmUp)];
+    private Footprint[] Warm => [.. _samples.Where(sample => sample.At >= WarmUp && (sample.Segments > 0 || !TakesPart))];
+
+    private bool TakesPart => _samples.Exists(static sample => sample.Segments > 0);
 
     public void Add(Footprint sample) => _samples.Add(sample);
 

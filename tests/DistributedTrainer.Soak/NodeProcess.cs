@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Reflection;
 using System.Runtime.InteropServices;
 
 namespace DistributedTrainer.Soak;
@@ -7,6 +8,9 @@ namespace DistributedTrainer.Soak;
 internal sealed class NodeProcess : IAsyncDisposable
 {
     private const int SignalKill = 9;
+
+    /// <summary>The built program.</summary>
+    private static readonly string Program = Assembly.GetExecutingAssembly().GetCustomAttributes<AssemblyMetadataAttribute>().Single(static data => data.Key == "Program").Value!;
 
     private readonly Process _process;
     private readonly StreamWriter _log;
@@ -46,7 +50,7 @@ internal sealed class NodeProcess : IAsyncDisposable
     /// <param name="arguments">Of dtrain.</param>
     public static NodeProcess StartOn(IReadOnlyList<string> host, string name, string log, params IEnumerable<string> arguments)
     {
-        string[] command = [.. host, "dotnet", Path.Combine(AppContext.BaseDirectory, "dtrain.dll"), .. arguments];
+        string[] command = [.. host, "dotnet", Program, .. arguments];
         var start = new ProcessStartInfo(command[0])
         {
             RedirectStandardInput = true,

@@ -31,6 +31,8 @@ internal sealed class InProcessChannel : IChannel
         _reader = ChannelThread.Create($"channel reader {peer}", Read);
     }
 
+    public bool Lends => true;
+
     public string Peer { get; }
 
     public bool IsOpen => Volatile.Read(ref _reason) is null && Volatile.Read(ref _other._reason) is null;

@@ -47,6 +47,8 @@ internal sealed partial class SharedChannel : IChannel
         _writer = ChannelThread.Create($"channel writer {peer}", Write);
     }
 
+    public bool Lends => true;
+
     public string Peer { get; }
 
     public bool IsOpen => Volatile.Read(ref _reason) is null && Volatile.Read(ref _peerGone) is null;

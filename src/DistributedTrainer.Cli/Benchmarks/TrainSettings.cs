@@ -29,6 +29,9 @@ internal sealed record TrainSettings
 
     public string Transport { get; init; } = "auto";
 
+    /// <summary>Whether gradients and parameters travel while a step is computed: auto, always, never.</summary>
+    public string Overlap { get; init; } = "auto";
+
     /// <summary>Steps of a window.</summary>
     public int Steps { get; init; } = 200;
 
@@ -55,6 +58,11 @@ internal sealed record TrainSettings
         BenchOptions.AtLeastOne("--repeat", Repeat, 100_000, problems);
         BenchOptions.AtLeastOne("--rows", Rows, 10_000_000, problems);
         BenchOptions.Transport(Transport, problems);
+        if (Overlap is not ("auto" or "always" or "never"))
+        {
+            problems.Add($"--overlap: '{Overlap}' is none of auto, always, never.");
+        }
+
         if (!Kinds.Contains(Optimizer))
         {
             problems.Add($"--optimizer: '{Optimizer}' is none of {string.Join(", ", Kinds)}.");
@@ -97,7 +105,7 @@ internal sealed record TrainSettings
         loss: cross-entropy
         optimizer: { kind: {{Optimizer}}, learning-rate: 0.001 }
         training: { steps: {{EndlessSteps}}, batch-size: {{RowsPerStep}}, shards: {{Leaves ?? Workers}}, last-batch: drop }
-        cluster: { workers: {{Workers}}, minimum-workers: {{Workers}}, servers: {{Servers}}, partitions: {{Partitions ?? Servers}}, max-restarts: 0, transport: {{Transport}} }
+        cluster: { workers: {{Workers}}, minimum-workers: {{Workers}}, servers: {{Servers}}, partitions: {{Partitions ?? Servers}}, max-restarts: 0, transport: {{Transport}}, overlap: {{Overlap}} }
         checkpoint: { every-seconds: null }
         """);
 

@@ -24,6 +24,7 @@ internal static class BenchTrainCommand
         var leaves = new Option<int?>("--leaves") { Description = "Parts that a step's rows are cut into, over all workers. Default: one a worker." };
         var optimizer = new Option<string>("--optimizer") { Description = "The update rule, with its defaults.", HelpName = "KIND", DefaultValueFactory = static _ => "adam" };
         var transport = new Option<string>("--transport") { Description = "What carries gradients and parameters.", HelpName = "NAME", DefaultValueFactory = static _ => "auto" };
+        var overlap = new Option<string>("--overlap") { Description = "Whether they travel while a step is computed: auto, always or never. Needs several partitions.", HelpName = "WHEN", DefaultValueFactory = static _ => "auto" };
         var steps = Number("--steps", "Steps of a timed window.", 200);
         var repeat = Number("--repeat", "Timed windows; the best counts.", 5);
         var rows = Number("--rows", "Rows of the data that is made.", 60_000);
@@ -33,7 +34,7 @@ internal static class BenchTrainCommand
         var command = new Command(
             "train", "Measures training on a cluster of processes of this machine, after a warm-up. Example: dtrain bench train --layers 784-512-256-10 --workers 2 --json")
         {
-            layers, batchNorm, localNorm, cnn, batch, workers, servers, partitions, leaves, optimizer, transport, steps, repeat, rows, inProcess, directory, json,
+            layers, batchNorm, localNorm, cnn, batch, workers, servers, partitions, leaves, optimizer, transport, overlap, steps, repeat, rows, inProcess, directory, json,
         };
         command.SetAction(async (parsed, _) =>
         {
@@ -61,6 +62,7 @@ internal static class BenchTrainCommand
                 Leaves = parsed.GetValue(leaves),
                 Optimizer = parsed.GetValue(optimizer)!,
                 Transport = parsed.GetValue(transport)!,
+                Overlap = parsed.GetValue(overlap)!,
                 Steps = parsed.GetValue(steps),
                 Repeat = parsed.GetValue(repeat),
                 Rows = parsed.GetValue(rows),

@@ -99,6 +99,9 @@ internal sealed class TrainingPlan
 
     public bool IsClassification => Data.Dataset.Task == DataTask.Classification;
 
+    /// <summary>Where steps overlap with what travels. Not where a step is computed in several passes, or has parameters that no other has.</summary>
+    public OverlapKind Overlap => IsLoose || Experiment.Training.Accumulate > 1 ? OverlapKind.Never : Experiment.Cluster.Overlap;
+
     public string Transport => Experiment.Cluster.Transport switch
     {
         TransportKind.InProcess => "in-process",

@@ -157,7 +157,7 @@ internal sealed class Replayer(TrainingPlan plan, IReadOnlyList<OrderSection> se
     {
         parts.Parameters.CopyTo(computer.Parameters);
         computer.BeginStep(parts.Step, parts.Apart);
-        computer.Compute(parts.Shards, _exchange);
+        computer.Compute(parts.Shards, parts.Step, _exchange, NoFlow.Instance);
         return computer.Nodes.ToDictionary(static pushed => pushed.Node, static pushed => new ReplayedGradient(
             pushed.Gradient.Values.Span.ToArray(), pushed.Gradient.LossSum, pushed.Gradient.Rows, pushed.Gradient.Fault, Math.Sqrt(pushed.Gradient.SumOfSquares()) / pushed.Gradient.Rows));
     }
@@ -168,6 +168,26 @@ internal sealed class Replayer(TrainingPlan plan, IReadOnlyList<OrderSection> se
         if (_bases.TryGetValue((generation, member, send), out var parts) && ++parts.Closed == _partitions.Length)
         {
             _bases.Remove((generation, member, send));
+        }
+    }
+
+    /// <summary>All parameters are there, and gradients stay.</summary>
+    private sealed class NoFlow : IVersionFlow
+    {
+        public static readonly NoFlow Instance = new();
+
+        public bool Overlaps => false;
+
+        public void Await(int end)
+        {
+        }
+
+        public void Turn()
+        {
+        }
+
+        public void Done(int start)
+        {
         }
     }
 

@@ -222,6 +222,12 @@ internal sealed partial class Partition : IDisposable
                 return;
             }
 
+            if ((push.Flags & PushFlags.Open) != 0)
+            {
+                Keep(node, buffer);
+                return;
+            }
+
             _verdict = Verdict.Unpack(push.Count);
             _asked |= PushFlags.AskIn(push.Flags);
             _leaves.Offer(node, buffer);
@@ -310,6 +316,7 @@ internal sealed partial class Partition : IDisposable
 
             (_disposed, _failed) = (true, true);
             _waiting.Clear();
+            ReturnOpen();
             _leaves.Reset(static _ => false);
             DropHeld();
             FenceLoose();
@@ -341,7 +348,7 @@ internal sealed partial class Partition : IDisposable
 
     private string? Misfit(in FrameHeader push, TreeNode node)
     {
-        if (!_leaves.Tree.Contains(node) || push.PayloadBytes != _range.Length * sizeof(float))
+        if (!_leaves.Tree.Contains(node) || push.PayloadBytes != (PushFlags.Closes(push) ? 0 : _range.Length * sizeof(float)))
         {
             return $"node {node} with {push.PayloadBytes} bytes does not fit {_plan.Shards} shards and {_range.Length} parameters";
         }
@@ -443,6 +450,7 @@ internal sealed partial class Partition : IDisposable
 
     private void ResetGather()
     {
+        ReturnOpen();
         var step = _current.Step;
         _leaves.Reset(shard => step < _plan.TotalSteps && _plan.Schedule.LeafRows(step, shard) > 0);
     }

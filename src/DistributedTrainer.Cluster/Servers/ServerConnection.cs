@@ -30,12 +30,21 @@ internal static class PushFlags
     /// <summary>The sender has pushed all it has of the step, and waits for the next version: a frame less for each partition.</summary>
     public const byte WantsNext = 1;
 
+    /// <summary>
+    /// With a payload: a sum that may still turn out not to be finite; it is kept. Without: it is judged, as the other flags
+    /// say, and is to be taken.
+    /// </summary>
+    public const byte Open = 8;
+
     // What is wrong with the numbers, from this bit on: two bits.
     private const int FaultShift = 1;
     private const byte FaultBits = 3;
 
     // What the version asks for that the push was computed with, from this bit on.
     private const int AskShift = 4;
+
+    /// <summary>Whether the push says of a sum that was sent before that it may be taken.</summary>
+    public static bool Closes(in FrameHeader push) => push.Kind == FrameKind.Push && (push.Flags & Open) != 0 && push.PayloadBytes == 0;
 
     /// <summary>The flags that carry what is wrong with the numbers.</summary>
     public static byte Carry(LeafFault fault) => (byte)((byte)fault << FaultShift);
@@ -92,6 +101,9 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                 case var _ when header.Run != partition.Run:
                     refusal = "the frame belongs to another run";
                     break;
+                case FrameKind.Push when PushFlags.Closes(header):
+                    // It is taken when it is complete.
+                    return [];
                 case FrameKind.Push:
                     _leaf = partition.Reserve(header, out refusal);
                     if (_leaf is not null && IsEarly(run, header))
@@ -224,6 +236,15 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
 
         switch (header.Kind)
         {
+            case FrameKind.Push when PushFlags.Closes(header):
+                var stale = header.Generation < partition.Generation;
+                if ((IsEarly(run, header) ? null : partition.Close(header)) is { } refusal)
+                {
+                    Refuse(channel, header, refusal, stale);
+                }
+
+                Answer(channel, header, partition);
+                break;
             case FrameKind.Push when _leaf is { } leaf:
                 _leaf = null;
                 partition.Complete(header, leaf);
@@ -299,7 +320,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
     /// that it is asked for again with them; no step may be applied without them.
     /// </summary>
     private static bool IsEarly(ServedRun run, in FrameHeader push) =>
-        push.Partition == PartitionId.Lead.Value && run.Statistics?.Covers(push.Step, new TreeNode(push.Level, push.Index)) == false;
+        ((push.Flags & PushFlags.Open) == 0 || push.PayloadBytes == 0) && push.Partition == PartitionId.Lead.Value && run.Statistics?.Covers(push.Step, new TreeNode(push.Level, push.Index)) == false;
 
     /// <summary>Whoever pushes the last of a step asks for the version that comes of it. A late one has got it, or asks on its own.</summary>
     private static void Answer(IChannel channel, in FrameHeader push, Partition partition)

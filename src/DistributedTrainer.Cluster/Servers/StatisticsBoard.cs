@@ -190,6 +190,9 @@ internal static class StatisticsFlags
 /// <summary>A small answer that nobody else uses.</summary>
 internal sealed class OwnBytes(byte[] bytes) : IPayload
 {
+    /// <summary>No bytes.</summary>
+    public static readonly OwnBytes None = new([]);
+
     public ReadOnlySpan<byte> Bytes => bytes;
 
     public void Release()

@@ -19,7 +19,7 @@ internal sealed record LeafFinding(int Shard, NonFinite Found);
 /// Computes leaves of a step and the evaluation of shards with the parameters it holds. Knows nothing of the cluster
 /// but the exchange of batch-norm statistics.
 /// </summary>
-internal sealed class LeafComputer : IDisposable
+internal sealed partial class LeafComputer : IDisposable
 {
     // Evaluation in pieces of this many rows: bounds the activations; the sums run row by row, so it changes no bit.
     private const int EvaluationRows = 256;
@@ -58,7 +58,7 @@ internal sealed class LeafComputer : IDisposable
         _finite = new FiniteCheck(plan.Model, _workspace, plan.Shards);
         _augmenter = plan.Augmentation.Length > 0 ? new Augmenter(plan.Augmentation) : null;
         _pool = new GradientPool(plan);
-        _nodes = new TreeGather<NodeGradient>(new FixedTree(plan.Shards), static (left, right) => left.Add(right), _pool.Return);
+        _nodes = new TreeGather<NodeGradient>(new FixedTree(plan.Shards), Combine, _pool.Return);
         _orders = new ShardOrder?[plan.Shards];
         _segments = new LeafSegment[plan.Shards];
         _chosen = new LeafSegment[plan.Shards];
@@ -66,6 +66,7 @@ internal sealed class LeafComputer : IDisposable
         _values = new AlignedBuffer[plan.Shards];
         _sums = new LeafSums[plan.Shards];
         _computed = new bool[plan.Shards];
+        _failed = new bool[plan.Shards];
     }
 
     public Span<float> Parameters => _workspace.Parameters;
@@ -73,7 +74,7 @@ internal sealed class LeafComputer : IDisposable
     public Span<float> Buffers => _workspace.Buffers;
 
     /// <summary>What was computed of the current step, combined as far as the tree allows; valid until the next call.</summary>
-    public IReadOnlyList<(TreeNode Node, NodeGradient Gradient)> Nodes
+    public List<(TreeNode Node, NodeGradient Gradient)> Nodes
     {
         get
         {
@@ -110,25 +111,34 @@ internal sealed class LeafComputer : IDisposable
         }
     }
 
+    /// <summary>Whether the rows of the step lie ready for all shards that they were prepared for.</summary>
+    public bool HasRowsOf(long step) => _gathered == step;
+
     /// <summary>Computes those of the shards' leaves that are not there yet. Returns rows computed.</summary>
-    public int Compute(int[] shards, IBatchStatisticsExchange exchange)
+    /// <param name="shards">The shards.</param>
+    /// <param name="step">The step: the one that was begun, or the next, whose rows were prepared for these shards and whose version is still to come.</param>
+    /// <param name="exchange">Statistics of the leaves that are computed elsewhere.</param>
+    /// <param name="flow">How parameters come and gradients leave.</param>
+    public int Compute(int[] shards, long step, IBatchStatisticsExchange exchange, IVersionFlow flow)
     {
         Finding = null;
-        var (rows, next) = (0, 0);
-        while (next < _plan.Shards)
+        if (step != _step)
         {
-            next = Choose(shards, _step, all: false, next, out var count);
-            if (count > 0)
-            {
-                if (!IsGathered(count))
-                {
-                    Gather(_step, count);
-                }
-
-                rows += ComputeGathered(exchange);
-            }
+            return ComputeGathered(step, exchange, flow);
         }
 
+        var (rows, next) = (0, 0);
+        do
+        {
+            next = Choose(shards, step, all: false, next, out var count);
+            if (!IsGathered(count))
+            {
+                Gather(step, count);
+            }
+
+            rows += ComputeGathered(step, exchange, flow);
+        }
+        while (next < _plan.Shards);
         if (_plan.IsLoose && rows > 0)
         {
             ClipNodes();
@@ -146,57 +156,39 @@ internal sealed class LeafComputer : IDisposable
         }
     }
 
-    /// <summary>They stay until something else is gathered, for an exchange that is broken off and repeated.</summary>
-    private int ComputeGathered(IBatchStatisticsExchange exchange)
+    /// <summary>The leaves whose rows lie ready. They stay until something else is gathered, for an exchange that is broken off and repeated.</summary>
+    private int ComputeGathered(long step, IBatchStatisticsExchange exchange, IVersionFlow flow)
     {
         var segments = _segments.AsSpan(0, _segmentCount);
-        for (var i = 0; i < segments.Length; i++)
+        if (segments.Length == 0)
         {
-            _gradients[i] = _pool.Rent();
-            _values[i] = _gradients[i].Values;
+            flow.Turn();
+            return 0;
         }
 
+        Begin(flow);
         try
         {
-            _workspace.Train(_step, _plan.Seed, segments, _values, _sums, exchange);
+            _workspace.Train(step, _plan.Seed, segments, _values, _sums, exchange, this);
         }
         catch
         {
-            for (var i = 0; i < segments.Length; i++)
-            {
-                _pool.Return(_gradients[i]);
-            }
-
+            BreakOff();
             throw;
         }
 
-        for (var i = 0; i < segments.Length; i++)
-        {
-            _gradients[i].LossSum = _sums[i].Loss;
-            _gradients[i].Rows = segments[i].Rows;
-            _gradients[i].Fault = FaultOf(i);
-            _computed[segments[i].Leaf] = true;
-            if (_isApart)
-            {
-                _present.Add((TreeNode.OfLeaf(segments[i].Leaf), _gradients[i]));
-            }
-            else
-            {
-                _nodes.Offer(TreeNode.OfLeaf(segments[i].Leaf), _gradients[i]);
-            }
-        }
-
+        End();
         return segments[^1].FirstRow + segments[^1].Rows;
     }
 
     private LeafFault FaultOf(int i)
     {
-        if (_finite.Passes(i, _sums[i], _values[i]))
+        if (!_failed[i] && _finite.Passes(i, _values[i], 0, _checkedFrom))
         {
             return LeafFault.None;
         }
 
-        var found = _finite.Find(i, _sums[i], _values[i]);
+        var found = _finite.Find(i, _sums[i], _values[i], _checkedFrom);
         if (Finding is null || found.Order < Finding.Found.Order)
         {
             Finding = new LeafFinding(_segments[i].Leaf, found);

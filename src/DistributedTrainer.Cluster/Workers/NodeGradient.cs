@@ -45,6 +45,15 @@ internal sealed class NodeGradient(GradientPool pool)
             ElementWise.AddTo(Values.Span, right.Values.Span);
         }
 
+        AddCounts(right);
+    }
+
+    /// <summary>Adds [from, to) of the right sibling, in place: what is lent of it, if anything, lies behind that.</summary>
+    public void AddPart(NodeGradient right, int from, int to) => ElementWise.AddTo(Values.Span[from..to], right.Values.Span[from..to]);
+
+    /// <summary>Adds all but the values.</summary>
+    public void AddCounts(NodeGradient right)
+    {
         LossSum += right.LossSum;
         Rows += right.Rows;
         Fault |= right.Fault;

@@ -17,6 +17,7 @@ internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> r
     private const double BytesPerSecond = 1e6;
 
     private byte[] _refusal = [];
+    private double[] _total = [];
     private byte[] _answer = [];
     private byte[] _relayed = [];
     private volatile bool _retired;
@@ -69,8 +70,14 @@ internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> r
                 var place = inbox.PlaceFor(header);
                 return place.Length * sizeof(float) == header.PayloadBytes ? MemoryMarshal.AsBytes(place) : [];
             case FrameKind.StatisticsTotal:
-                var total = inbox.PlaceForTotal(header.Count, (header.Flags & StatisticsFlags.Backward) != 0, header.Step);
-                return total?.Values.Length * sizeof(double) == header.PayloadBytes ? MemoryMarshal.AsBytes(total!.Values.AsSpan()) : [];
+                if (header.PayloadBytes % sizeof(double) != 0
+                    || !inbox.AwaitsTotal(header.Count, (header.Flags & StatisticsFlags.Backward) != 0, header.Step, header.PayloadBytes / sizeof(double)))
+                {
+                    return [];
+                }
+
+                _total = _total.Length * sizeof(double) < header.PayloadBytes ? new double[header.PayloadBytes / sizeof(double)] : _total;
+                return MemoryMarshal.AsBytes(_total.AsSpan())[..header.PayloadBytes];
             case FrameKind.Reply when header.PayloadBytes <= inbox.AnswerBytes:
                 _answer = _answer.Length == header.PayloadBytes ? _answer : new byte[header.PayloadBytes];
                 return _answer;
@@ -108,7 +115,8 @@ internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> r
                 inbox.Arrived(header);
                 break;
             case FrameKind.StatisticsTotal:
-                inbox.TotalArrived(header.Count, (header.Flags & StatisticsFlags.Backward) != 0, header.Step, header.Rows);
+                inbox.TotalArrived(
+                    header.Count, (header.Flags & StatisticsFlags.Backward) != 0, header.Step, header.Rows, _total.AsSpan(0, header.PayloadBytes / sizeof(double)));
                 break;
             case FrameKind.Verdict:
                 inbox.VerdictArrived(header.Generation, header.Step, header.Count, (header.Flags & EvaluationBoard.StopFlag) != 0);

@@ -5,6 +5,7 @@ using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Engine.Autograd;
 using DistributedTrainer.Engine.Reduction;
+using DistributedTrainer.Experiments;
 using Route = DistributedTrainer.Protocol.Workers.Route;
 
 namespace DistributedTrainer.Cluster.Workers;
@@ -13,6 +14,9 @@ namespace DistributedTrainer.Cluster.Workers;
 internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string name, string host, string transport, ResendTimes? times = null)
     : IDisposable
 {
+    // A million bytes, which a network carries in 1 to 10 ms.
+    private const int LeastOverlapped = 250_000;
+
     private readonly Dictionary<string, ServerLink> _links = [];
 
     // Those that are in use: what the step thread walks through.
@@ -29,6 +33,12 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
 
     /// <summary>Bytes of the frames that were sent and received so far.</summary>
     public long Bytes => Interlocked.Read(ref _bytes);
+
+    /// <summary>
+    /// Whether the pass over the leaves and the way of what it needs and makes go on at the same time. Where payloads are lent
+    /// nothing is on its way; and a small model is there at once.
+    /// </summary>
+    public bool Overlaps { get; private set; }
 
     /// <summary>Connects to what is not connected yet; a connection to a node that is still named stays.</summary>
     /// <exception cref="ChannelClosedException">A server cannot be reached.</exception>
@@ -47,7 +57,32 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
         }
 
         _used = [.. _byPartition.OfType<ServerLink>().Distinct()];
+        Overlaps = plan.Overlap switch
+        {
+            OverlapKind.Always => true,
+            OverlapKind.Never => false,
+            _ => plan.Model.Layout.Length >= LeastOverlapped && !Array.Exists(_used, static link => link.Channel.Lends),
+        };
     }
+
+    /// <summary>
+    /// Sends a partition's part of what is computed of a step, before it is known whether all of it is finite: the server
+    /// keeps it, and takes it when the push of the step says so.
+    /// </summary>
+    public void PushOpen(long generation, long step, PartitionRange range, List<(TreeNode Node, NodeGradient Gradient)> nodes)
+    {
+        FirstOpen = range.Id;
+        foreach (var (node, gradient) in nodes)
+        {
+            Push(generation, step, range, node, gradient, PushFlags.Open);
+        }
+    }
+
+    /// <summary>From this partition on sums have left before they were judged.</summary>
+    public int FirstOpen { get; private set; } = plan.Ranges.Count;
+
+    /// <summary>A pass begins, or is run again: nothing of it has left.</summary>
+    public void BeginPass() => FirstOpen = _ranges.Length;
 
     /// <summary>
     /// Sends what was computed of a step, and asks for the next version with it. What is sent may be read in place: it must
@@ -66,17 +101,27 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
         }
 
         // Before anything is sent: the answer may come at once.
-        var asks = inbox.Want(step + 1);
+        var asks = inbox.Want(step + 1, Overlaps);
         for (var i = 0; i < nodes.Count; i++)
         {
             var flags = (byte)(PushFlags.Carry(inbox.Ask) | (asks && i == nodes.Count - 1 ? PushFlags.WantsNext : 0));
             foreach (var range in _ranges)
             {
-                Push(generation, step, range, nodes[i].Node, nodes[i].Gradient, flags);
+                if (range.Id >= FirstOpen)
+                {
+                    Close(generation, step, range, nodes[i].Node, nodes[i].Gradient, flags);
+                }
+                else
+                {
+                    Push(generation, step, range, nodes[i].Node, nodes[i].Gradient, flags);
+                }
+
                 CrashPoint.Reach("worker.mid-push", step);
             }
         }
 
+        // What is sent again is sent whole.
+        BeginPass();
         if (asks && nodes.Count == 0)
         {
             SendPulls(generation, step + 1);
@@ -85,7 +130,23 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
 
     private void Push(long generation, long step, PartitionRange range, TreeNode node, NodeGradient gradient, byte flags)
     {
-        var header = Header(FrameKind.Push, generation, step, range.Id) with
+        var link = LinkTo(range.Id);
+        link.Channel.Post(PushHeader(generation, step, range, node, gradient, flags), gradient.Share(range.Id));
+        link.BytesUnderWay += range.Length * sizeof(float);
+        Count(range.Length * sizeof(float));
+    }
+
+    // Posted, so that it follows what was pushed.
+    private void Close(long generation, long step, PartitionRange range, TreeNode node, NodeGradient gradient, byte flags)
+    {
+        var link = LinkTo(range.Id);
+        link.Channel.Post(PushHeader(generation, step, range, node, gradient, (byte)(flags | PushFlags.Open)), OwnBytes.None);
+        link.BytesUnderWay += range.Length * sizeof(float);
+        Count(0);
+    }
+
+    private FrameHeader PushHeader(long generation, long step, PartitionRange range, TreeNode node, NodeGradient gradient, byte flags) =>
+        Header(FrameKind.Push, generation, step, range.Id) with
         {
             Level = node.Level,
             Index = node.Index,
@@ -94,11 +155,6 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
             Count = inbox.Verdict.Packed,
             Flags = (byte)(flags | PushFlags.Carry(gradient.Fault)),
         };
-        var link = LinkTo(range.Id);
-        link.Channel.Post(header, gradient.Share(range.Id));
-        link.BytesUnderWay += range.Length * sizeof(float);
-        Count(range.Length * sizeof(float));
-    }
 
     public void PushStatistics(long generation, long step, int layer, byte flags, TreeNode node, ColumnSums sums)
     {
@@ -119,7 +175,7 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
     /// <summary>Asks for a version, once; it comes as soon as it is there.</summary>
     public void Pull(long generation, long version)
     {
-        if (inbox.Want(version))
+        if (inbox.Want(version, Overlaps))
         {
             SendPulls(generation, version);
         }

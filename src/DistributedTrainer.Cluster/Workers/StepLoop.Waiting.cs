@@ -58,7 +58,25 @@ internal sealed partial class StepLoop
     {
         _links.Pull(generation, version);
         BeginWait(_isWhole, _versionRepeats);
-        while (Await(_isWhole, _versionRepeats) is var outcome && outcome != WaitOutcome.Arrived)
+        if (!AwaitVersion(_isWhole, version, generation, pushed))
+        {
+            return false;
+        }
+
+        _clock.Waited();
+        _inbox.CopyTo(_computer.Parameters, _computer.Buffers);
+
+        // Only where each worker goes at its own pace can there be steps that others have taken for it.
+        version += _inbox.Skips;
+        Volatile.Write(ref _version, version);
+        _computer.BeginStep(version, _inbox.IsApart);
+        return true;
+    }
+
+    /// <summary>Waits for a version, or a part of it. False: the assignment changed, or a link broke.</summary>
+    private bool AwaitVersion(Func<bool> arrived, long version, long generation, bool pushed)
+    {
+        while (Await(arrived, _versionRepeats) is var outcome && outcome != WaitOutcome.Arrived)
         {
             switch (outcome)
             {
@@ -74,19 +92,7 @@ internal sealed partial class StepLoop
             }
         }
 
-        if (Changed)
-        {
-            return false;
-        }
-
-        _clock.Waited();
-        _inbox.CopyTo(_computer.Parameters, _computer.Buffers);
-
-        // Only where each worker goes at its own pace can there be steps that others have taken for it.
-        version += _inbox.Skips;
-        Volatile.Write(ref _version, version);
-        _computer.BeginStep(version, _inbox.IsApart);
-        return true;
+        return !Changed;
     }
 
     private void BeginWait(Func<bool> arrived, RepeatTimer repeats)

@@ -64,7 +64,7 @@ internal sealed partial class StepLoop : IDisposable
         _alert = new AlertWait(_links, _inbox, _clock, () => Changed);
         _exchange = new ClusterExchange(plan, _inbox, _links, _clock, new RepeatTimer(times), _alert, () => Changed);
         _computer = new LeafComputer(plan);
-        (_isEvaluated, _isWhole) = (() => _inbox.EvaluatedVersion >= _version, () => _inbox.IsWhole);
+        (_isEvaluated, _isWhole, _isNextThere) = (() => _inbox.EvaluatedVersion >= _version, () => _inbox.IsWhole, () => _inbox.Has(_arrived));
         _pushReports = () => _exchange.PushReports(again: true);
         _thread = new Thread(Run) { IsBackground = true, Name = $"steps of {name}" };
     }
@@ -194,6 +194,7 @@ internal sealed partial class StepLoop : IDisposable
             _loaded = assignment.Loaded.Value;
             _inbox.GoBack(_loaded, assignment.From.Value);
             Volatile.Write(ref _version, -1);
+            _arriving = -1;
         }
 
         if (_plan.IsLoose)
@@ -209,14 +210,19 @@ internal sealed partial class StepLoop : IDisposable
             return;
         }
 
-        if (assignment.From.Value > _version && !MoveTo(assignment.From.Value, generation, pushed: false))
+        if (assignment.From.Value > _version || IsTorn)
         {
-            return;
+            if (!MoveTo(Math.Max(assignment.From.Value, _version), generation, pushed: false))
+            {
+                return;
+            }
+
+            _arriving = -1;
         }
 
         while (true)
         {
-            if (_plan.EvaluatesAt(_version) && !Evaluate(assignment))
+            if (!IsTorn && _plan.EvaluatesAt(_version) && !Evaluate(assignment))
             {
                 return;
             }
@@ -229,9 +235,10 @@ internal sealed partial class StepLoop : IDisposable
             _home?.Settle();
             _clock.Begin();
             _exchange.Generation = generation;
-            _exchange.Step = _version;
-            CrashPoint.Reach("worker.compute", _version);
-            Volatile.Write(ref _rowsComputed, _rowsComputed + _computer.Compute(assignment.Shards, _exchange));
+            _exchange.Step = IsTorn ? _arriving : _version;
+            _links.BeginPass();
+            CrashPoint.Reach("worker.compute", _exchange.Step);
+            Volatile.Write(ref _rowsComputed, _rowsComputed + _computer.Compute(assignment.Shards, _exchange.Step, _exchange, this));
             if (_computer.Finding is { } finding)
             {
                 // Before the pushes, whose flags say it to the servers: so the cause is known when the step is judged.
@@ -245,7 +252,7 @@ internal sealed partial class StepLoop : IDisposable
             _clock.Pushed();
             _computer.Prepare(assignment.Shards, _version + 1);
             _clock.Computed();
-            if (!MoveTo(_version + 1, generation, pushed: true))
+            if (!(Flows(_version + 1) ? Approach(_version + 1, generation) : MoveTo(_version + 1, generation, pushed: true)))
             {
                 return;
             }

@@ -27,6 +27,9 @@ internal sealed partial class WorkerInbox
     // The step whose totals are awaited.
     private long _exchanged = -1;
     private volatile int _missing;
+
+    // Whether each partition is waited for by itself.
+    private bool _inParts;
     private Verdict _arrivedVerdict;
     private CheckpointAsk _arrivedAsk;
     private bool _arrivedApart;
@@ -82,7 +85,9 @@ internal sealed partial class WorkerInbox
     public bool IsWhole => _missing == 0;
 
     /// <summary>Starts to wait for a version; false: it is being waited for already.</summary>
-    public bool Want(long version)
+    /// <param name="version">The version.</param>
+    /// <param name="inParts">Whether each of its partitions is of use by itself.</param>
+    public bool Want(long version, bool inParts = false)
     {
         lock (Gate)
         {
@@ -91,7 +96,7 @@ internal sealed partial class WorkerInbox
                 return false;
             }
 
-            _wanted = version;
+            (_wanted, _inParts) = (version, inParts);
             GiveBack();
             ForgetAnswers();
             Array.Clear(_arrived);
@@ -145,27 +150,50 @@ internal sealed partial class WorkerInbox
                     ForgetAnswers();
                     Monitor.PulseAll(Gate);
                 }
+                else if (_inParts)
+                {
+                    Monitor.PulseAll(Gate);
+                }
             }
         }
     }
 
-    /// <summary>Copies a whole version to where the model computes.</summary>
-    public void CopyTo(Span<float> parameters, Span<float> buffers)
+    /// <summary>Whether a partition of the wanted version is there.</summary>
+    public bool Has(int partition)
     {
         lock (Gate)
         {
-            (Verdict, Ask, IsApart, Skips) = (_arrivedVerdict, _arrivedAsk, _arrivedApart, _arrivedSkips);
+            return _arrived[partition];
         }
+    }
 
-        for (var p = 0; p < _staged.Length; p++)
+    /// <summary>Takes a whole version over: what comes with it is known from now on, unless its evaluation has said more since.</summary>
+    public void Take()
+    {
+        lock (Gate)
         {
-            var range = _plan.Ranges[p];
-            var values = _leases[p] is { } lease ? MemoryMarshal.Cast<byte, float>(lease.Bytes) : _staged[p]!.Span;
-            values[..range.Length].CopyTo(parameters[range.Offset..]);
-            values.Slice(range.Length, BuffersIn(p)).CopyTo(buffers);
+            Verdict = EvaluatedVersion == _wanted ? Verdict : _arrivedVerdict;
+            (Ask, IsApart, Skips) = (_arrivedAsk, _arrivedApart, _arrivedSkips);
         }
+    }
 
-        // They are given back with the pushes, so that the server wakes once for both.
+    /// <summary>Takes a whole version over and copies it to where the model computes.</summary>
+    public void CopyTo(Span<float> parameters, Span<float> buffers)
+    {
+        Take();
+        for (var partition = 0; partition < _staged.Length; partition++)
+        {
+            CopyTo(parameters, buffers, partition);
+        }
+    }
+
+    /// <summary>Copies a partition that is there to where the model computes. It is given back with the pushes, so that the server wakes once for both.</summary>
+    public void CopyTo(Span<float> parameters, Span<float> buffers, int partition)
+    {
+        var range = _plan.Ranges[partition];
+        var values = _leases[partition] is { } lease ? MemoryMarshal.Cast<byte, float>(lease.Bytes) : _staged[partition]!.Span;
+        values[..range.Length].CopyTo(parameters[range.Offset..]);
+        values.Slice(range.Length, BuffersIn(partition)).CopyTo(buffers);
     }
 
     /// <summary>From now on totals of this step are awaited.</summary>
@@ -177,21 +205,23 @@ internal sealed partial class WorkerInbox
         }
     }
 
-    /// <summary>Where a total of statistics goes; null: no such layer, not awaited, or here already and maybe being read.</summary>
-    public ColumnSums? PlaceForTotal(long layer, bool backward, long step)
+    /// <summary>Whether a total of statistics with so many values is awaited.</summary>
+    public bool AwaitsTotal(long layer, bool backward, long step, int values)
     {
         lock (Gate)
         {
-            return IsAwaited(layer, backward, step) ? _totals[TotalAt(layer, backward)] : null;
+            return IsAwaited(layer, backward, step) && _totals[TotalAt(layer, backward)].Values.Length == values;
         }
     }
 
-    public void TotalArrived(long layer, bool backward, long step, int rows)
+    // Copied under the lock: a frame that is no longer awaited when it is whole must not have touched what is read.
+    public void TotalArrived(long layer, bool backward, long step, int rows, ReadOnlySpan<double> values)
     {
         lock (Gate)
         {
             if (IsAwaited(layer, backward, step))
             {
+                values.CopyTo(_totals[TotalAt(layer, backward)].Values);
                 _totals[TotalAt(layer, backward)].Rows = rows;
                 _totalSteps[TotalAt(layer, backward)] = step;
                 Monitor.PulseAll(Gate);

@@ -11,6 +11,10 @@ public sealed class Graph(int maximumRows)
     private readonly Arena _arena = new();
     private readonly List<Operation> _operations = [];
 
+    // For each operation: it and those before it read the parameters before this one.
+    private readonly List<int> _ends = [];
+    private int _end;
+
     /// <summary>Bytes of all values and gradients of the graph as it is built so far; they are taken with the first run.</summary>
     internal long Bytes => (long)_arena.Length * sizeof(float);
 
@@ -60,14 +64,24 @@ public sealed class Graph(int maximumRows)
         }
 
         _operations.Add(operation);
+        _ends.Add(_end);
     }
+
+    /// <summary>The operations that are added from now on may read the parameters before this one; layers lie in the flat vector in the order of building.</summary>
+    internal void Uses(int end) => _end = Math.Max(_end, end);
 
     /// <summary>Runs all operations in order.</summary>
     public void Forward(Pass pass)
     {
-        foreach (var operation in _operations)
+        var there = 0;
+        for (var i = 0; i < _operations.Count; i++)
         {
-            operation.Forward(pass);
+            if (_ends[i] > there && pass.Flow is { } flow)
+            {
+                flow.Await(there = _ends[i]);
+            }
+
+            _operations[i].Forward(pass);
         }
     }
 
@@ -77,6 +91,11 @@ public sealed class Graph(int maximumRows)
         for (var i = _operations.Count - 1; i >= 0; i--)
         {
             _operations[i].Backward(pass);
+            var left = i == 0 ? 0 : _ends[i - 1];
+            if (left < _ends[i] && pass.Flow is { } flow)
+            {
+                flow.Done(left);
+            }
         }
     }
 

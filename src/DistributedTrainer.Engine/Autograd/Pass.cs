@@ -32,6 +32,9 @@ public sealed class Pass
     /// <summary>The largest magnitude in the input rows, where somebody had time to look; NaN: it is not known.</summary>
     internal float LargestInput { get; set; } = float.NaN;
 
+    /// <summary>Told how far the pass is; null: the parameters are there, and nobody waits for gradients.</summary>
+    internal IParameterFlow? Flow { get; set; }
+
     /// <summary>Batch-norm statistics of the leaves that are computed elsewhere.</summary>
     public IBatchStatisticsExchange? Exchange { get; set; }
 

@@ -55,9 +55,13 @@ public sealed class FiniteCheck
     /// <param name="index">The leaf's place in the pass.</param>
     /// <param name="sums">Its loss.</param>
     /// <param name="gradient">Its gradient.</param>
-    public bool Passes(int index, in LeafSums sums, AlignedBuffer gradient)
+    public bool Passes(int index, in LeafSums sums, AlignedBuffer gradient) =>
+        Passes(index, sums) && Passes(index, gradient, 0, int.MaxValue);
+
+    /// <summary>What can be said after the pass forward: of the loss, and of what goes to running statistics.</summary>
+    /// <inheritdoc cref="Passes(int, in LeafSums, AlignedBuffer)"/>
+    public bool Passes(int index, in LeafSums sums)
     {
-        var leaf = _workspace.Pass.Segments[index];
         if (!double.IsFinite(sums.Loss))
         {
             return false;
@@ -71,9 +75,21 @@ public sealed class FiniteCheck
             }
         }
 
+        return true;
+    }
+
+    /// <summary>A part of its gradient, as soon as that is done: of the parameters that begin in [start, end).</summary>
+    /// <param name="index">The leaf's place in the pass.</param>
+    /// <param name="gradient">Its gradient.</param>
+    /// <param name="start">Place in the flat vector.</param>
+    /// <param name="end">Place in the flat vector.</param>
+    public bool Passes(int index, AlignedBuffer gradient, int start, int end)
+    {
+        var leaf = _workspace.Pass.Segments[index];
         for (var i = 0; i < _slots.Length; i++)
         {
-            if (!IsBounded(_bounds[i], leaf) && !IsSmall(_slots[i].In(gradient)))
+            var slot = _slots[i];
+            if (slot.Offset >= start && slot.Offset < end && !IsBounded(_bounds[i], leaf) && !IsSmall(slot.In(gradient)))
             {
                 return false;
             }
@@ -83,8 +99,11 @@ public sealed class FiniteCheck
     }
 
     /// <summary>What is wrong with a leaf that does not pass.</summary>
-    /// <inheritdoc cref="Passes"/>
-    public NonFinite Find(int index, in LeafSums sums, AlignedBuffer gradient)
+    /// <param name="index">The leaf's place in the pass.</param>
+    /// <param name="sums">Its loss.</param>
+    /// <param name="gradient">Its gradient.</param>
+    /// <param name="end">From here on the gradient has passed, and may be another's by now. Default: none of it.</param>
+    public NonFinite Find(int index, in LeafSums sums, AlignedBuffer gradient, int end = int.MaxValue)
     {
         var leaf = _workspace.Pass.Segments[index];
         foreach (var slot in _slots)
@@ -130,7 +149,7 @@ public sealed class FiniteCheck
         for (var i = _slots.Length - 1; i >= 0; i--)
         {
             order++;
-            if (Wrong(_slots[i].In(gradient), _limit) is { } wrong)
+            if (_slots[i].Offset < end && Wrong(_slots[i].In(gradient), _limit) is { } wrong)
             {
                 return new NonFinite(order, $"the gradient of {_slots[i].Name} is {wrong}", InParameters: false);
             }

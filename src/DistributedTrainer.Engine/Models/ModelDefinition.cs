@@ -155,7 +155,13 @@ internal sealed class ModelGraph(Model model, int maximumRows)
         Layer = prefix.Length == 0 ? layer : FirstNested + _nested++;
     }
 
-    public ParameterSlot Parameter(string name) => model.Layout.Slots.Single(slot => slot.Name == $"{Path}.{name}");
+    /// <summary>A parameter of the layer, for operations that are added from now on.</summary>
+    public ParameterSlot Parameter(string name)
+    {
+        var parameter = model.Layout.Slots.Single(slot => slot.Name == $"{Path}.{name}");
+        Graph.Uses(parameter.Offset + parameter.Shape.Elements);
+        return parameter;
+    }
 
     public BatchNormSlot NextBatchNorm() => model.BatchNorms[_batchNorms++];
 

@@ -94,6 +94,10 @@ public sealed class Workspace
     /// <param name="leafGradients">One flat vector a leaf: overwritten by the gradient summed over the leaf's rows.</param>
     /// <param name="sums">One a leaf: overwritten.</param>
     /// <param name="exchange">Statistics of the leaves that are computed elsewhere.</param>
+    /// <param name="flow">
+    /// Told how far the pass is. The gradients need not be there, and the parameters need not have come, before it was asked for
+    /// them. Default: none.
+    /// </param>
     /// <exception cref="ArgumentException">The leaves do not fill the batch, or there are fewer gradients or sums than leaves.</exception>
     /// <exception cref="ExchangeAbandonedException">The exchange was broken off; run again.</exception>
     public void Train(
@@ -102,10 +106,13 @@ public sealed class Workspace
         ReadOnlySpan<LeafSegment> segments,
         IReadOnlyList<AlignedBuffer> leafGradients,
         Span<LeafSums> sums,
-        IBatchStatisticsExchange exchange)
+        IBatchStatisticsExchange exchange,
+        IParameterFlow? flow = null)
     {
         Check(segments, leafGradients.Count, sums.Length);
+        _pass.Flow = flow;
         Forward(step, seed, segments, sums, exchange);
+        flow?.Turn();
         _pass.Gradients = leafGradients;
         _graph.Backward(_pass);
     }
@@ -114,6 +121,7 @@ public sealed class Workspace
     internal void TrainForward(long step, ulong seed, ReadOnlySpan<LeafSegment> segments, Span<LeafSums> sums, IBatchStatisticsExchange exchange)
     {
         Check(segments, segments.Length, sums.Length);
+        _pass.Flow = null;
         Forward(step, seed, segments, sums, exchange);
     }
 
@@ -130,6 +138,7 @@ public sealed class Workspace
     {
         _rows = rows;
         _pass.Training = false;
+        _pass.Flow = null;
         _pass.Rows = rows;
         _graph.Forward(_pass);
     }

@@ -20,6 +20,22 @@ public sealed record ClusterOptions
 
     /// <summary>What carries gradients and parameters.</summary>
     public TransportKind Transport { get; init; } = TransportKind.Auto;
+
+    /// <summary>Whether gradients and parameters are under way while a step is computed.</summary>
+    public OverlapKind Overlap { get; init; } = OverlapKind.Auto;
+}
+
+/// <summary>Whether gradients and parameters are under way while a step is computed, partition by partition.</summary>
+public enum OverlapKind
+{
+    /// <summary>Over sockets, from 250,000 parameters on.</summary>
+    Auto,
+
+    /// <summary>Everywhere.</summary>
+    Always,
+
+    /// <summary>A step begins when all of its parameters are there, and its gradients leave when all are done.</summary>
+    Never,
 }
 
 /// <summary>What carries gradients and parameters.</summary>

@@ -14,6 +14,7 @@ internal static class ClusterSection
             MinimumWorkers = (int)cluster.Integer("minimum-workers", defaults.MinimumWorkers, 1, 1024),
             MaxRestarts = (int)cluster.Integer("max-restarts", defaults.MaxRestarts, 0, 1_000_000),
             Transport = cluster.Choice("transport", defaults.Transport),
+            Overlap = cluster.Choice("overlap", defaults.Overlap),
         };
         if (options.MinimumWorkers > options.Workers)
         {

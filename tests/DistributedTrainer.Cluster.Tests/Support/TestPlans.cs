@@ -40,6 +40,8 @@ internal sealed record TestExperiment
 
     public string Transport { get; init; } = "auto";
 
+    public string Overlap { get; init; } = "auto";
+
     public string Yaml => $"""
         name: test
         seed: {Seed}
@@ -51,7 +53,7 @@ internal sealed record TestExperiment
         loss: {Loss}
         optimizer: {Optimizer}
         training: {Training}
-        cluster: {"{"} workers: {Workers}, minimum-workers: {MinimumWorkers}, servers: {Servers}, partitions: {Partitions}, transport: {Transport} {"}"}
+        cluster: {"{"} workers: {Workers}, minimum-workers: {MinimumWorkers}, servers: {Servers}, partitions: {Partitions}, transport: {Transport}, overlap: {Overlap} {"}"}
         """;
 
     /// <summary>The plan; a run token of its own keeps clusters of parallel tests apart.</summary>

@@ -32,30 +32,40 @@ public sealed class BadWireTests
 
     private static readonly TestExperiment Clipped = Plain with { Optimizer = "{ kind: adam, learning-rate: 0.01, clip-norm: 0.1 }" };
 
-    public static TheoryData<string, string, int, int, int> Cases()
+    public static TheoryData<string, string, string, int, int, int> Cases()
     {
-        var cases = new TheoryData<string, string, int, int, int>();
+        var cases = new TheoryData<string, string, string, int, int, int>();
         var number = 0;
         foreach (var model in (string[])["synchronised", "unsynchronised", "plain"])
         {
             // All together also with other seeds.
             foreach (var faults in (Faults[])[Faults.Drop, Faults.Repeat, Faults.Reorder, Faults.Delay, Faults.Cut, Faults.All, Faults.All, Faults.All])
             {
-                cases.Add(model, faults.ToString(), 1 + (number % 3), 1 + (number / 3 % 2), number);
+                cases.Add(model, faults.ToString(), "never", 1 + (number % 3), 1 + (number / 3 % 2), number);
                 number++;
             }
         }
 
-        cases.Add("clipped", nameof(Faults.Drop), 2, 2, number);
-        cases.Add("clipped", nameof(Faults.All), 2, 2, number + 1);
+        // And with partitions that travel each on its own, so that a worker is cut off between two versions.
+        foreach (var model in (string[])["synchronised", "unsynchronised", "plain"])
+        {
+            foreach (var faults in (Faults[])[Faults.Drop, Faults.Reorder, Faults.Cut, Faults.All, Faults.All])
+            {
+                cases.Add(model, faults.ToString(), "always", 1 + (number % 3), 1 + (number / 3 % 2), number);
+                number++;
+            }
+        }
+
+        cases.Add("clipped", nameof(Faults.Drop), "never", 2, 2, number);
+        cases.Add("clipped", nameof(Faults.All), "always", 2, 2, number + 1);
         return cases;
     }
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Frames_that_fare_badly_change_no_bit(string model, string faults, int workers, int servers, int seed)
+    public void Frames_that_fare_badly_change_no_bit(string model, string faults, string overlap, int workers, int servers, int seed)
     {
-        var plan = (model switch { "synchronised" => Synchronised, "unsynchronised" => Unsynchronised, "clipped" => Clipped, _ => Plain }).Plan();
+        var plan = ((model switch { "synchronised" => Synchronised, "unsynchronised" => Unsynchronised, "clipped" => Clipped, _ => Plain }) with { Overlap = overlap }).Plan();
         var counts = new FaultCounts();
         var kinds = Enum.Parse<Faults>(faults);
         using var cluster = new MiniCluster(plan, servers) { Times = Quick };

@@ -31,9 +31,15 @@ public sealed class FailureTests
     [InlineData(4)]
     [InlineData(5)]
     [InlineData(6)]
+    [InlineData(7)]
+    [InlineData(8)]
+    [InlineData(9)]
+    [InlineData(10)]
+    [InlineData(11)]
+    [InlineData(12)]
     public void Shards_that_move_at_any_moment_change_no_bit(int seed)
     {
-        var plan = (Experiment with { Transport = Ways[seed % Ways.Length] }).Plan();
+        var plan = (Experiment with { Transport = Ways[seed % Ways.Length], Overlap = seed > 6 ? "always" : "never" }).Plan();
         using var cluster = new MiniCluster(plan, servers: 2);
         var random = new Random(seed);
         var workers = Enumerable.Range(0, 4).Select(i => cluster.Add($"w{i}")).ToArray();

@@ -13,14 +13,16 @@ public sealed class NonFiniteTests : IDisposable
 
     // With batch norm, which takes the extreme row into the statistics of all leaves, and without.
     [Theory]
-    [InlineData("linear: 64; batch-norm; relu; linear: 128; relu; linear: 1", 1, 3, 1)]
-    [InlineData("linear: 64; batch-norm; relu; linear: 128; relu; linear: 1", 3, 3, 2)]
-    [InlineData("linear: 64; relu; linear: 128; relu; linear: 1", 1, 1, 1)]
-    [InlineData("linear: 64; relu; linear: 128; relu; linear: 1", 4, 2, 2)]
-    public void Skipped_steps_leave_the_bits_of_one_thread_whoever_computes(string layers, int workers, int partitions, int servers)
+    [InlineData("linear: 64; batch-norm; relu; linear: 128; relu; linear: 1", 1, 3, 1, "never")]
+    [InlineData("linear: 64; batch-norm; relu; linear: 128; relu; linear: 1", 3, 3, 2, "never")]
+    [InlineData("linear: 64; batch-norm; relu; linear: 128; relu; linear: 1", 3, 3, 2, "always")]
+    [InlineData("linear: 64; relu; linear: 128; relu; linear: 1", 1, 1, 1, "never")]
+    [InlineData("linear: 64; relu; linear: 128; relu; linear: 1", 4, 2, 2, "never")]
+    [InlineData("linear: 64; relu; linear: 128; relu; linear: 1", 4, 2, 2, "always")]
+    public void Skipped_steps_leave_the_bits_of_one_thread_whoever_computes(string layers, int workers, int partitions, int servers, string overlap)
     {
         WriteRows(columns: 3, extreme: 1e30f);
-        var plan = Experiment("skip", layers.Split("; "), partitions).Plan(_folder.Path);
+        var plan = (Experiment("skip", layers.Split("; "), partitions) with { Overlap = overlap }).Plan(_folder.Path);
         using var cluster = new MiniCluster(plan, servers).With(workers);
         Assert.Equal(ReferenceTrainer.Train(plan).Bits, cluster.Run().Bits);
 
@@ -33,13 +35,15 @@ public sealed class NonFiniteTests : IDisposable
     }
 
     [Theory]
-    [InlineData("skip")]
-    [InlineData("stop")]
-    public void A_gradient_that_is_not_finite_in_one_partition_alone_is_so_for_all(string rule)
+    [InlineData("skip", "never")]
+    [InlineData("stop", "never")]
+    [InlineData("skip", "always")]
+    [InlineData("stop", "always")]
+    public void A_gradient_that_is_not_finite_in_one_partition_alone_is_so_for_all(string rule, string overlap)
     {
         // The first of 5000 columns is extreme: its weight lies in the first partition, and the loss is finite.
         WriteRows(columns: 5000, extreme: 3e38f);
-        var plan = (Experiment(rule, ["linear: 1"], partitions: 2) with { Loss = "mean-absolute-error" }).Plan(_folder.Path);
+        var plan = (Experiment(rule, ["linear: 1"], partitions: 2) with { Loss = "mean-absolute-error", Overlap = overlap }).Plan(_folder.Path);
         Assert.Equal(2, plan.Ranges.Count);
         using var cluster = new MiniCluster(plan, servers: 2).With(2);
         if (rule == "stop")

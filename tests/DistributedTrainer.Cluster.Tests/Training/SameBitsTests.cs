@@ -43,6 +43,19 @@ public sealed class SameBitsTests
     }
 
     [Theory]
+    [InlineData(1, 3, 1, "in-process")]
+    [InlineData(2, 3, 3, "shared-memory")]
+    [InlineData(3, 3, 2, "unix")]
+    [InlineData(4, 2, 1, "tcp")]
+    [InlineData(5, 3, 1, "tcp")]
+    public void Gradients_that_leave_early_and_passes_that_begin_early_change_no_bit(int workers, int partitions, int servers, string transport)
+    {
+        var plan = (Full with { Partitions = partitions, Transport = transport, Overlap = "always" }).Plan();
+        using var cluster = new MiniCluster(plan, servers).With(workers);
+        Assert.Equal(ReferenceTrainer.Train(plan).Bits, cluster.Run().Bits);
+    }
+
+    [Theory]
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(4)]

@@ -106,7 +106,7 @@ public sealed class StepLoopTests
         var computer = new LeafComputer(plan);
         plan.Model.Initialize(computer.Parameters, computer.Buffers, plan.Seed);
         computer.BeginStep(0);
-        void BreakOff() => Assert.Throws<ExchangeAbandonedException>(() => computer.Compute([0, 1, 2, 3], new Breaking()));
+        void BreakOff() => Assert.Throws<ExchangeAbandonedException>(() => computer.Compute([0, 1, 2, 3], 0, new Breaking(), new AllAtOnce()));
         BreakOff();
         var before = GC.GetAllocatedBytesForCurrentThread();
         BreakOff();

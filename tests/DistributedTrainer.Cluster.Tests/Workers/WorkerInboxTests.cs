@@ -55,8 +55,27 @@ public sealed class WorkerInboxTests
     public void A_total_of_no_layer_finds_no_place(long layer)
     {
         _inbox.ExpectTotals(4);
-        Assert.Null(_inbox.PlaceForTotal(layer, backward: false, 4));
-        _inbox.TotalArrived(layer, backward: false, 4, 30);
+        Assert.False(_inbox.AwaitsTotal(layer, backward: false, 4, 128));
+        _inbox.TotalArrived(layer, backward: false, 4, 30, new double[128]);
+    }
+
+    [Fact]
+    public void A_total_that_is_under_way_when_the_worker_goes_back_a_step_touches_nothing()
+    {
+        _inbox.ExpectTotals(4);
+        Total(4, 1, taken: true);
+        _inbox.ExpectTotals(5);
+        var header = new FrameHeader { Kind = FrameKind.StatisticsTotal, Step = 5, Rows = 30, PayloadBytes = 128 * sizeof(double) };
+        var place = _link.Reserve(_channel, header);
+        Assert.False(place.IsEmpty);
+        place.Fill(0x3f);
+
+        // A part of version 5 came, and others never will.
+        _inbox.ExpectTotals(4);
+        _link.Complete(_channel, header);
+        var values = new double[128];
+        Assert.True(_inbox.TryTakeTotal(0, backward: false, 4, values, out _));
+        Assert.All(values, static value => Assert.Equal(1, value));
     }
 
     [Fact]
