@@ -44,4 +44,7 @@ public enum FrameKind : byte
 
     /// <summary>Coordinator to server: one vector of the state that a partition begins with.</summary>
     Restore,
+
+    /// <summary>Server to worker, and from there to the other servers: sums of squares of a step's gradient, one partition.</summary>
+    Norm,
 }

@@ -7,6 +7,7 @@ var root = new RootCommand("Trains neural networks on a cluster of .NET processe
     CheckGradientsCommand.Create(),
     TrainCommand.Create(),
     ResumeCommand.Create(),
+    ReplayCommand.Create(),
     TuneCommand.Create(),
     DashboardCommand.Create(),
     ReportCommand.Create(),

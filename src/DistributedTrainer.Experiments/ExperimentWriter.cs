@@ -65,6 +65,11 @@ public static class ExperimentWriter
         Line(text, $"  batch-size: {training.BatchSize}");
         Line(text, $"  shards: {training.Shards}");
         Line(text, $"  mode: {Names.Kebab(training.Mode)}");
+        if (training.Mode == TrainingMode.Stale)
+        {
+            Line(text, $"  staleness: {training.Staleness}");
+        }
+
         Line(text, $"  accumulate: {training.Accumulate}");
         Line(text, $"  last-batch: {Names.Kebab(training.LastBatch)}");
         Line(text, $"  non-finite: {Names.Kebab(training.NonFinite)}");

@@ -176,6 +176,20 @@ public sealed class LanguageTests
     }
 
     [Theory]
+    [InlineData("mode: sync", TrainingMode.Sync, 0)]
+    [InlineData("mode: sync, staleness: 0", TrainingMode.Sync, 0)]
+    [InlineData("mode: stale", TrainingMode.Stale, TrainingOptions.DefaultStaleness)]
+    [InlineData("mode: stale, staleness: 0", TrainingMode.Stale, 0)]
+    [InlineData("mode: stale, staleness: 7", TrainingMode.Stale, 7)]
+    [InlineData("mode: async", TrainingMode.Async, 0)]
+    public void Modes(string text, TrainingMode mode, int staleness)
+    {
+        var training = Reads.Good(Reads.Minimal + $"training: {{ {text} }}").Training;
+
+        Assert.Equal((mode, staleness), (training.Mode, training.Staleness));
+    }
+
+    [Theory]
     [InlineData("{}", EarlyStoppingMetric.ValidationLoss, 5, true)]
     [InlineData("{ metric: validation-accuracy, patience: 2, restore-best: false }", EarlyStoppingMetric.ValidationAccuracy, 2, false)]
     public void Early_stopping_and_accumulation_are_read(string text, EarlyStoppingMetric metric, int patience, bool restore)

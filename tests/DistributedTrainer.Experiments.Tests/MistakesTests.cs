@@ -23,7 +23,7 @@ public sealed class MistakesTests
               kind: adam
               lr: 0.01
               momentum: 0.9
-            training: { epochs: "20", mode: stale }
+            training: { epochs: "20", mode: asynch }
             learning-rate: 0.1
             """;
 
@@ -39,7 +39,7 @@ public sealed class MistakesTests
             test.yaml:15: optimizer.lr: there is no such key. Did you mean learning-rate?
             test.yaml:16: optimizer.momentum: adam has no momentum; momentum, nesterov have. Remove it.
             test.yaml:17: training.epochs: '20' between quotes is a text. Write it without them.
-            test.yaml:17: training.mode: stale is not built yet. Write sync.
+            test.yaml:17: training.mode: 'asynch' is unknown. Did you mean async?
             test.yaml:18: learning-rate: there is no such key. learning-rate belongs under optimizer.
             """.ReplaceLineEndings("\n"),
             string.Join('\n', Reads.Problems(Yaml)));

@@ -4,9 +4,6 @@ namespace DistributedTrainer.Experiments.Tests;
 public sealed class NotBuiltTests
 {
     [Theory]
-    [InlineData("training: { mode: stale }", "training.mode: stale")]
-    [InlineData("training: { mode: async }", "training.mode: async")]
-    [InlineData("training: { staleness: 3 }", "training.staleness: staleness")]
     [InlineData("training: { local-steps: 4 }", "training.local-steps: local-steps")]
     [InlineData("training: { compression: int8 }", "training.compression: compression")]
     public void Keys_and_values_that_are_not_built_are_refused(string line, string expected)

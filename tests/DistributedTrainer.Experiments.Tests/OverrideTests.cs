@@ -67,7 +67,7 @@ public sealed class OverrideTests
     [InlineData("model.layers.0.linear.outputs=3", "--set: model.layers.0.linear.outputs: model.layers.0.linear is '20', without keys of its own. Set model.layers.0.linear itself.")]
     [InlineData("model.layers.2.dropout=1", "--set: model.layers.2.dropout: '1' is not possible. Write a rate from 0 to below 1.")]
     [InlineData("training={ epochs: 3, epochs: 4 }", "--set: training.epochs: this key is given twice, first in line 1. Remove one of them.")]
-    [InlineData("training.mode=async", "--set: training.mode: async is not built yet. Write sync.")]
+    [InlineData("training.staleness=3", "--set: training.staleness: sync has no such bound. Write mode: stale, or remove it.")]
     public void A_bad_one_is_reported_without_a_line(string text, string expected)
     {
         Assert.Equal(expected, Assert.Single(Reads.Problems(Layers, text)));

@@ -101,9 +101,11 @@ internal static class RandomExperiments
 
     private static readonly Gen<TrainingOptions> Training = Gen.Select(
         Gen.Select(Gen.Int[1, 1_000_000], Gen.Long[1, long.MaxValue], Flag), Gen.Int[64, 100_000], Gen.Int[1, 64], Gen.Int[1, 100], Gen.Select(Gen.Enum<LastBatch>(), Gen.Enum<NonFiniteStep>()),
-        Gen.Select(Flag, Gen.Enum<EarlyStoppingMetric>(), Gen.Int[1, 50], Flag),
+        Gen.Select(Flag, Gen.Enum<EarlyStoppingMetric>(), Gen.Int[1, 50], Flag, Gen.Enum<TrainingMode>(), Gen.Int[0, 20]),
         static (length, batch, shards, accumulate, last, stopping) => new TrainingOptions
         {
+            Mode = stopping.Item5,
+            Staleness = stopping.Item5 == TrainingMode.Stale ? stopping.Item6 : 0,
             Epochs = length.Item3 ? null : length.Item1,
             Steps = length.Item3 ? length.Item2 : null,
             BatchSize = batch,

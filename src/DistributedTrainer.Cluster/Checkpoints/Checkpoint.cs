@@ -1,3 +1,4 @@
+using DistributedTrainer.Cluster.Replay;
 using DistributedTrainer.Engine.Diagnostics;
 
 namespace DistributedTrainer.Cluster.Checkpoints;
@@ -17,6 +18,13 @@ internal sealed class Checkpoint(CheckpointManifest manifest)
 
     /// <summary>The version that early stopping may go back to; null: there is none.</summary>
     public FlatVersion? Best { get; set; }
+
+    /// <summary>
+    /// How it came about, where each push is an update of its own: from the start of the run, if nothing of it was lost. What
+    /// is fetched is only what came since partitions began; the folder adds what was before. Empty: it follows from the
+    /// experiment.
+    /// </summary>
+    public IReadOnlyList<OrderSection> Orders { get; set; } = [];
 
     /// <summary>Whether training can go on from it.</summary>
     public bool IsFinite => FiniteCheck.IsFinite(Parameters) && FiniteCheck.IsFinite(RunningStatistics);

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
 using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Replay;
 using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Engine.Tensors;
 
@@ -15,6 +16,7 @@ namespace DistributedTrainer.Cluster.Checkpoints;
 internal sealed class CheckpointFolder(string runDirectory, int keep)
 {
     private const string ManifestName = "manifest.json";
+    private const string OrderName = "order.bin";
 
     private readonly string _path = Path.Combine(runDirectory, "checkpoints");
     private readonly object _gate = new();
@@ -76,7 +78,23 @@ internal sealed class CheckpointFolder(string runDirectory, int keep)
             ReadFile(path, file, checkpoint);
         }
 
+        checkpoint.Orders = ReadOrders(path, manifest);
         return checkpoint;
+    }
+
+    /// <summary>How a checkpoint came about; empty: it follows from the experiment.</summary>
+    /// <inheritdoc cref="Read"/>
+    public static IReadOnlyList<OrderSection> ReadOrders(string path, CheckpointManifest manifest)
+    {
+        if (manifest.OrderSha256 is not { } sha256)
+        {
+            return [];
+        }
+
+        var bytes = File.ReadAllBytes(Path.Combine(path, OrderName));
+        return Convert.ToHexStringLower(SHA256.HashData(bytes)) == sha256
+            ? OrderSection.Read(bytes)
+            : throw new InvalidDataException($"{OrderName} is damaged: its SHA-256 is not that of {ManifestName}.");
     }
 
     /// <summary>Reads what a checkpoint says of itself.</summary>
@@ -120,6 +138,7 @@ internal sealed class CheckpointFolder(string runDirectory, int keep)
             {
                 try
                 {
+                    checkpoint.Orders = WithEarlier(checkpoint);
                     WriteAll(path, checkpoint, ranges);
                     _known[checkpoint.Step] = true;
                 }
@@ -146,9 +165,51 @@ internal sealed class CheckpointFolder(string runDirectory, int keep)
         var files = ranges.Select(range => WriteFile(path, range, checkpoint)).ToArray();
         CrashPoint.Reach("coordinator.before-manifest", checkpoint.Step);
         var manifest = Path.Combine(path, ManifestName);
-        WriteText(manifest + ".tmp", (checkpoint.Manifest with { Files = files }).ToJson());
+        var order = WriteOrders(path, checkpoint.Orders);
+        WriteText(manifest + ".tmp", (checkpoint.Manifest with { Files = files, OrderSha256 = order }).ToJson());
         File.Move(manifest + ".tmp", manifest, overwrite: true);
         CrashPoint.Reach("coordinator.manifest", checkpoint.Step);
+    }
+
+    private static string? WriteOrders(string path, IReadOnlyList<OrderSection> orders)
+    {
+        if (orders.Count == 0)
+        {
+            return null;
+        }
+
+        var bytes = OrderSection.Write(orders);
+        using var file = File.Create(Path.Combine(path, OrderName));
+        file.Write(bytes);
+        file.Flush(flushToDisk: true);
+        return Convert.ToHexStringLower(SHA256.HashData(bytes));
+    }
+
+    /// <summary>
+    /// Partitions know what came since they began; what was before that is in the newest checkpoint, be it the one they
+    /// began with or one that was made since.
+    /// </summary>
+    private IReadOnlyList<OrderSection> WithEarlier(Checkpoint checkpoint)
+    {
+        if (checkpoint.Orders is not [{ From: > 0 } own])
+        {
+            return checkpoint.Orders;
+        }
+
+        foreach (var (step, path) in Folders().Where(folder => folder.Step <= checkpoint.Step && folder.Step >= own.From && IsFinished(folder.Path)))
+        {
+            try
+            {
+                return [.. ReadOrders(path, ReadManifest(path)).Where(section => section.From < own.From), own];
+            }
+            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or InvalidDataException or JsonException)
+            {
+                // An older one says the same, if it is there; otherwise the record begins here, which replay tells.
+                _known[step] = false;
+            }
+        }
+
+        return checkpoint.Orders;
     }
 
     /// <summary>Older ones than are to be kept, and those that were never finished, go.</summary>

@@ -72,6 +72,10 @@ internal sealed record CheckpointManifest
 
     public required CheckpointFile[] Files { get; init; }
 
+    /// <summary>Of the file with the order of updates; null: there is none, since it follows from the experiment.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? OrderSha256 { get; init; }
+
     /// <summary>Of all of the above, as it is written with this one empty: a changed digit in a manifest must be found too.</summary>
     public string Sha256 { get; init; } = "";
 

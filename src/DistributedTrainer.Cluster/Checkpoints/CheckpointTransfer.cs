@@ -1,4 +1,5 @@
 using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Replay;
 using Route = DistributedTrainer.Protocol.Workers.Route;
 
 namespace DistributedTrainer.Cluster.Checkpoints;
@@ -23,6 +24,13 @@ internal static class CheckpointTransfer
                     whole.Slice(at, parts[p].Length).CopyTo(parts[p]);
                 }
             }
+        }
+
+        if (plan.IsLoose)
+        {
+            var place = 1 + into.State.Length + (into.Best is null ? 0 : 1);
+            byte[][] logs = [.. plan.Ranges.Select(range => transfer.FetchBytes(range.Id, into.Step, place))];
+            into.Orders = [new OrderSection(new Servers.OrderLog.Reader(logs[0]).Start, logs)];
         }
     }
 

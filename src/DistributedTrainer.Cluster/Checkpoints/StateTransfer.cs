@@ -30,6 +30,17 @@ internal sealed class StateTransfer(TrainingPlan plan, string host, IReadOnlyLis
         link.Await(Patience, $"partition {partition} of version {version}");
     }
 
+    /// <summary>Fetches what a partition has put aside beside its vectors, of any length.</summary>
+    /// <exception cref="IOException">It could not be had.</exception>
+    public byte[] FetchBytes(int partition, long version, int vector)
+    {
+        var link = LinkTo(partition);
+        link.ExpectAny();
+        Send(link, Header(FrameKind.PullSnapshot, 0, version, partition, vector), []);
+        link.Await(Patience, $"the order of partition {partition} up to version {version}");
+        return link.Bytes;
+    }
+
     /// <summary>Brings one vector of its state to a partition. The connection stays open until this object is disposed of.</summary>
     /// <exception cref="IOException">The server is gone.</exception>
     public void Restore(int partition, long generation, long version, int vector, ReadOnlySpan<float> values) =>
@@ -88,6 +99,7 @@ internal sealed class StateTransfer(TrainingPlan plan, string host, IReadOnlyLis
         private Memory<float>? _expected;
         private byte[] _refusal = [];
         private string? _problem;
+        private bool _expectsAny;
 
         public string Server => server;
 
@@ -100,6 +112,18 @@ internal sealed class StateTransfer(TrainingPlan plan, string host, IReadOnlyLis
                 _expected = into;
             }
         }
+
+        /// <summary>Expects a frame of any length, for <see cref="Bytes"/>.</summary>
+        public void ExpectAny()
+        {
+            lock (_gate)
+            {
+                (_expected, _expectsAny) = (Memory<float>.Empty, true);
+            }
+        }
+
+        /// <summary>What has come of any length.</summary>
+        public byte[] Bytes { get; private set; } = [];
 
         /// <summary>Waits for what is expected.</summary>
         public void Await(TimeSpan patience, string what)
@@ -120,6 +144,11 @@ internal sealed class StateTransfer(TrainingPlan plan, string host, IReadOnlyLis
         {
             lock (_gate)
             {
+                if (header.Kind == FrameKind.Snapshot && _expectsAny && header.PayloadBytes > 0)
+                {
+                    return Bytes = new byte[header.PayloadBytes];
+                }
+
                 if (header.Kind == FrameKind.Snapshot && _expected is { } place && place.Length * sizeof(float) == header.PayloadBytes)
                 {
                     return MemoryMarshal.AsBytes(place.Span);
@@ -146,7 +175,7 @@ internal sealed class StateTransfer(TrainingPlan plan, string host, IReadOnlyLis
 
             lock (_gate)
             {
-                _expected = null;
+                (_expected, _expectsAny) = (null, false);
                 Monitor.PulseAll(_gate);
             }
         }

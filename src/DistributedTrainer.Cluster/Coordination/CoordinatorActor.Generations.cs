@@ -150,7 +150,7 @@ internal sealed partial class CoordinatorActor
             run.Progress.Recovered(run.CommonVersion.Value, Now);
             EndAt(run.CommonVersion.Value);
         }
-        else if (run.StoppingSince is { } since && (run.IsEven || _roster.UsableWorkers.Count < minimum || Now - since > StopPatience))
+        else if (run.StoppingSince is { } since && ((run.IsEven && !run.Plan.IsLoose) || _roster.UsableWorkers.Count < minimum || Now - since > StopPatience))
         {
             FinishFenced();
         }

@@ -105,12 +105,15 @@ internal sealed partial class CoordinatorActor
 
     private void AskLastCheckpoint() => ServerOf(PartitionId.Lead.Value)?.Agent.Tell(new Partitions.AskCheckpoint(_run!.Id, Last: true));
 
-    /// <summary>Partitions stand still, and the user wants an end.</summary>
+    /// <summary>
+    /// Partitions stand still, and the user wants an end. Where each worker goes at its own pace they stand between two
+    /// steps, which is no checkpoint.
+    /// </summary>
     private void FinishFenced()
     {
         var run = _run!;
         var version = run.CommonVersion.Value;
-        if (run.IsEven && version > 0)
+        if (run.IsEven && version > 0 && !run.Plan.IsLoose)
         {
             EndAt(version);
             return;

@@ -187,6 +187,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         var hasLead = host.Partitions.Contains(PartitionId.Lead.Value);
         var statistics = hasLead ? new StatisticsBoard(plan) : null;
         lead.Evaluations = hasLead ? new EvaluationBoard(plan, lead.Evaluated, host.Judgement) : null;
+        var norms = plan.ClipNorm is null ? null : new NormBoard(plan);
         var start = new StartingPoint(host.From.Value, Verdict.Unpack(host.Verdict));
         var served = new Dictionary<int, Partition>();
         foreach (var id in host.Partitions)
@@ -194,7 +195,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             var isLead = id == PartitionId.Lead.Value;
             var events = isLead ? lead : new PartitionEvents(run, lead: false);
             var checkpoints = isLead ? new CheckpointSchedule(plan.Experiment.Checkpoint, plan.TotalSteps, TimeProvider.System) : null;
-            var partition = new Partition(plan, plan.Ranges[id], host.Generation.Value, isLead ? statistics : null, events, start, checkpoints);
+            var partition = new Partition(plan, plan.Ranges[id], host.Generation.Value, isLead ? statistics : null, events, start, checkpoints, norms);
             events.Actor = Context.ActorOf(
                 PartitionActor.Props(run, partition, events.Steps, coordinator, isLead ? lead.Evaluations!.JudgementBefore : null),
                 $"partition-{id}-{run.Value}-{host.Generation}");
@@ -207,6 +208,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             Partitions = served,
             Statistics = statistics,
             Evaluations = lead.Evaluations,
+            Norms = norms,
             LinkLost = (worker, reason) => coordinator.Tell(new Partitions.LinkLost(run, new WorkerId(worker), reason), ActorRefs.NoSender),
         });
     }

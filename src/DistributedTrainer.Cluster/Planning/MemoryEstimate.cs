@@ -15,7 +15,7 @@ public sealed record NodeMemory(string Role, int Count, IReadOnlyList<(string Wh
 /// state, L leaves and w workers:
 /// <list type="bullet">
 /// <item>worker: its workspace (parameters, running statistics, all layers' outputs and their gradients for the rows of the
-/// global batch, since the others' shards may become its own), a gradient of P for each of its leaves and one more while
+/// global batch, since the others' shards may become its own; of accumulated batches for one of them), a gradient of P for each of its leaves and one more while
 /// servers read the last, and P + B of the next version where the channel cannot lend it;</item>
 /// <item>server, of its share of the parameters: three versions (current, previous, next), one more for the best where early
 /// stopping restores it, k vectors of state, a snapshot (a version and k vectors), and a buffer for each pushed node where
@@ -57,7 +57,7 @@ internal static class MemoryEstimate
         return new NodeMemory("worker", plan.Experiment.Cluster.Workers,
         [
             ("data", plan.Data.Bytes),
-            ("activations and parameters", threads * plan.Model.WorkspaceBytes(Math.Max(EvaluationRows, plan.BatchSize))),
+            ("activations and parameters", threads * plan.Model.WorkspaceBytes(Math.Max(EvaluationRows, plan.PassRows))),
             ("gradients", threads * (leaves + 1) * Parameters(plan)),
             ("the next version", Lends(plan) ? 0 : threads * (Parameters(plan) + Buffers(plan))),
             ("runtime", Runtime),

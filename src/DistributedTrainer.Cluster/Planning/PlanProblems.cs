@@ -14,7 +14,11 @@ internal static class PlanProblems
         {
             problems.Add($"data.split: no training rows are left of {dataset.Rows}. Lower validation and test.");
         }
-        else if (LeafSchedule.Problem(split.Training.Length, training.BatchSize, training.Shards, training.LastBatch == LastBatch.Keep) is { } problem)
+        else if (AccumulateProblem(training, split.Training.Length) is { } tooMany)
+        {
+            problems.Add(tooMany);
+        }
+        else if (LeafSchedule.Problem(split.Training.Length, training.BatchSize * training.Accumulate, training.Shards, training.LastBatch == LastBatch.Keep) is { } problem)
         {
             problems.Add(problem);
         }
@@ -56,6 +60,14 @@ internal static class PlanProblems
                 ? $"model.layers: the last layer has {last.Outputs} outputs, {dataset.TargetName} has {targets} classes ({string.Join(", ", dataset.ClassNames.Take(12))}). Write linear: {needed} at the end."
                 : $"model.layers: the last layer has {last.Outputs} outputs, a number as target needs 1. Write linear: 1 at the end.");
         }
+    }
+
+    private static string? AccumulateProblem(TrainingOptions training, int rows)
+    {
+        var all = (long)training.BatchSize * training.Accumulate;
+        return training.Accumulate > 1 && (all > int.MaxValue || (all > rows && training.LastBatch == LastBatch.Drop))
+            ? $"training.accumulate: {training.Accumulate} batches of {training.BatchSize} rows are more than the {rows} training rows. Use fewer{(all > int.MaxValue ? "" : ", or write training.last-batch: keep")}."
+            : null;
     }
 
     /// <summary>What the model shows once it is built.</summary>
@@ -106,11 +118,11 @@ internal static class PlanProblems
     {
         try
         {
-            plan.Model.WorkspaceBytes(plan.BatchSize);
+            plan.Model.WorkspaceBytes(plan.PassRows);
         }
         catch (OverflowException)
         {
-            problems.Add($"training.batch-size: the outputs of all layers for {plan.BatchSize} rows are more than 2^31 numbers. Use a smaller batch, or smaller layers.");
+            problems.Add($"training.batch-size: the outputs of all layers for {plan.PassRows} rows are more than 2^31 numbers. Use a smaller batch, or smaller layers.");
         }
     }
 
@@ -140,6 +152,16 @@ internal static class PlanProblems
     /// <summary>A single row that is flat has no variance: batch normalisation of it is undefined.</summary>
     private static void FindInBatchNorms(TrainingPlan plan, ICollection<string> problems)
     {
+        if (plan.IsLoose && plan.Model.BatchNorms.Count > 0)
+        {
+            problems.Add($"training.mode: {ExperimentNames.Of(plan.Experiment.Training.Mode)} and batch-norm do not go together: its statistics are those of whole steps. Write mode: sync, or layer-norm instead.");
+        }
+
+        if (plan.Experiment.Training.Accumulate > 1 && plan.Model.BatchNorms.Any(static slot => slot.Sync))
+        {
+            problems.Add("training.accumulate: batch-norm with sync: true needs all rows of a step at once, but accumulated batches are computed one after the other. Write sync: false, which normalises each leaf by itself, or a larger training.batch-size.");
+        }
+
         if (plan.Model.BatchNorms.All(static slot => slot.Positions > 1))
         {
             return;

@@ -25,7 +25,7 @@ internal sealed class TrainingPlan
         Token = token;
         var (training, optimizer) = (experiment.Training, experiment.Optimizer);
         Schedule = new LeafSchedule(
-            data.Training.Rows, training.BatchSize, training.Shards, training.LastBatch == LastBatch.Keep, experiment.Data.Shuffle, experiment.Seed);
+            data.Training.Rows, training.BatchSize * training.Accumulate, training.Shards, training.LastBatch == LastBatch.Keep, experiment.Data.Shuffle, experiment.Seed);
         TotalSteps = training.Steps ?? (training.Epochs ?? 1) * Schedule.StepsPerEpoch;
         var input = experiment.Model.Layers.Any(EngineParts.NeedsImages) ? data.InputShape : new Shape(data.InputShape.Elements);
         Definition = new ModelDefinition(input, [.. experiment.Model.Layers.Select(EngineParts.LayerOf)], EngineParts.WeightsOf(experiment.Model.Init.Weights));
@@ -63,7 +63,17 @@ internal sealed class TrainingPlan
 
     public int Shards => Schedule.Shards;
 
+    /// <summary>Rows of a step: training.accumulate batches.</summary>
     public int BatchSize => Schedule.Batch;
+
+    /// <summary>
+    /// Rows that a worker computes at once, at most: of accumulated batches as many as one has, so that its memory does not
+    /// grow with their number; but whole leaves.
+    /// </summary>
+    public int PassRows => Math.Max(Experiment.Training.BatchSize, (BatchSize + Shards - 1) / Shards);
+
+    /// <summary>The greatest norm of the mean gradient; null: any.</summary>
+    public double? ClipNorm => Experiment.Optimizer.ClipNorm;
 
     public ulong Seed => Experiment.Seed;
 
@@ -89,7 +99,8 @@ internal sealed class TrainingPlan
 
     public bool IsClassification => Data.Dataset.Task == DataTask.Classification;
 
-    public OverlapKind Overlap => Experiment.Cluster.Overlap;
+    /// <summary>Where steps overlap with what travels. Not where a step is computed in several passes, or has parameters that no other has.</summary>
+    public OverlapKind Overlap => IsLoose || Experiment.Training.Accumulate > 1 ? OverlapKind.Never : Experiment.Cluster.Overlap;
 
     public string Transport => Experiment.Cluster.Transport switch
     {
@@ -179,8 +190,11 @@ internal sealed class TrainingPlan
         return (float)(Plateau?.Rate(initial, reductions) ?? _rates.Rate(initial, step));
     }
 
+    /// <summary>Whether each push is an update of its own, instead of each step.</summary>
+    public bool IsLoose => Experiment.Training.Mode != TrainingMode.Sync;
+
     /// <summary>What the optimizer is told of a step for parameters that regularisation touches, or does not.</summary>
-    public OptimizerStep StepOf(long step, int reductions, long rows, bool decays)
+    public OptimizerStep StepOf(long step, int reductions, long rows, bool decays, float scale = 1)
     {
         var options = Experiment.Optimizer;
         return new OptimizerStep(step, LearningRate(step, reductions), rows)
@@ -189,6 +203,7 @@ internal sealed class TrainingPlan
             L1 = decays ? (float)options.L1 : 0,
             L1Zeros = decays && options.L1Zeros,
             ClipValue = (float)(options.ClipValue ?? double.PositiveInfinity),
+            GradientScale = scale,
         };
     }
 

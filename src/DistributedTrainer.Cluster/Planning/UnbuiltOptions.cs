@@ -13,8 +13,6 @@ internal static class UnbuiltOptions
         (bool Asked, string Name)[] unbuilt =
         [
             (experiment.Model.Init.Bias != 0, "model.init.bias other than zeros"),
-            (experiment.Optimizer.ClipNorm is not null, "optimizer.clip-norm"),
-            (experiment.Training.Accumulate != 1, "training.accumulate"),
         ];
         foreach (var (_, name) in unbuilt.Where(static option => option.Asked))
         {

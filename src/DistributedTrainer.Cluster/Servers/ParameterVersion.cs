@@ -33,6 +33,9 @@ internal sealed class ParameterVersion(int length, Spares<ParameterVersion> spar
         return this;
     }
 
+    /// <summary>It is this version too.</summary>
+    public void Relabel(long step) => Step = step;
+
     public ParameterVersion Share()
     {
         Interlocked.Increment(ref _users);

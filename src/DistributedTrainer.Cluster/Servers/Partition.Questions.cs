@@ -21,10 +21,18 @@ internal sealed partial class Partition
                 return;
             }
 
+            if (IsLoose)
+            {
+                AskLoose(channel, question);
+                return;
+            }
+
             if ((question.Step > _current.Step || IsRestoring) && !_waiting.Contains((channel, question.Step)))
             {
                 _waiting.Add((channel, question.Step));
             }
+
+            AskNorm(channel, again: true);
 
             // Within the lock: an answer never overtakes the version that it speaks of.
             var answer = new OwnBytes(Lacks());
@@ -36,7 +44,7 @@ internal sealed partial class Partition
     private byte[] Lacks()
     {
         var step = _current.Step;
-        if (_failed || _held || IsRestoring || step == _plan.TotalSteps)
+        if (_failed || _held || AwaitsNorm || IsRestoring || step == _plan.TotalSteps)
         {
             return [];
         }

@@ -44,7 +44,7 @@ internal sealed partial class Partition
     {
         lock (_gate)
         {
-            if (_disposed || IsRestoring || _current.Step != version)
+            if (_disposed || IsRestoring || CurrentStep != version || _loose?.IsEven == false)
             {
                 return false;
             }
@@ -91,6 +91,12 @@ internal sealed partial class Partition
                 return $"version {request.Step} of partition {_range.Id} is not put aside";
             }
 
+            if (request.Count == snapshot.Vectors.Count && snapshot.Order is { } order)
+            {
+                channel.Post(request with { Kind = FrameKind.Snapshot, PayloadBytes = order.Length }, new OwnBytes(order));
+                return null;
+            }
+
             if (request.Count < 0 || request.Count >= snapshot.Vectors.Count)
             {
                 return $"vector {request.Count} of partition {_range.Id} does not exist; there are {snapshot.Vectors.Count}";
@@ -133,6 +139,7 @@ internal sealed partial class Partition
             {
                 _missing = null;
                 AnswerWaiting();
+                ReleaseMembers();
                 _events.Restored();
             }
         }
@@ -170,9 +177,9 @@ internal sealed partial class Partition
         if ((asked & CheckpointAsk.Snapshot) != 0)
         {
             _held = (asked & CheckpointAsk.Last) != 0;
-            Replace(_current.Step);
-            CrashPoint.Reach("server.snapshot", _current.Step);
-            _events.SnapshotTaken(_current.Step);
+            Replace(CurrentStep);
+            CrashPoint.Reach("server.snapshot", CurrentStep);
+            _events.SnapshotTaken(CurrentStep);
         }
     }
 
@@ -196,6 +203,6 @@ internal sealed partial class Partition
             vectors.Add(_best!.Share());
         }
 
-        _snapshot = new Snapshot(version, verdict, [.. vectors]);
+        _snapshot = new Snapshot(version, verdict, [.. vectors], _order?.ToArray());
     }
 }

@@ -70,9 +70,10 @@ internal sealed partial class Partition : IDisposable
     /// <param name="events">Who is told.</param>
     /// <param name="start">Where it begins.</param>
     /// <param name="checkpoints">When checkpoints are made, in the lead partition; null in the others.</param>
+    /// <param name="norms">Where the partitions of one server meet; null: there is no other, or nothing to meet for.</param>
     public Partition(
         TrainingPlan plan, PartitionRange range, long generation, StatisticsBoard? statistics, IPartitionEvents events,
-        StartingPoint start = default, CheckpointSchedule? checkpoints = null)
+        StartingPoint start = default, CheckpointSchedule? checkpoints = null, NormBoard? norms = null)
     {
         _plan = plan;
         _range = range;
@@ -87,7 +88,22 @@ internal sealed partial class Partition : IDisposable
         _versions = new Spares<ParameterVersion>(spares => new ParameterVersion(_versionLength, spares));
         _copies = new Spares<ParameterVersion>(spares => new ParameterVersion(range.Length, spares));
         (_verdict, _checkpoints) = (start.Verdict, checkpoints);
-        _current = NewVersion(start.Version);
+        if (plan.ClipNorm is not null && !plan.IsLoose)
+        {
+            _norms = norms ?? new NormBoard(plan);
+            _norms.Add(range.Id);
+            _norms.Completed += OnNorm;
+            _squares = new double[_norms.BlocksOf(range.Id)];
+        }
+
+        var policy = UpdatePolicy.Of(plan.Experiment.Training);
+        if (!policy.WaitsForAll)
+        {
+            (_loose, _order) = (new LooseSteps(plan, policy, start.Version), new OrderLog(start.Version));
+            _order.Generation(generation);
+        }
+
+        _current = IsLoose ? _versions.Rent().Open(start.Version, _verdict) : NewVersion(start.Version);
         ResetGather();
         if (start.Version > 0)
         {
@@ -114,7 +130,7 @@ internal sealed partial class Partition : IDisposable
         {
             lock (_gate)
             {
-                return _current.Step;
+                return CurrentStep;
             }
         }
     }
@@ -142,10 +158,12 @@ internal sealed partial class Partition : IDisposable
                 // under an assignment that still begins with the version before.
                 _generation = generation;
                 (_held, _asked) = (false, CheckpointAsk.None);
+                DropHeld();
                 ResetGather();
+                FenceLoose();
             }
 
-            return (_generation, _current.Step);
+            return (_generation, CurrentStep);
         }
     }
 
@@ -155,8 +173,13 @@ internal sealed partial class Partition : IDisposable
         var node = new TreeNode(push.Level, push.Index);
         lock (_gate)
         {
+            if (IsLoose)
+            {
+                return ReserveLoose(push, node, out refusal);
+            }
+
             refusal = Judge(push, node);
-            return refusal is not null || push.Step < _current.Step || _failed || _held || _leaves.Has(node) ? null : _buffers.Rent();
+            return refusal is not null || push.Step < _current.Step || _failed || _held || AwaitsNorm || _leaves.Has(node) ? null : _buffers.Rent();
         }
     }
 
@@ -183,10 +206,17 @@ internal sealed partial class Partition : IDisposable
         buffer.LossSum = push.Sum;
         buffer.Rows = push.Rows;
         buffer.Fault = PushFlags.FaultIn(push.Flags);
+        var normIsKnown = false;
         lock (_gate)
         {
+            if (IsLoose)
+            {
+                CompleteLoose(push, node, buffer);
+                return;
+            }
+
             // The world may have moved on while the payload was under way.
-            if (push.Step != _current.Step || push.Generation != _generation || _failed || _held)
+            if (push.Step != _current.Step || push.Generation != _generation || _failed || _held || AwaitsNorm)
             {
                 _buffers.Return(buffer);
                 return;
@@ -203,19 +233,21 @@ internal sealed partial class Partition : IDisposable
             _leaves.Offer(node, buffer);
             if (_leaves.TryTakeHalves(out var left, out var right))
             {
-                try
+                if (_norms is not null)
                 {
-                    Apply(left, right);
+                    normIsKnown = AwaitNorm(left, right);
                 }
-                finally
+                else
                 {
-                    _buffers.Return(left);
-                    if (right is not null)
-                    {
-                        _buffers.Return(right);
-                    }
+                    (_heldLeft, _heldRight) = (left, right);
+                    ApplyHeld(1);
                 }
             }
+        }
+
+        if (normIsKnown)
+        {
+            _norms!.Announce(push.Step);
         }
     }
 
@@ -232,6 +264,11 @@ internal sealed partial class Partition : IDisposable
                 return false;
             }
 
+            if (IsLoose)
+            {
+                return PullLoose(channel, version);
+            }
+
             if (version > _current.Step || (IsRestoring && version == _current.Step))
             {
                 // A worker asks again under each assignment: once is enough for the same connection.
@@ -240,13 +277,14 @@ internal sealed partial class Partition : IDisposable
                     _waiting.Add((channel, version));
                 }
 
+                AskNorm(channel);
                 return true;
             }
 
             var found = IsRestoring ? null : version == _current.Step ? _current : version == _previous?.Step ? _previous : version == _best?.Step ? _best : null;
             if (found is not null)
             {
-                Send(channel, found);
+                Send(channel, found, found.Step);
             }
 
             return found is not null;
@@ -259,6 +297,10 @@ internal sealed partial class Partition : IDisposable
         lock (_gate)
         {
             _waiting.RemoveAll(entry => ReferenceEquals(entry.Channel, channel));
+            if (MemberAt(channel) is { } member)
+            {
+                member.Channel = null;
+            }
         }
     }
 
@@ -276,6 +318,8 @@ internal sealed partial class Partition : IDisposable
             _waiting.Clear();
             ReturnOpen();
             _leaves.Reset(static _ => false);
+            DropHeld();
+            FenceLoose();
             _current.Release();
             _previous?.Release();
             _best?.Release();
@@ -289,7 +333,7 @@ internal sealed partial class Partition : IDisposable
     {
         if (push.Generation != _generation)
         {
-            return $"generation {push.Generation} is not the current one, {_generation}";
+            return StaleText(push.Generation);
         }
 
         if (push.Step > _current.Step || IsRestoring)
@@ -297,6 +341,13 @@ internal sealed partial class Partition : IDisposable
             return $"step {push.Step} is ahead of version {_current.Step}";
         }
 
+        return Misfit(push, node);
+    }
+
+    private string StaleText(long generation) => $"generation {generation} is not the current one, {_generation}";
+
+    private string? Misfit(in FrameHeader push, TreeNode node)
+    {
         if (!_leaves.Tree.Contains(node) || push.PayloadBytes != (PushFlags.Closes(push) ? 0 : _range.Length * sizeof(float)))
         {
             return $"node {node} with {push.PayloadBytes} bytes does not fit {_plan.Shards} shards and {_range.Length} parameters";
@@ -306,14 +357,17 @@ internal sealed partial class Partition : IDisposable
         return push.Rows == rows && rows > 0 ? null : $"node {node} of step {push.Step} has {rows} rows, not {push.Rows}";
     }
 
-    private void Apply(LeafBuffer left, LeafBuffer? right)
+    private LeafFault FaultOf(LeafBuffer left, LeafBuffer? right) =>
+        left.Fault | (right?.Fault ?? LeafFault.None) | (double.IsFinite(left.LossSum + (right?.LossSum ?? 0)) ? LeafFault.None : LeafFault.NotFinite);
+
+    private void Apply(LeafBuffer left, LeafBuffer? right, float scale)
     {
         var step = _current.Step;
         CrashPoint.Reach("server.before-apply", step);
         var (loss, rows) = (left.LossSum + (right?.LossSum ?? 0), left.Rows + (right?.Rows ?? 0));
 
         // Before anything is changed: a half applied step could not be repeated. What decides is the same in all partitions.
-        var fault = left.Fault | (right?.Fault ?? LeafFault.None) | (double.IsFinite(loss) ? LeafFault.None : LeafFault.NotFinite);
+        var fault = FaultOf(left, right);
         var skips = fault == LeafFault.NotFinite && _plan.SkipsNonFinite;
         if (fault != LeafFault.None && !skips)
         {
@@ -342,7 +396,7 @@ internal sealed partial class Partition : IDisposable
         }
         else
         {
-            _update.Run(step, _verdict.Reductions, rows, _current.Values, left, right, next.Values);
+            _update.Run(step, _verdict.Reductions, rows, _current.Values, left, right, next.Values, scale);
         }
 
         if (_statistics is not null && !skips)
@@ -371,21 +425,21 @@ internal sealed partial class Partition : IDisposable
         {
             if (version == _current.Step)
             {
-                Send(channel, _current);
+                Send(channel, _current, version);
             }
         }
 
         _waiting.RemoveAll(entry => entry.Version <= _current.Step);
     }
 
-    private void Send(IChannel channel, ParameterVersion version)
+    private void Send(IChannel channel, ParameterVersion version, long step)
     {
         var header = new FrameHeader
         {
             Kind = FrameKind.Parameters,
             Run = _plan.Token,
             Generation = _generation,
-            Step = version.Step,
+            Step = step,
             Partition = _range.Id,
             Count = version.Verdict.Packed,
             Flags = (byte)version.Asks,

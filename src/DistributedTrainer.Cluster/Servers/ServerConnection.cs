@@ -17,6 +17,9 @@ internal sealed class ServedRun
 
     public EvaluationBoard? Evaluations { get; init; }
 
+    /// <summary>Where the norm of a step is put together; null where it is not clipped.</summary>
+    public NormBoard? Norms { get; init; }
+
     /// <summary>Called with the name a worker gave itself when its connection closed.</summary>
     public required Action<string, string> LinkLost { get; init; }
 }
@@ -77,6 +80,8 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
     private ColumnSums? _sums;
     private EvaluationSums? _evaluation;
     private IncomingVector? _vector;
+    private double[]? _squares;
+    private byte[]? _introduction;
     private string? _worker;
 
     public Span<byte> Reserve(IChannel channel, in FrameHeader header)
@@ -136,6 +141,16 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
 
                     refusal = $"the evaluation of version {header.Step}, shard {header.Index}, with {header.PayloadBytes} bytes does not fit version {partition.Version}";
                     break;
+                case FrameKind.Norm when run.Norms is { } norms:
+                    // What is ahead belongs to a course that was given up: no other server can be further than this one.
+                    refusal = norms.Problem(header);
+                    _squares = refusal is null && header.Step <= partition.Version ? new double[norms.BlocksOf(header.Index)] : null;
+                    if (_squares is not null)
+                    {
+                        return MemoryMarshal.AsBytes(_squares.AsSpan());
+                    }
+
+                    break;
                 case FrameKind.Restore:
                     _vector = partition.ReserveRestore(header, out refusal);
                     if (_vector is not null)
@@ -144,6 +159,9 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                     }
 
                     break;
+                case FrameKind.Pull when partition.IsLoose && header.PayloadBytes > 0 && header.PayloadBytes <= LooseMember.LongestName + ushort.MaxValue:
+                    _introduction = new byte[header.PayloadBytes];
+                    return _introduction;
                 case FrameKind.Pull or FrameKind.PullSnapshot or FrameKind.Request when header.PayloadBytes == 0:
                     // It is answered when it is complete.
                     return [];
@@ -240,13 +258,21 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                 _evaluation = null;
                 run.Evaluations!.Complete(channel, header, evaluation);
                 break;
+            case FrameKind.Norm when _squares is { } squares:
+                _squares = null;
+                run.Norms!.Complete(channel, header, squares);
+                break;
             case FrameKind.PullSnapshot when partition.SendSnapshot(channel, header) is { } missing:
                 Refuse(channel, header, missing, stale: false);
+                break;
+            case FrameKind.Pull when _introduction is { } introduction:
+                _introduction = null;
+                partition.Join(channel, header, introduction);
                 break;
             case FrameKind.Pull:
                 Pull(channel, header, partition, header.Step);
                 break;
-            case FrameKind.Request when header.Step > partition.Version + 1:
+            case FrameKind.Request when header.Step > partition.Version + 1 && !partition.IsLoose:
                 Refuse(channel, header, Ahead(header.Step, partition), stale: false);
                 break;
             case FrameKind.Request:
@@ -263,7 +289,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
         }
 
         _vector?.Dispose();
-        (_leaf, _sums, _evaluation, _vector) = (null, null, null, null);
+        (_leaf, _sums, _evaluation, _vector, _squares, _introduction) = (null, null, null, null, null, null);
     }
 
     public void Closed(IChannel channel, string reason)
@@ -299,7 +325,16 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
     /// <summary>Whoever pushes the last of a step asks for the version that comes of it. A late one has got it, or asks on its own.</summary>
     private static void Answer(IChannel channel, in FrameHeader push, Partition partition)
     {
-        if ((push.Flags & PushFlags.WantsNext) != 0 && push.Step <= partition.Version)
+        if ((push.Flags & PushFlags.WantsNext) == 0)
+        {
+            return;
+        }
+
+        if (partition.IsLoose)
+        {
+            partition.WantNext(channel, push);
+        }
+        else if (push.Step <= partition.Version)
         {
             partition.Pull(channel, push.Step + 1);
         }
@@ -308,7 +343,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
     private static void Pull(IChannel channel, in FrameHeader header, Partition partition, long version)
     {
         // Whoever has pushed a step waits for the next version: a further one would only be waited for for ever.
-        if (version > partition.Version + 1 || !partition.Pull(channel, version))
+        if ((version > partition.Version + 1 && !partition.IsLoose) || !partition.Pull(channel, version))
         {
             var reason = version > partition.Version ? Ahead(version, partition) : $"version {version} is no longer kept";
             Refuse(channel, header, reason, header.Generation < partition.Generation);

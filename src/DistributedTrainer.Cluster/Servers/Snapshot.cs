@@ -7,7 +7,7 @@ namespace DistributedTrainer.Cluster.Servers;
 /// The whole state of a partition at one version, put aside while training goes on: the parameters, the optimizer's state,
 /// and the best version where early stopping may go back to it. Not for two threads at once.
 /// </summary>
-internal sealed class Snapshot(long version, Verdict verdict, ParameterVersion[] vectors) : IDisposable
+internal sealed class Snapshot(long version, Verdict verdict, ParameterVersion[] vectors, byte[]? order = null) : IDisposable
 {
     public long Version => version;
 
@@ -19,6 +19,9 @@ internal sealed class Snapshot(long version, Verdict verdict, ParameterVersion[]
     /// then the best version, if there is one.
     /// </summary>
     public IReadOnlyList<ParameterVersion> Vectors => vectors;
+
+    /// <summary>How it came about since the partition began, see <see cref="OrderLog"/>; fetched as one vector more. Null: it follows from the experiment.</summary>
+    public byte[]? Order => order;
 
     public void Dispose()
     {

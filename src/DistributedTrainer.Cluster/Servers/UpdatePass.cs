@@ -27,6 +27,9 @@ internal sealed class UpdatePass
     private readonly AlignedBuffer[] _state;
     private readonly PartitionPiece[] _shares;
     private readonly Action<int> _update;
+    private readonly Action<int> _squares;
+    private readonly int _length;
+    private double[] _sums = [];
     private OptimizerStep _plain;
     private OptimizerStep _decaying;
     private AlignedBuffer? _from;
@@ -36,7 +39,7 @@ internal sealed class UpdatePass
 
     public UpdatePass(TrainingPlan plan, PartitionRange range, AlignedBuffer[] state)
     {
-        (_plan, _state, _update) = (plan, state, Update);
+        (_plan, _state, _update, _squares, _length) = (plan, state, Update, Squares, range.Length);
         _shares = [.. range.Pieces.SelectMany(static piece => Cut(piece))];
     }
 
@@ -48,10 +51,17 @@ internal sealed class UpdatePass
     /// <param name="left">The tree's left half, or everything.</param>
     /// <param name="right">The tree's right half, or null.</param>
     /// <param name="to">The next version.</param>
-    public void Run(long step, int reductions, int rows, AlignedBuffer from, LeafBuffer left, LeafBuffer? right, AlignedBuffer to)
+    /// <param name="scale">Of the gradient, where its norm is clipped.</param>
+    /// <param name="updates">Updates before this one, where they are not the steps; −1: they are.</param>
+    public void Run(long step, int reductions, int rows, AlignedBuffer from, LeafBuffer left, LeafBuffer? right, AlignedBuffer to, float scale = 1, long updates = -1)
     {
         (_from, _to, _left, _right) = (from, to, left, right);
-        (_plain, _decaying) = (_plan.StepOf(step, reductions, rows, decays: false), _plan.StepOf(step, reductions, rows, decays: true));
+        (_plain, _decaying) = (_plan.StepOf(step, reductions, rows, decays: false, scale), _plan.StepOf(step, reductions, rows, decays: true, scale));
+        if (updates >= 0)
+        {
+            (_plain, _decaying) = (_plain with { Step = updates }, _decaying with { Step = updates });
+        }
+
         if (from.Length < LengthForOneCore)
         {
             for (var share = 0; share < _shares.Length; share++)
@@ -65,6 +75,31 @@ internal sealed class UpdatePass
         }
 
         (_from, _to, _left, _right) = (null, null, null, null);
+    }
+
+    /// <summary>The gradient's sum of squares, one a block of <see cref="GradientNorm.BlockLength"/>.</summary>
+    public void SumSquares(LeafBuffer left, LeafBuffer? right, double[] sums)
+    {
+        (_left, _right, _sums) = (left, right, sums);
+        if (_length < LengthForOneCore)
+        {
+            for (var block = 0; block < sums.Length; block++)
+            {
+                Squares(block);
+            }
+        }
+        else
+        {
+            CoreTeam.Shared.Run(sums.Length, _squares);
+        }
+
+        (_left, _right, _sums) = (null, null, []);
+    }
+
+    private void Squares(int block)
+    {
+        var start = block * GradientNorm.BlockLength;
+        GradientNorm.BlockSums(Gradient(start, Math.Min(GradientNorm.BlockLength, _length - start)), _sums.AsSpan(block, 1));
     }
 
     private void Update(int share)

@@ -139,7 +139,14 @@ internal sealed partial class LeafComputer : IParameterFlow
     {
         for (var i = 0; i < _segmentCount; i++)
         {
-            _nodes.Offer(TreeNode.OfLeaf(_segments[i].Leaf), _gradients[i]);
+            if (_isApart)
+            {
+                _present.Add((TreeNode.OfLeaf(_segments[i].Leaf), _gradients[i]));
+            }
+            else
+            {
+                _nodes.Offer(TreeNode.OfLeaf(_segments[i].Leaf), _gradients[i]);
+            }
         }
     }
 

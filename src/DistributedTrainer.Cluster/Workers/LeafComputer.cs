@@ -40,9 +40,13 @@ internal sealed partial class LeafComputer : IDisposable
     private readonly AlignedBuffer[] _values;
     private readonly LeafSums[] _sums;
     private readonly bool[] _computed;
+
+    // The leaves that are to be computed next, before it is known whether they lie in the workspace already.
+    private readonly LeafSegment[] _chosen;
     private int _segmentCount;
     private bool _measures;
     private long _step = -1;
+    private bool _isApart;
 
     // The step whose rows lie in the workspace, in the segments; −1: none.
     private long _gathered = -1;
@@ -50,7 +54,7 @@ internal sealed partial class LeafComputer : IDisposable
     public LeafComputer(TrainingPlan plan)
     {
         _plan = plan;
-        _workspace = plan.Model.CreateWorkspace(plan.Loss, Math.Max(EvaluationRows, plan.BatchSize));
+        _workspace = plan.Model.CreateWorkspace(plan.Loss, Math.Max(EvaluationRows, plan.PassRows));
         _activity = new UnitActivity(_workspace);
         _finite = new FiniteCheck(plan.Model, _workspace, plan.Shards);
         _augmenter = plan.Augmentation.Length > 0 ? new Augmenter(plan.Augmentation) : null;
@@ -58,6 +62,7 @@ internal sealed partial class LeafComputer : IDisposable
         _nodes = new TreeGather<NodeGradient>(new FixedTree(plan.Shards), Combine, _pool.Return);
         _orders = new ShardOrder?[plan.Shards];
         _segments = new LeafSegment[plan.Shards];
+        _chosen = new LeafSegment[plan.Shards];
         _gradients = new NodeGradient[plan.Shards];
         _values = new AlignedBuffer[plan.Shards];
         _sums = new LeafSums[plan.Shards];
@@ -74,7 +79,11 @@ internal sealed partial class LeafComputer : IDisposable
     {
         get
         {
-            _nodes.Present(_present);
+            if (!_isApart)
+            {
+                _nodes.Present(_present);
+            }
+
             return _present;
         }
     }
@@ -93,9 +102,12 @@ internal sealed partial class LeafComputer : IDisposable
     public double[]? GradientNorms { get; private set; }
 
     /// <summary>Forgets the leaves of the last step.</summary>
-    public void BeginStep(long step)
+    /// <param name="step">The next one.</param>
+    /// <param name="apart">Whether its leaves stay apart, instead of being combined as far as the tree allows.</param>
+    public void BeginStep(long step, bool apart = false)
     {
-        _step = step;
+        DropApart();
+        (_step, _isApart) = (step, apart);
         Array.Clear(_computed);
         _nodes.Reset(shard => _plan.Schedule.LeafRows(step, shard) > 0);
     }
@@ -105,8 +117,8 @@ internal sealed partial class LeafComputer : IDisposable
     {
         if (step < _plan.TotalSteps)
         {
-            Choose(shards, step, all: true);
-            Gather(step);
+            Choose(shards, step, all: true, first: 0, out var count);
+            Gather(step, count);
         }
     }
 
@@ -120,15 +132,44 @@ internal sealed partial class LeafComputer : IDisposable
     /// <param name="flow">How parameters come and gradients leave.</param>
     public int Compute(int[] shards, long step, IBatchStatisticsExchange exchange, IVersionFlow flow)
     {
-        if (step == _step && !IsPrepared(shards))
+        Finding = null;
+        if (step != _step)
         {
-            Choose(shards, _step, all: false);
-            Gather(_step);
+            return ComputeGathered(step, exchange, flow);
         }
 
-        Finding = null;
+        var (rows, next) = (0, 0);
+        do
+        {
+            next = Choose(shards, step, all: false, next, out var count);
+            if (!IsGathered(count))
+            {
+                Gather(step, count);
+            }
 
-        // They stay until something else is gathered, for an exchange that is broken off and repeated.
+            rows += ComputeGathered(step, exchange, flow);
+        }
+        while (next < _plan.Shards);
+        if (_plan.IsLoose && rows > 0)
+        {
+            ClipNodes();
+        }
+
+        return rows;
+    }
+
+    /// <summary>Where each push is an update of its own, its gradient is known here as a whole; all of a step are computed at once.</summary>
+    private void ClipNodes()
+    {
+        foreach (var (_, gradient) in _plan.ClipNorm is null ? [] : Nodes)
+        {
+            gradient.Clip(_plan.ClipNorm!.Value);
+        }
+    }
+
+    /// <summary>The leaves whose rows lie ready. They stay until something else is gathered, for an exchange that is broken off and repeated.</summary>
+    private int ComputeGathered(long step, IBatchStatisticsExchange exchange, IVersionFlow flow)
+    {
         var segments = _segments.AsSpan(0, _segmentCount);
         if (segments.Length == 0)
         {
@@ -170,51 +211,68 @@ internal sealed partial class LeafComputer : IDisposable
     /// <summary>Gives the gradients' memory back.</summary>
     public void Dispose()
     {
+        DropApart();
         _nodes.Reset(static _ => false);
         _pool.Dispose();
     }
 
-    /// <summary>Whether the rows that lie in the workspace are those of the leaves that are missing.</summary>
-    private bool IsPrepared(int[] shards)
+    private void DropApart()
     {
-        var at = 0;
-        for (var shard = 0; shard < _plan.Shards && _gathered == _step; shard++)
+        if (_isApart)
         {
-            if (IsToCompute(shards, shard, _step, all: false) && (at == _segmentCount || _segments[at++].Leaf != shard))
+            foreach (var (_, gradient) in _present)
             {
-                return false;
+                _pool.Return(gradient);
             }
         }
 
-        return _gathered == _step && at == _segmentCount;
+        _present.Clear();
     }
 
-    /// <summary>The leaves to compute, in order: all of the shards', or those that are missing.</summary>
-    private void Choose(int[] shards, long step, bool all)
+    /// <summary>Whether the rows of the chosen leaves lie in the workspace.</summary>
+    private bool IsGathered(int count) =>
+        _gathered == _step && _segmentCount == count && _chosen.AsSpan(0, count).SequenceEqual(_segments.AsSpan(0, count));
+
+    /// <summary>
+    /// The leaves to compute next, in order: of all of the shards', or of those that are missing, as many as are computed at
+    /// once. Returns the shard behind the last one that was looked at.
+    /// </summary>
+    private int Choose(int[] shards, long step, bool all, int first, out int count)
     {
-        (_segmentCount, _gathered) = (0, -1);
-        var row = 0;
-        for (var shard = 0; shard < _plan.Shards; shard++)
+        (count, var row) = (0, 0);
+        for (var shard = first; shard < _plan.Shards; shard++)
         {
-            if (IsToCompute(shards, shard, step, all))
+            if (!IsToCompute(shards, shard, step, all))
             {
-                var rows = _plan.Schedule.LeafRows(step, shard);
-                _segments[_segmentCount++] = new LeafSegment(shard, row, rows);
-                row += rows;
+                continue;
             }
+
+            var rows = _plan.Schedule.LeafRows(step, shard);
+            if (count > 0 && row + rows > _plan.PassRows)
+            {
+                return shard;
+            }
+
+            _chosen[count++] = new LeafSegment(shard, row, rows);
+            row += rows;
         }
+
+        return _plan.Shards;
     }
 
     private bool IsToCompute(int[] shards, int shard, long step, bool all) =>
         (all || !_computed[shard]) && _plan.Schedule.LeafRows(step, shard) > 0 && Array.IndexOf(shards, shard) >= 0;
 
-    private void Gather(long step)
+    private void Gather(long step, int count)
     {
-        var segments = _segments.AsSpan(0, _segmentCount);
+        (_segmentCount, _gathered) = (count, -1);
+        var segments = _segments.AsSpan(0, count);
         if (segments.Length == 0)
         {
             return;
         }
+
+        _chosen.AsSpan(0, count).CopyTo(segments);
 
         var rows = segments[^1].FirstRow + segments[^1].Rows;
         foreach (var segment in segments)

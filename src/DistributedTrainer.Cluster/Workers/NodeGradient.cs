@@ -3,6 +3,7 @@ using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Engine.Kernels;
+using DistributedTrainer.Engine.Optimizers;
 using DistributedTrainer.Engine.Tensors;
 
 namespace DistributedTrainer.Cluster.Workers;
@@ -56,6 +57,23 @@ internal sealed class NodeGradient(GradientPool pool)
         LossSum += right.LossSum;
         Rows += right.Rows;
         Fault |= right.Fault;
+    }
+
+    /// <summary>The sum of squares, in the fixed tree over blocks.</summary>
+    public double SumOfSquares()
+    {
+        var sums = new double[GradientNorm.Blocks(Values.Length)];
+        GradientNorm.BlockSums(Values.Span, sums);
+        return GradientNorm.Combine(sums);
+    }
+
+    /// <summary>Holds the norm of the mean within a limit. Not to be called once it was pushed.</summary>
+    public void Clip(double maximum)
+    {
+        if (Fault == LeafFault.None && GradientNorm.Scale(SumOfSquares(), Rows, maximum) is var scale and < 1)
+        {
+            ElementWise.Scale(Values.Span, Values.Span, scale);
+        }
     }
 
     /// <summary>The end of this object.</summary>

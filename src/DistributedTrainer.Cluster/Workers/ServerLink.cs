@@ -10,7 +10,8 @@ namespace DistributedTrainer.Cluster.Workers;
 /// <param name="inbox">Where what arrives belongs.</param>
 /// <param name="received">Told how long each payload was.</param>
 /// <param name="clock">Tells the time.</param>
-internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> received, TimeProvider clock) : IFrameHandler
+/// <param name="relay">Passes a frame on to the other servers.</param>
+internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> received, TimeProvider clock, Action<ServerLink, FrameHeader, byte[]> relay) : IFrameHandler
 {
     // A line may be as slow as this; what takes longer is not under way any more.
     private const double BytesPerSecond = 1e6;
@@ -18,6 +19,7 @@ internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> r
     private byte[] _refusal = [];
     private double[] _total = [];
     private byte[] _answer = [];
+    private byte[] _relayed = [];
     private volatile bool _retired;
     private long _askedAt;
 
@@ -79,6 +81,10 @@ internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> r
             case FrameKind.Reply when header.PayloadBytes <= inbox.AnswerBytes:
                 _answer = _answer.Length == header.PayloadBytes ? _answer : new byte[header.PayloadBytes];
                 return _answer;
+            case FrameKind.Norm when header.PayloadBytes <= inbox.NormBytes:
+                // Not to be used again: it is passed on as it is.
+                _relayed = new byte[header.PayloadBytes];
+                return _relayed;
             case FrameKind.Refused when header.PayloadBytes <= 4096:
                 _refusal = new byte[header.PayloadBytes];
                 return _refusal;
@@ -117,6 +123,9 @@ internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> r
                 break;
             case FrameKind.Reply:
                 inbox.AnswerArrived(header.Partition, header.Count, header.Step, _answer);
+                break;
+            case FrameKind.Norm:
+                relay(this, header, _relayed);
                 break;
             case FrameKind.Refused when header.Count == ServerConnection.StaleGeneration:
                 // The new assignment is under way, and everything is pushed again under it.

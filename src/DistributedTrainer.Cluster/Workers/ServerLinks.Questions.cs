@@ -61,7 +61,7 @@ internal sealed partial class ServerLinks
 
             if (there >= version)
             {
-                Send(Header(FrameKind.Pull, generation, version, range.Id), []);
+                Send(Header(FrameKind.Pull, generation, version, range.Id), Introduction);
                 lost = true;
             }
             else if (there == version - 1)

@@ -28,6 +28,9 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
     private bool _disposed;
     private long _bytes;
 
+    /// <summary>What servers have to know of who pulls; empty: nothing.</summary>
+    public byte[] Introduction { get; set; } = [];
+
     /// <summary>Bytes of the frames that were sent and received so far.</summary>
     public long Bytes => Interlocked.Read(ref _bytes);
 
@@ -207,7 +210,7 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
     {
         foreach (var range in _ranges)
         {
-            Send(Header(FrameKind.Pull, generation, version, range.Id), []);
+            Send(Header(FrameKind.Pull, generation, version, range.Id), Introduction);
         }
     }
 
@@ -262,6 +265,19 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
         throw new ChannelClosedException("links: closed while connecting");
     }
 
+    /// <summary>What a server has to say to the others: on the thread that hands it over, with nothing remembered.</summary>
+    private void Relay(ServerLink from, FrameHeader header, byte[] bytes)
+    {
+        foreach (var link in Volatile.Read(ref _used))
+        {
+            if (!ReferenceEquals(link, from))
+            {
+                link.Channel.Post(header with { Partition = Array.IndexOf(_byPartition, link) }, new OwnBytes(bytes));
+                Count(bytes.Length);
+            }
+        }
+    }
+
     private void Send(in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         var link = LinkTo(header.Partition);
@@ -287,7 +303,7 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
 
     private ServerLink Open(Route route)
     {
-        var link = new ServerLink(route.Node.Value, inbox, Count, _times.Clock);
+        var link = new ServerLink(route.Node.Value, inbox, Count, _times.Clock, Relay);
         try
         {
             link.Channel = RouteChannel.Open(route, transport, host, plan.Token, name, link);

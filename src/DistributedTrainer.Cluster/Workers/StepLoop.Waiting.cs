@@ -65,8 +65,11 @@ internal sealed partial class StepLoop
 
         _clock.Waited();
         _inbox.CopyTo(_computer.Parameters, _computer.Buffers);
+
+        // Only where each worker goes at its own pace can there be steps that others have taken for it.
+        version += _inbox.Skips;
         Volatile.Write(ref _version, version);
-        _computer.BeginStep(version);
+        _computer.BeginStep(version, _inbox.IsApart);
         return true;
     }
 

@@ -1,5 +1,6 @@
 using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Engine.Autograd;
 using DistributedTrainer.Protocol;
 using Assign = DistributedTrainer.Protocol.Workers.Assign;
@@ -28,6 +29,7 @@ internal interface IStepLoopEvents
 internal sealed partial class StepLoop : IDisposable
 {
     private readonly TrainingPlan _plan;
+    private readonly string _name;
     private readonly IStepLoopEvents _events;
     private readonly WorkerInbox _inbox;
     private readonly ServerLinks _links;
@@ -49,11 +51,14 @@ internal sealed partial class StepLoop : IDisposable
 
     // The generation that loaded the state which training goes on from.
     private long _loaded;
+
+    // The generation that this loop has begun in, where each push is an update of its own.
+    private long _loose;
     private long _rowsComputed;
 
     public StepLoop(TrainingPlan plan, string name, string host, IStepLoopEvents events, ResendTimes? times = null)
     {
-        _plan = plan;
+        (_plan, _name) = (plan, name);
         _events = events;
         times ??= ResendTimes.Default;
         (_versionRepeats, _verdictRepeats) = (new RepeatTimer(times), new RepeatTimer(times));
@@ -168,6 +173,21 @@ internal sealed partial class StepLoop : IDisposable
         }
     }
 
+    /// <summary>
+    /// Where each push is an update of its own, a gradient belongs to the generation in which it was computed: in a new one
+    /// everybody begins with the parameters as they are then.
+    /// </summary>
+    private void BeginLoose(Assign assignment)
+    {
+        _links.Introduction = LooseMember.Introduction(assignment.Shards, _plan.Shards, _name);
+        if (assignment.Generation.Value > _loose)
+        {
+            _loose = assignment.Generation.Value;
+            _inbox.GoBack(_loose, assignment.From.Value);
+            Volatile.Write(ref _version, -1);
+        }
+    }
+
     /// <summary>Returns when the assignment changed, a link broke, or there is nothing more to do.</summary>
     private void FollowAssignment(Assign assignment)
     {
@@ -178,6 +198,11 @@ internal sealed partial class StepLoop : IDisposable
             _inbox.GoBack(_loaded, assignment.From.Value);
             Volatile.Write(ref _version, -1);
             _arriving = -1;
+        }
+
+        if (_plan.IsLoose)
+        {
+            BeginLoose(assignment);
         }
 
         _links.Connect(assignment.Routes);

@@ -3,6 +3,7 @@ using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Engine.Autograd;
+using DistributedTrainer.Engine.Optimizers;
 using DistributedTrainer.Engine.Tensors;
 
 namespace DistributedTrainer.Cluster.Workers;
@@ -31,6 +32,8 @@ internal sealed partial class WorkerInbox
     private bool _inParts;
     private Verdict _arrivedVerdict;
     private CheckpointAsk _arrivedAsk;
+    private bool _arrivedApart;
+    private int _arrivedSkips;
 
     // Verdicts of older generations are of a course of the run that was given up.
     private long _loaded;
@@ -51,6 +54,9 @@ internal sealed partial class WorkerInbox
 
     public object Gate { get; } = new();
 
+    /// <summary>Bytes of the most sums of squares that a partition has.</summary>
+    public int NormBytes => _plan.Ranges.Max(static range => GradientNorm.Blocks(range.Length)) * sizeof(double);
+
     /// <summary>The last version whose evaluation is complete.</summary>
     public long EvaluatedVersion { get; private set; } = -1;
 
@@ -59,6 +65,12 @@ internal sealed partial class WorkerInbox
 
     /// <summary>What the version that was copied last asks of its step.</summary>
     public CheckpointAsk Ask { get; private set; }
+
+    /// <summary>Whether the leaves of the version that was copied last are to be pushed one by one.</summary>
+    public bool IsApart { get; private set; }
+
+    /// <summary>Steps behind the version that was copied last whose leaves all servers have.</summary>
+    public int Skips { get; private set; }
 
     /// <summary>Whether the last evaluation ended the training.</summary>
     public bool Stopped { get; private set; }
@@ -89,6 +101,7 @@ internal sealed partial class WorkerInbox
             ForgetAnswers();
             Array.Clear(_arrived);
             _missing = _arrived.Length;
+            (_arrivedApart, _arrivedSkips) = (false, int.MaxValue);
             return true;
         }
     }
@@ -129,7 +142,8 @@ internal sealed partial class WorkerInbox
             if (IsWanted(header))
             {
                 _arrivedVerdict = Verdict.Unpack(header.Count);
-                _arrivedAsk = partition == 0 ? (CheckpointAsk)header.Flags : _arrivedAsk;
+                _arrivedAsk = partition == 0 ? ParameterFlags.AskIn(header.Flags) : _arrivedAsk;
+                (_arrivedApart, _arrivedSkips) = (_arrivedApart || (header.Flags & ParameterFlags.Apart) != 0, Math.Min(_arrivedSkips, header.Index));
                 _arrived[partition] = true;
                 if (--_missing == 0)
                 {
@@ -159,7 +173,7 @@ internal sealed partial class WorkerInbox
         lock (Gate)
         {
             Verdict = EvaluatedVersion == _wanted ? Verdict : _arrivedVerdict;
-            Ask = _arrivedAsk;
+            (Ask, IsApart, Skips) = (_arrivedAsk, _arrivedApart, _arrivedSkips);
         }
     }
 

@@ -3,13 +3,16 @@ namespace DistributedTrainer.Experiments;
 /// <summary>The section <c>training</c>. Exactly one of <see cref="Epochs"/> and <see cref="Steps"/> is set.</summary>
 public sealed record TrainingOptions
 {
+    /// <summary>Staleness where the mode is stale and nothing is said of it.</summary>
+    public const int DefaultStaleness = 4;
+
     /// <summary>Passes over the training rows; null: <see cref="Steps"/> counts.</summary>
     public int? Epochs { get; init; } = 20;
 
     /// <summary>Updates of the parameters; null: <see cref="Epochs"/> counts.</summary>
     public long? Steps { get; init; }
 
-    /// <summary>Rows of the global batch of a step.</summary>
+    /// <summary>Rows of the global batch of a step, or of each that is accumulated.</summary>
     public int BatchSize { get; init; } = 128;
 
     /// <summary>L: parts that the training rows and each step's work are cut into, at most the batch size.</summary>
@@ -18,7 +21,16 @@ public sealed record TrainingOptions
     /// <summary>How workers and servers keep step.</summary>
     public TrainingMode Mode { get; init; } = TrainingMode.Sync;
 
-    /// <summary>Batches whose gradients are added up before one update, at least 1.</summary>
+    /// <summary>
+    /// Steps that a worker may be ahead of the slowest, with <see cref="TrainingMode.Stale"/>; 0 with the other modes. The
+    /// file's default is <see cref="DefaultStaleness"/>.
+    /// </summary>
+    public int Staleness { get; init; }
+
+    /// <summary>
+    /// Batches whose gradients are added up before one update, at least 1: the same bits as a batch that is so many times
+    /// larger, with the memory of one.
+    /// </summary>
     public int Accumulate { get; init; } = 1;
 
     /// <summary>What becomes of an epoch's last batch where it is smaller than the others.</summary>
@@ -59,6 +71,12 @@ public enum TrainingMode
 {
     /// <summary>Every step waits for all leaves: the same bits whoever computes.</summary>
     Sync,
+
+    /// <summary>Each push is an update of its own; a worker is at most <see cref="TrainingOptions.Staleness"/> steps ahead of the slowest (Ho et al., 2013).</summary>
+    Stale,
+
+    /// <summary>Each push is an update of its own, and nobody waits but where all are evaluated or a checkpoint is made (Dean et al., 2012).</summary>
+    Async,
 }
 
 /// <summary>What becomes of a smaller last batch.</summary>

@@ -26,12 +26,13 @@ internal static class TrainingSection
             Steps = steps is null ? null : training.Integer("steps", 1, 1, long.MaxValue),
             BatchSize = (int)training.Integer("batch-size", defaults.BatchSize, 1),
             Shards = (int)training.Integer("shards", defaults.Shards, 1, 65536),
-            Mode = training.Choice("mode", defaults.Mode, "stale", "async"),
+            Mode = training.Choice("mode", defaults.Mode),
             Accumulate = (int)training.Integer("accumulate", defaults.Accumulate, 1),
             LastBatch = training.Choice("last-batch", defaults.LastBatch),
             NonFinite = training.Choice("non-finite", defaults.NonFinite),
             EarlyStopping = training.Find("early-stopping") is null ? null : ReadEarlyStopping(training.Below("early-stopping", "patience: 5"), data, loss),
         };
+        options = options with { Staleness = ReadStaleness(training, options.Mode) };
         if (options.Shards > options.BatchSize)
         {
             training.Problems.Add(
@@ -40,11 +41,22 @@ internal static class TrainingSection
                 $"{options.Shards} shards are more than the {options.BatchSize} rows of a batch: some leaves would always be empty. Use at most batch-size shards.");
         }
 
-        training.NotBuilt("staleness", static node => node is YamlScalarNode { Value: "0" });
         training.NotBuilt("local-steps", static node => node is YamlScalarNode { Value: "1" });
         training.NotBuilt("compression", static node => node is YamlScalarNode { Value: "none" });
         training.RefuseUnknown();
         return options;
+    }
+
+    private static int ReadStaleness(Section training, TrainingMode mode)
+    {
+        var staleness = (int)training.Integer("staleness", mode == TrainingMode.Stale ? TrainingOptions.DefaultStaleness : 0, 0);
+        if (mode != TrainingMode.Stale && staleness > 0)
+        {
+            training.Problems.Add(training.Find("staleness"), training.KeyOf("staleness"), $"{Names.Kebab(mode)} has no such bound. Write mode: stale, or remove it.");
+            return 0;
+        }
+
+        return staleness;
     }
 
     private static EarlyStoppingOptions ReadEarlyStopping(Section stopping, DataOptions data, LossOptions? loss)

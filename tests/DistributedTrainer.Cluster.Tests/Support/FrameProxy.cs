@@ -9,6 +9,9 @@ internal enum Fate
 {
     Pass,
 
+    /// <summary>It never arrives.</summary>
+    Drop,
+
     /// <summary>Half of the payload passes, then both sides are closed.</summary>
     CutInside,
 }
@@ -102,6 +105,11 @@ internal sealed class FrameProxy : IDisposable
         }
 
         var fate = _decide(number, header);
+        if (fate == Fate.Drop)
+        {
+            return true;
+        }
+
         server.Send(head);
         SendAll(server, fate == Fate.Pass ? payload : payload.AsSpan(0, payload.Length / 2));
         return fate == Fate.Pass;

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
+using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Coordination;
 using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Replay;
 using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Cluster.Workers;
 using DistributedTrainer.Protocol;
@@ -135,12 +137,29 @@ internal sealed class MiniCluster : IDisposable
     {
         if (!_finished.Task.Wait(Limit))
         {
-            throw new TimeoutException($"The run stands at version {string.Join(", ", _partitions.Values.Select(static partition => partition.Version))} of {Plan.TotalSteps}, generation {Generation}.");
+            throw new TimeoutException($"The run stands at version {string.Join(", ", _partitions.Values.Select(static partition => partition.Version))} of {Plan.TotalSteps}, generation {Generation}. {string.Join("; ", LostLinks.TakeLast(5))}");
         }
 
         var final = FinalParameters.Fetch(Plan, "here", _routes, Generation, FinalVersion);
         return new TrainedModel(final.Parameters, final.Buffers, [.. _losses]);
     }
+
+    /// <summary>How the run came about, of each partition; at a version that all are at.</summary>
+    public OrderSection Order(long version) => new(0, [.. Plan.Ranges.Select(range =>
+    {
+        var partition = _partitions[range.Id];
+        Assert.True(partition.TakeSnapshot(version));
+        var channel = new RecordingChannel();
+        var vectors = 0;
+        while (partition.SendSnapshot(channel, new FrameHeader { Kind = FrameKind.PullSnapshot, Step = version, Count = vectors }) is null)
+        {
+            vectors++;
+        }
+
+        // Parameters, the optimizer's state, the best version where there is one, and behind them the order.
+        Assert.InRange(vectors - Plan.Optimizer.StateVectors, 2, 3);
+        return channel.Last.Payload;
+    })]);
 
     public void Dispose()
     {
@@ -161,7 +180,8 @@ internal sealed class MiniCluster : IDisposable
     {
         var lead = ranges.Any(static range => range.Id == 0);
         var statistics = lead ? new StatisticsBoard(Plan) : null;
-        var own = ranges.ToDictionary(static range => range.Id, range => new Partition(Plan, range, 0, range.Id == 0 ? statistics : null, new PartitionEvents(this, range.Id)));
+        var norms = Plan.ClipNorm is null ? null : new NormBoard(Plan);
+        var own = ranges.ToDictionary(static range => range.Id, range => new Partition(Plan, range, 0, range.Id == 0 ? statistics : null, new PartitionEvents(this, range.Id), norms: norms));
         foreach (var (id, partition) in own)
         {
             _partitions.Add(id, partition);
@@ -172,6 +192,7 @@ internal sealed class MiniCluster : IDisposable
         {
             Partitions = own,
             Statistics = statistics,
+            Norms = norms,
             Evaluations = lead ? new EvaluationBoard(Plan, Evaluated) : null,
             LinkLost = static (_, _) => { },
         });

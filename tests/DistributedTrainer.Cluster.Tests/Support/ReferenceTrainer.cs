@@ -3,6 +3,7 @@ using DistributedTrainer.Data;
 using DistributedTrainer.Engine.Autograd;
 using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Models;
+using DistributedTrainer.Engine.Optimizers;
 using DistributedTrainer.Engine.Reduction;
 using DistributedTrainer.Engine.Tensors;
 
@@ -58,11 +59,19 @@ internal static class ReferenceTrainer
             return loss;
         }
 
+        var scale = 1f;
+        if (plan.ClipNorm is { } maximum)
+        {
+            var squares = new double[GradientNorm.Blocks(gradient.Length)];
+            GradientNorm.BlockSums(gradient, squares);
+            scale = GradientNorm.Scale(GradientNorm.Combine(squares), rows.Count, maximum);
+        }
+
         foreach (var slot in plan.Model.Layout.Slots)
         {
             var (start, length) = (slot.Offset, slot.Shape.Elements);
             plan.Optimizer.Update(
-                plan.StepOf(step, reductions: 0, rows.Count, slot.Decays || plan.Experiment.Optimizer.DecayBiases),
+                plan.StepOf(step, reductions: 0, rows.Count, slot.Decays || plan.Experiment.Optimizer.DecayBiases, scale),
                 workspace.Parameters.Slice(start, length),
                 gradient.AsSpan(start, length),
                 state.Length > 0 ? state[0].AsSpan(start, length) : [],
@@ -114,9 +123,11 @@ internal static class ReferenceTrainer
             return tree.Contains(node) ? leaf(node.Index) : null;
         }
 
-        if ((Sum(tree, node.Left, leaf), Sum(tree, node.Right, leaf)) is not ({ } left, { } right))
+        // Once each: sums lie where the left one was.
+        var (first, second) = (Sum(tree, node.Left, leaf), Sum(tree, node.Right, leaf));
+        if ((first, second) is not ({ } left, { } right))
         {
-            return Sum(tree, node.Left, leaf) ?? Sum(tree, node.Right, leaf);
+            return first ?? second;
         }
 
         ElementWise.AddTo(left.Gradient, right.Gradient);

@@ -11,7 +11,7 @@ namespace DistributedTrainer.Cluster.Tests.Training;
 public sealed class BadWireTests
 {
     // Quick to ask, slow to give up: a busy machine is no dead one.
-    private static readonly ResendTimes Quick = new() { First = TimeSpan.FromMilliseconds(15), Longest = TimeSpan.FromMilliseconds(120), Silence = TimeSpan.FromSeconds(30) };
+    internal static readonly ResendTimes Quick = new() { First = TimeSpan.FromMilliseconds(15), Longest = TimeSpan.FromMilliseconds(120), Silence = TimeSpan.FromSeconds(30) };
 
     private static readonly TestExperiment Synchronised = new()
     {
@@ -29,6 +29,8 @@ public sealed class BadWireTests
     };
 
     private static readonly TestExperiment Plain = Synchronised with { Layers = ["linear: 64", "relu", "linear: 128", "relu", "linear: 3"], Partitions = 2, Split = "none" };
+
+    private static readonly TestExperiment Clipped = Plain with { Optimizer = "{ kind: adam, learning-rate: 0.01, clip-norm: 0.1 }" };
 
     public static TheoryData<string, string, string, int, int, int> Cases()
     {
@@ -54,6 +56,8 @@ public sealed class BadWireTests
             }
         }
 
+        cases.Add("clipped", nameof(Faults.Drop), "never", 2, 2, number);
+        cases.Add("clipped", nameof(Faults.All), "always", 2, 2, number + 1);
         return cases;
     }
 
@@ -61,7 +65,7 @@ public sealed class BadWireTests
     [MemberData(nameof(Cases))]
     public void Frames_that_fare_badly_change_no_bit(string model, string faults, string overlap, int workers, int servers, int seed)
     {
-        var plan = ((model switch { "synchronised" => Synchronised, "unsynchronised" => Unsynchronised, _ => Plain }) with { Overlap = overlap }).Plan();
+        var plan = ((model switch { "synchronised" => Synchronised, "unsynchronised" => Unsynchronised, "clipped" => Clipped, _ => Plain }) with { Overlap = overlap }).Plan();
         var counts = new FaultCounts();
         var kinds = Enum.Parse<Faults>(faults);
         using var cluster = new MiniCluster(plan, servers) { Times = Quick };
@@ -170,7 +174,7 @@ public sealed class BadWireTests
         Array.ForEach(wires, static wire => wire.Dispose());
     }
 
-    private static FaultyWire[] Start(MiniCluster cluster, int workers, Faults faults, int seed, FaultCounts counts, Action<FaultyWire>? prepare = null)
+    internal static FaultyWire[] Start(MiniCluster cluster, int workers, Faults faults, int seed, FaultCounts counts, Action<FaultyWire>? prepare = null)
     {
         var all = new List<FaultyWire>();
         var added = Enumerable.Range(0, workers).Select(i => cluster.Add($"w{i}", routes =>

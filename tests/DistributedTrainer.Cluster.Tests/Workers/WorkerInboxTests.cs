@@ -24,7 +24,7 @@ public sealed class WorkerInboxTests
     public WorkerInboxTests()
     {
         _inbox = new WorkerInbox(_plan);
-        _link = new ServerLink("s0", _inbox, static _ => { }, _clock) { Channel = _channel };
+        _link = new ServerLink("s0", _inbox, static _ => { }, _clock, static (_, _, _) => { }) { Channel = _channel };
     }
 
     [Fact]

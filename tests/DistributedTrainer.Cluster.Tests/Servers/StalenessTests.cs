@@ -1,0 +1,125 @@
+using DistributedTrainer.Channels;
+using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Servers;
+using DistributedTrainer.Cluster.Tests.Support;
+using DistributedTrainer.Engine.Reduction;
+
+namespace DistributedTrainer.Cluster.Tests.Servers;
+
+/// <summary>How far workers are apart, in a time that the test keeps: each computes and sends as long as chance says.</summary>
+public sealed class StalenessTests
+{
+    private static TrainingPlan Plan(string training, string split = "none") =>
+        new TestExperiment { Layers = ["linear: 3"], Training = $"{{ {training}, batch-size: 37, shards: 6 }}", Split = split }.Plan();
+
+    [Theory]
+    [InlineData(0, 1)]
+    [InlineData(1, 2)]
+    [InlineData(3, 3)]
+    [InlineData(3, 4)]
+    [InlineData(8, 5)]
+    public void Nobody_is_further_ahead_of_the_slowest_than_the_bound(int staleness, int seed)
+    {
+        var course = new Course(Plan($"steps: 60, mode: stale, staleness: {staleness}"), seed, slow: 12);
+        course.Run();
+        Assert.All(course.Begun, begun => Assert.InRange(begun.Step - begun.Slowest, 0, staleness));
+        Assert.Equal(60, course.Bench.Partition.Version);
+
+        // The bound is used, not only kept.
+        Assert.Contains(course.Begun, begun => begun.Step - begun.Slowest == staleness);
+    }
+
+    [Fact]
+    public void In_async_nothing_but_the_end_of_an_epoch_holds_anybody()
+    {
+        var plan = Plan("epochs: 3, mode: async", "{ validation: 0.1, test: 0.1 }");
+        var course = new Course(plan, 7, slow: 50);
+        course.Run();
+        Assert.Equal([4L, 8, 12], Enumerable.Range(1, 12).Where(step => plan.EvaluatesAt(step)).Select(static step => (long)step));
+        Assert.Contains(course.Begun, static begun => begun.Step - begun.Slowest == 3);
+
+        // What is evaluated, all have alike.
+        Assert.All(course.Begun.Where(begun => plan.EvaluatesAt(begun.Step)), static begun => Assert.Equal(begun.Step, begun.Slowest));
+    }
+
+    [Fact]
+    public void A_checkpoint_is_of_whole_steps_and_nobody_is_beyond_it()
+    {
+        var plan = Plan("steps: 40, mode: async");
+        var schedule = new CheckpointSchedule(new Experiments.CheckpointOptions { EverySteps = 10, EverySeconds = null }, 40, TimeProvider.System);
+        var course = new Course(plan, 9, slow: 50, schedule);
+        course.Run();
+        Assert.Equal([10L, 20, 30], course.Bench.Events.Snapshots);
+        Assert.All(course.Begun.Where(static begun => begun.Step % 10 == 0), static begun => Assert.Equal(begun.Step, begun.Slowest));
+    }
+
+    /// <summary>Three workers with two shards each and one partition.</summary>
+    private sealed class Course
+    {
+        private readonly Random _random;
+        private readonly int _slow;
+        private readonly PriorityQueue<(int Worker, long Step, CheckpointAsk Ask), (double Time, int Number)> _pushes = new();
+        private readonly Member[] _members;
+        private double _now;
+        private int _number;
+
+        public Course(TrainingPlan plan, int seed, int slow = 6, CheckpointSchedule? schedule = null)
+        {
+            (Bench, _random, _slow) = (new PartitionBench(plan, checkpoints: schedule), new Random(seed), slow);
+            _members = [.. Enumerable.Range(0, 3).Select(_ => new Member(new RecordingChannel()))];
+        }
+
+        public PartitionBench Bench { get; }
+
+        /// <summary>Steps that a worker was let begin, and the slowest then.</summary>
+        public List<(long Step, long Slowest)> Begun { get; } = [];
+
+        public void Run()
+        {
+            for (var w = 0; w < 3; w++)
+            {
+                var who = LooseMember.Introduction([2 * w, (2 * w) + 1], 6, $"w{w}");
+                Bench.Partition.Join(_members[w].Channel, new FrameHeader { Kind = FrameKind.Pull, Generation = 1, Step = 0 }, who);
+            }
+
+            Look();
+            while (_pushes.TryDequeue(out var push, out var due))
+            {
+                _now = due.Time;
+                Assert.Null(Bench.Push(push.Step, new TreeNode(1, push.Worker), ask: push.Ask));
+                Bench.Partition.WantNext(_members[push.Worker].Channel, Bench.Header(push.Step, new TreeNode(1, push.Worker)));
+                if (Bench.Events.Snapshots.Count > 0)
+                {
+                    Bench.Partition.ForgetSnapshot(Bench.Events.Snapshots[^1]);
+                }
+
+                Look();
+            }
+        }
+
+        // Whoever was sent something begins its next step.
+        private void Look()
+        {
+            for (var w = 0; w < 3; w++)
+            {
+                foreach (var (header, _) in _members[w].Channel.Posted.Skip(_members[w].Seen))
+                {
+                    _members[w].Seen++;
+                    var step = header.Step + header.Index;
+                    Begun.Add((step, Bench.Partition.Version));
+                    if (step < Bench.Plan.TotalSteps)
+                    {
+                        _pushes.Enqueue((w, step, ParameterFlags.AskIn(header.Flags)), (_now + (_random.NextDouble() * (w == 0 ? _slow : 1)), _number++));
+                    }
+                }
+            }
+        }
+
+        private sealed class Member(RecordingChannel channel)
+        {
+            public RecordingChannel Channel => channel;
+
+            public int Seen { get; set; }
+        }
+    }
+}
