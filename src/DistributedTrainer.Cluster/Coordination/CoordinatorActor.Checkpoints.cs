@@ -326,6 +326,11 @@ internal sealed partial class CoordinatorActor
         {
             BeginGeneration();
         }
+        else if (run.StoppingSince is { } asked && run.Phase == RunPhase.Loading && Now - asked > StopPatience)
+        {
+            // The server died after the end was asked for, and may never come back.
+            StopRun();
+        }
         else if (run.Phase == RunPhase.Finishing && run.Snapshot is null && run.LastVersion is { } version && Now - run.LastProgress > Resend)
         {
             EndAt(version);

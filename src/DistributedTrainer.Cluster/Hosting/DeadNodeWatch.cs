@@ -15,6 +15,9 @@ internal sealed class DeadNodeWatch : ReceiveActor
 {
     private readonly Akka.Cluster.Cluster _cluster = Akka.Cluster.Cluster.Get(Context.System);
 
+    // Those that were found dead: several looks may be under way, and the cluster takes a moment to take a member out.
+    private readonly HashSet<UniqueAddress> _dead = [];
+
     /// <param name="log">Told of each.</param>
     /// <param name="isRefused">Whether a connection to host and port is refused, which only the system there can do.</param>
     public DeadNodeWatch(Action<string> log, Func<string, int, Task<bool>> isRefused)
@@ -25,7 +28,8 @@ internal sealed class DeadNodeWatch : ReceiveActor
         Receive<Looked>(looked =>
         {
             // Another process may have come to the address meanwhile.
-            if (looked.Refused && Living(looked.Address)?.UniqueAddress.Equals(looked.Member) == true)
+            _dead.RemoveWhere(gone => _cluster.State.Members.All(member => !member.UniqueAddress.Equals(gone)));
+            if (looked.Refused && Living(looked.Address)?.UniqueAddress.Equals(looked.Member) == true && _dead.Add(looked.Member))
             {
                 log($"{looked.Address.Host}:{looked.Address.Port} is dead: nobody listens there any more");
 

@@ -211,6 +211,24 @@ public sealed class CoordinatorLoadingTests : CoordinatorTest
         Assert.EndsWith("The last checkpoint is of step 3.", failure, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_stop_whose_server_dies_too_ends_the_run_when_no_other_comes()
+    {
+        Write(3);
+        var (server, _) = Resumed();
+        Prepare(server, addresses: Nowhere);
+        server.Probe.ExpectMsg<Partitions.Host>();
+
+        // As a signal to a whole group of processes does: what was being brought to the server has nowhere to go any more.
+        Coordinator.Tell(new Stop(Run));
+        Settle();
+        server.Probe.Ref.Tell(PoisonPill.Instance);
+        Said<Notice>(static notice => notice.Text.StartsWith("S0 died", StringComparison.Ordinal));
+        Settle();
+        Advance(5.3);
+        Assert.StartsWith("stopped while the state of a checkpoint was looked for", Said<Ended>().Failure, StringComparison.Ordinal);
+    }
+
     private Checkpoint Write(long step)
     {
         var plan = Plan();

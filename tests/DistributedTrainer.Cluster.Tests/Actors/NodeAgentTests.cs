@@ -86,6 +86,9 @@ public sealed class NodeAgentTests : ActorTest
     public void It_trains_one_run_after_the_other()
     {
         Registers(0);
+
+        // What the workers tell of the parameters may come at any time.
+        _coordinator.IgnoreMessages(static message => message is Protocol.Workers.Described);
         var expected = ReferenceTrainer.Train(_experiment.Plan());
         foreach (var run in (RunId[])[new RunId("one"), new RunId("two")])
         {
