@@ -33,20 +33,21 @@ internal sealed class LooseMember(int[] shards, string name)
     public static byte[] Introduction(IEnumerable<int> own, int shardCount, string name)
     {
         var text = Encoding.UTF8.GetBytes(name);
-        var bytes = new byte[((shardCount + 7) / 8) + Math.Min(text.Length, LongestName)];
+        var mask = ShardMask.Bytes(shardCount);
+        var bytes = new byte[mask + Math.Min(text.Length, LongestName)];
         foreach (var shard in own)
         {
-            bytes[shard / 8] |= (byte)(1 << shard % 8);
+            ShardMask.Set(bytes, shard);
         }
 
-        text.AsSpan(0, Math.Min(text.Length, LongestName)).CopyTo(bytes.AsSpan((shardCount + 7) / 8));
+        text.AsSpan(0, Math.Min(text.Length, LongestName)).CopyTo(bytes.AsSpan(mask));
         return bytes;
     }
 
     /// <summary>Reads it; null: it has no shard, or says nothing that can be read.</summary>
     public static LooseMember? Read(ReadOnlySpan<byte> introduction, int shardCount)
     {
-        var mask = (shardCount + 7) / 8;
+        var mask = ShardMask.Bytes(shardCount);
         if (introduction.Length < mask)
         {
             return null;
@@ -55,7 +56,7 @@ internal sealed class LooseMember(int[] shards, string name)
         var own = new List<int>();
         for (var shard = 0; shard < shardCount; shard++)
         {
-            if ((introduction[shard / 8] & 1 << shard % 8) != 0)
+            if (ShardMask.Has(introduction, shard))
             {
                 own.Add(shard);
             }

@@ -93,7 +93,7 @@ internal sealed class NormBoard
             return;
         }
 
-        var sums = new double[BlocksOf(frame.Partition)];
+        byte[] sums;
         lock (_gate)
         {
             var entry = _entries[frame.Step & 1];
@@ -102,7 +102,7 @@ internal sealed class NormBoard
                 return;
             }
 
-            entry.Sums.AsSpan(FirstBlock(frame.Partition), sums.Length).CopyTo(sums);
+            sums = MemoryMarshal.AsBytes(entry.Sums.AsSpan(FirstBlock(frame.Partition), BlocksOf(frame.Partition))).ToArray();
         }
 
         var header = new FrameHeader
@@ -115,7 +115,7 @@ internal sealed class NormBoard
             Index = frame.Partition,
             Flags = asks ? NormFlags.Asks : (byte)0,
         };
-        channel.Post(header, new OwnBytes(MemoryMarshal.AsBytes(sums.AsSpan()).ToArray()));
+        channel.Post(header, new OwnBytes(sums));
     }
 
     /// <summary>What is wrong with sums of another server; null: nothing.</summary>

@@ -89,8 +89,9 @@ internal sealed partial class Partition
     private void Apply(long step, TreeNode node, LooseMember owner, LeafBuffer buffer)
     {
         CrashPoint.Reach("server.before-apply", step);
-        var leftOut = FaultOf(buffer, null) != LeafFault.None;
-        if (leftOut && (!_plan.SkipsNonFinite || FaultOf(buffer, null) != LeafFault.NotFinite))
+        var fault = FaultOf(buffer, null);
+        var leftOut = fault != LeafFault.None;
+        if (leftOut && (!_plan.SkipsNonFinite || fault != LeafFault.NotFinite))
         {
             _failed = true;
             _events.Failed(step, $"the loss or the gradient of node {node} in step {step}, pushed by {owner.Name}, is not finite");
@@ -233,7 +234,7 @@ internal sealed partial class Partition
     /// <summary>As <see cref="Ask"/>: what the member lacks, or which of its leaves are missing here.</summary>
     private void AskLoose(IChannel channel, in FrameHeader question)
     {
-        var (wanted, there, lacks) = (question.Step, question.Step, new byte[(_plan.Shards + 7) / 8]);
+        var (wanted, there, lacks) = (question.Step, question.Step, ShardMask.Of(_plan.Shards));
         if (question.Generation == _generation && MemberAt(channel) is { } member && (member.Sent is null || member.SentAs.Step < wanted))
         {
             member.Waits = wanted;
@@ -241,7 +242,7 @@ internal sealed partial class Partition
             there = wanted - 1;
             foreach (var shard in member.Shards.Where(shard => _loose!.Lacks(shard, wanted - 1)))
             {
-                lacks[shard / 8] |= (byte)(1 << shard % 8);
+                ShardMask.Set(lacks, shard);
             }
         }
 

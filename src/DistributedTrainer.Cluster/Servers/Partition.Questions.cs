@@ -49,12 +49,12 @@ internal sealed partial class Partition
             return [];
         }
 
-        var lacks = new byte[(_plan.Shards + 7) / 8];
+        var lacks = ShardMask.Of(_plan.Shards);
         for (var shard = 0; shard < _plan.Shards; shard++)
         {
             if (_plan.Schedule.LeafRows(step, shard) > 0 && !_leaves.Has(Engine.Reduction.TreeNode.OfLeaf(shard)))
             {
-                lacks[shard / 8] |= (byte)(1 << shard % 8);
+                ShardMask.Set(lacks, shard);
             }
         }
 

@@ -178,7 +178,7 @@ internal sealed partial class LeafComputer : IParameterFlow
     {
         foreach (var (node, gradient) in Nodes)
         {
-            if (node.FirstLeaf <= leaf && leaf >> node.Level == node.Index)
+            if (leaf >> node.Level == node.Index)
             {
                 return gradient;
             }

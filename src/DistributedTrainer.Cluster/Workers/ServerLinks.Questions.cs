@@ -100,7 +100,7 @@ internal sealed partial class ServerLinks
     {
         for (var leaf = node.FirstLeaf; leaf < Math.Min(plan.Shards, node.FirstLeaf + (1 << node.Level)); leaf++)
         {
-            if ((_lacks[leaf / 8] & 1 << leaf % 8) != 0)
+            if (ShardMask.Has(_lacks, leaf))
             {
                 return true;
             }

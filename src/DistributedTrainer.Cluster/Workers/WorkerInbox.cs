@@ -48,7 +48,7 @@ internal sealed partial class WorkerInbox
         _totals = [.. plan.Model.BatchNorms.SelectMany(slot => new[] { new ColumnSums(slot.Channels), new ColumnSums(slot.Channels) })];
         _totalSteps = new long[_totals.Length];
         Array.Fill(_totalSteps, -1);
-        AnswerBytes = (plan.Shards + 7) / 8;
+        AnswerBytes = ShardMask.Bytes(plan.Shards);
         _answers = [.. plan.Ranges.Select(_ => new Answer(new byte[AnswerBytes]))];
     }
 
