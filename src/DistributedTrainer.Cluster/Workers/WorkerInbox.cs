@@ -32,6 +32,7 @@ internal sealed partial class WorkerInbox
     private bool _inParts;
     private Verdict _arrivedVerdict;
     private CheckpointAsk _arrivedAsk;
+    private int _askedAt;
     private bool _arrivedApart;
     private int _arrivedSkips;
 
@@ -142,7 +143,7 @@ internal sealed partial class WorkerInbox
             if (IsWanted(header))
             {
                 _arrivedVerdict = Verdict.Unpack(header.Count);
-                _arrivedAsk = partition == 0 ? ParameterFlags.AskIn(header.Flags) : _arrivedAsk;
+                (_arrivedAsk, _askedAt) = partition == 0 ? (ParameterFlags.AskIn(header.Flags), header.Index) : (_arrivedAsk, _askedAt);
                 (_arrivedApart, _arrivedSkips) = (_arrivedApart || (header.Flags & ParameterFlags.Apart) != 0, Math.Min(_arrivedSkips, header.Index));
                 _arrived[partition] = true;
                 if (--_missing == 0)
@@ -173,7 +174,9 @@ internal sealed partial class WorkerInbox
         lock (Gate)
         {
             Verdict = EvaluatedVersion == _wanted ? Verdict : _arrivedVerdict;
-            (Ask, IsApart, Skips) = (_arrivedAsk, _arrivedApart, _arrivedSkips);
+
+            // What the lead partition asks for is of the step that it named, which another partition may not have reached.
+            (Ask, IsApart, Skips) = (_askedAt == _arrivedSkips ? _arrivedAsk : CheckpointAsk.None, _arrivedApart, _arrivedSkips);
         }
     }
 
