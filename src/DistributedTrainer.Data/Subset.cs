@@ -1,10 +1,18 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using DistributedTrainer.Data.Supply;
+
 namespace DistributedTrainer.Data;
 
-/// <summary>Rows of one set, preprocessed. May be read by several threads.</summary>
-public sealed class Subset
+/// <summary>Rows of one set, preprocessed; as records, for nodes that do not have the data. May be read by several threads.</summary>
+public sealed class Subset : IRecordSet
 {
+    // Before the features in a record.
+    private const int TargetBytes = sizeof(int);
+
     private readonly Dataset _dataset;
     private readonly int[] _rows;
+    private readonly SuppliedSet? _supplied;
     private readonly ByteLookup? _bytes;
     private readonly float[] _features = [];
     private readonly int _width;
@@ -39,18 +47,37 @@ public sealed class Subset
         }
     }
 
+    /// <summary>Rows that are fetched.</summary>
+    internal Subset(Dataset dataset, SuppliedSet supplied, Preprocessor preprocessor, ByteLookup? bytes)
+    {
+        (_dataset, _rows, _supplied, _bytes, _width) = (dataset, [], supplied, bytes, preprocessor.OutputNames.Count);
+        if (supplied.Count > 0 && supplied.RecordBytes != RecordBytes)
+        {
+            throw new InvalidDataException($"rows: a record has {supplied.RecordBytes} bytes, {RecordBytes} are expected. Run the same release on all nodes.");
+        }
+    }
+
     /// <summary>Rows in the set.</summary>
-    public int Rows => _rows.Length;
+    public int Rows => _supplied?.Count ?? _rows.Length;
+
+    int IRecordSet.Count => Rows;
+
+    /// <inheritdoc/>
+    public int RecordBytes => TargetBytes + (_bytes is null ? _width * sizeof(float) : _dataset.FeatureCount);
 
     /// <summary>Bytes of the features that are held for it alone.</summary>
-    internal long Bytes => (_features.LongLength * sizeof(float)) + ((long)_rows.Length * sizeof(int));
+    internal long Bytes => (_features.LongLength * sizeof(float)) + ((long)_rows.Length * sizeof(int)) + (_supplied?.HeldBytes ?? 0);
 
     /// <summary>Writes the preprocessed features of a row.</summary>
     /// <param name="row">From 0, within the set.</param>
     /// <param name="into">(columns after preprocessing)</param>
     public void CopyRow(int row, Span<float> into)
     {
-        if (_bytes is not null)
+        if (_supplied is not null)
+        {
+            CopySupplied(_supplied, row, into);
+        }
+        else if (_bytes is not null)
         {
             _bytes.CopyRow(_dataset.Features.ByteRow(_rows[row]), into);
         }
@@ -67,8 +94,62 @@ public sealed class Subset
     }
 
     /// <summary>Class number of a row.</summary>
-    public int Label(int row) => _dataset.Labels[_rows[row]];
+    public int Label(int row) => _supplied is null ? _dataset.Labels[_rows[row]] : TargetOf(_supplied, row);
 
     /// <summary>Target value of a row.</summary>
-    public float Target(int row) => _dataset.Values[_rows[row]];
+    public float Target(int row) => _supplied is null ? _dataset.Values[_rows[row]] : BitConverter.Int32BitsToSingle(TargetOf(_supplied, row));
+
+    /// <summary>Fetches the rows of a shard that are not here: those whose number modulo the shards is the shard's. False: given up.</summary>
+    /// <param name="shard">From 0.</param>
+    /// <param name="isGivenUp">Whether nobody waits for them any more.</param>
+    /// <exception cref="IOException">They cannot be had.</exception>
+    public bool Bring(int shard, Func<bool> isGivenUp) => _supplied is null || _supplied.Bring(shard, isGivenUp);
+
+    /// <inheritdoc/>
+    public void CopyRecord(int record, Span<byte> into)
+    {
+        var target = _dataset.Task == DataTask.Classification ? Label(record) : BitConverter.SingleToInt32Bits(Target(record));
+        BinaryPrimitives.WriteInt32LittleEndian(into, target);
+        var features = into[TargetBytes..RecordBytes];
+        if (_bytes is not null)
+        {
+            _dataset.Features.ByteRow(_rows[record]).CopyTo(features);
+            return;
+        }
+
+        var floats = MemoryMarshal.Cast<byte, float>(features);
+        CopyRow(record, floats);
+        SwapWhereBigEndian(floats);
+    }
+
+    private static int TargetOf(SuppliedSet supplied, int row)
+    {
+        Span<byte> bytes = stackalloc byte[TargetBytes];
+        supplied.Read(row, 0, bytes);
+        return BinaryPrimitives.ReadInt32LittleEndian(bytes);
+    }
+
+    private void CopySupplied(SuppliedSet supplied, int row, Span<float> into)
+    {
+        if (_bytes is not null)
+        {
+            var bytes = RowRoom.Of(_dataset.FeatureCount);
+            supplied.Read(row, TargetBytes, bytes);
+            _bytes.CopyRow(bytes, into);
+            return;
+        }
+
+        into = into[.._width];
+        supplied.Read(row, TargetBytes, MemoryMarshal.AsBytes(into));
+        SwapWhereBigEndian(into);
+    }
+
+    private static void SwapWhereBigEndian(Span<float> values)
+    {
+        if (!BitConverter.IsLittleEndian)
+        {
+            var words = MemoryMarshal.Cast<float, int>(values);
+            BinaryPrimitives.ReverseEndianness(words, words);
+        }
+    }
 }

@@ -16,10 +16,20 @@ public static class Nodes
     /// Coordinator → node: read the data and build the model of this experiment. The rest is kept for a coordinator that
     /// begins anew: where the run's folder is, and whether the cluster ends with the run.
     /// </summary>
-    public sealed record Prepare(RunId Run, ulong Token, string ExperimentYaml, string BaseDirectory, string RunDirectory, bool EndCluster) : IProtocolMessage;
+    public sealed record Prepare(
+        RunId Run, ulong Token, string ExperimentYaml, string BaseDirectory, string RunDirectory, bool EndCluster, DataSource? Data = null) : IProtocolMessage;
 
-    /// <summary>Node → coordinator: ready; the checksum shows that all nodes read the same data.</summary>
-    public sealed record Prepared(RunId Run, NodeId Node, string DataSha256, string[] DataAddresses) : IProtocolMessage;
+    /// <summary>
+    /// The checksum of what a run's files hold, and where a node that does not have them is sent its rows; null: the run
+    /// has none but what comes with the program.
+    /// </summary>
+    public sealed record DataSource(string InputsSha256, string Host, int ProcessId, string[] Addresses);
+
+    /// <summary>
+    /// Node → coordinator: ready; the checksum shows that all nodes have the same data. A node that was sent its data says
+    /// so, and why.
+    /// </summary>
+    public sealed record Prepared(RunId Run, NodeId Node, string DataSha256, string[] DataAddresses, string? Supplied = null) : IProtocolMessage;
 
     /// <summary>Node → coordinator: the run cannot be prepared here.</summary>
     public sealed record PrepareFailed(RunId Run, NodeId Node, string Reason) : IProtocolMessage;

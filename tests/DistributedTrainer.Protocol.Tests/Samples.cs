@@ -13,15 +13,15 @@ internal static class Samples
     private static readonly PartitionId Partition = new(1);
     private static readonly StepCosts Costs = new(100, 300_000, 20_000, 50_000, 10_000, 123_456, 234_567_890);
     private static readonly Judgement Judgement = new(0.5, 2, 1, 3, 0.4, 80, 1);
-    private static readonly Nodes.Prepare Preparation = new(Run, ulong.MaxValue, "name: digits\n", "/data", "/runs/1", true);
     private static readonly string[] Addresses = ["unix:///tmp/a.sock", "tcp://127.0.0.1:40001"];
+    private static readonly Nodes.Prepare Preparation = new(Run, ulong.MaxValue, "name: digits\n", "/data", "/runs/1", true, new Nodes.DataSource("00ff", "host", 1234, Addresses));
 
     public static readonly IProtocolMessage[] All =
     [
         new Nodes.Register(Node, ["worker", "server"], "host", 1234, 2, Run),
         new Nodes.Registered(Node),
         Preparation,
-        new Nodes.Prepared(Run, Node, "00ff", Addresses),
+        new Nodes.Prepared(Run, Node, "00ff", Addresses, "there is no /data/a.csv"),
         new Nodes.PrepareFailed(Run, Node, "data: no such file"),
         new Nodes.Recall(Run),
         new Nodes.Recalled(Preparation, Node, Generation, new Generation(3), [0, 1]),

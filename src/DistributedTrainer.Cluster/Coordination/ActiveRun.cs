@@ -1,5 +1,6 @@
 using DistributedTrainer.Cluster.Checkpoints;
 using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Supply;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cluster.Coordination;
@@ -39,6 +40,9 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
     public RunFolder Folder => folder;
 
     public RunProgress Progress => progress;
+
+    /// <summary>Where nodes fetch the data that they do not have; null: the run has no files.</summary>
+    public DataSupply? Supply { get; init; }
 
     /// <summary>How nodes are told of the run.</summary>
     public Nodes.Prepare Prepare => prepare;
@@ -120,6 +124,14 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
 
     /// <summary>Whether their versions differ by no more than a step that some have taken and others not yet.</summary>
     public bool IsClose => _fenced.Values.Max() - _fenced.Values.Min() <= 1;
+
+    /// <summary>Closes what is open of it on this node.</summary>
+    public void Close()
+    {
+        Transfer?.Dispose();
+        Supply?.Dispose();
+        folder.Dispose();
+    }
 
     public void NextGeneration(bool loads)
     {

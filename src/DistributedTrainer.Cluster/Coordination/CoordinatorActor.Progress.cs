@@ -223,8 +223,7 @@ internal sealed partial class CoordinatorActor
             run.Folder.NoteEnd(failure);
         }
 
-        run.Transfer?.Dispose();
-        run.Folder.Dispose();
+        run.Close();
         _toldProblem = false;
         var ended = new Ended(run.Id, failure is null, failure, result, run.Folder.FullPath);
         _ended[run.Id] = ended;

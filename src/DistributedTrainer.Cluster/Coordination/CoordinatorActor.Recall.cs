@@ -1,5 +1,6 @@
 using Akka.Actor;
 using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Supply;
 using DistributedTrainer.Experiments;
 using DistributedTrainer.Protocol;
 
@@ -104,20 +105,24 @@ internal sealed partial class CoordinatorActor
             return;
         }
 
+        DataSupply? supply = null;
         try
         {
+            supply = OpenSupply(plan);
+            prepare = prepare with { Data = supply?.Source };
             var unwatched = RunFolder.UnwatchedFor(prepare.RunDirectory);
             var yaml = ExperimentWriter.Write(ExperimentPaths.Absolute(plan.Experiment, prepare.BaseDirectory));
             var folder = RunFolder.GoOn(prepare.RunDirectory, yaml, null, out var lines);
             var progress = new RunProgress(plan, folder, Now);
             progress.Resume(0, folder.Memory, lines);
-            _run = new ActiveRun(prepare, plan, folder, progress) { LastProgress = Now };
+            _run = new ActiveRun(prepare, plan, folder, progress) { LastProgress = Now, Supply = supply };
             _run.CatchUp(new Generation(folder.Generation), default);
             _toldKept = (0, -1);
             progress.Failed("the coordinator began anew", Now - unwatched);
         }
         catch (Exception problem) when (WriteProblem.Is(problem))
         {
+            supply?.Dispose();
             Log($"run {prepare.Run} cannot be taken over: its folder cannot be written: {WriteProblem.Text(problem)}");
             return;
         }
@@ -183,7 +188,7 @@ internal sealed partial class CoordinatorActor
             run.Folder.Log($"the run cannot be taken over, and goes on without a coordinator: {problem}");
         }
 
-        run.Folder.Dispose();
+        run.Close();
         _run = null;
         EndRecall();
     }

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using DistributedTrainer.Cluster.Checkpoints;
 using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Supply;
 using DistributedTrainer.Experiments;
 using DistributedTrainer.Protocol;
 using static DistributedTrainer.Protocol.Submissions;
@@ -33,6 +34,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private ActiveRun? _run;
     private IActorRef _watcher = ActorRefs.Nobody;
     private bool _starting;
+    private int _supplies;
 
     // Nodes by their process, lost before their launcher told of what they died.
     private readonly Dictionary<int, NodeId> _downed = [];
@@ -96,7 +98,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     protected override void PostStop()
     {
         Akka.Cluster.Cluster.Get(Context.System).Unsubscribe(Self);
-        _run?.Folder.Dispose();
+        _run?.Close();
     }
 
     private bool IsCurrent(Nodes.Prepared prepared) => prepared.Run == _run?.Id;
@@ -165,6 +167,17 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         }
 
         var submit = planned.Submit;
+        DataSupply? supply;
+        try
+        {
+            supply = OpenSupply(plan);
+        }
+        catch (IOException problem)
+        {
+            planned.Submitter.Tell(new Rejected([$"Nodes without the data could not be sent any: {problem.Message}"]));
+            return;
+        }
+
         try
         {
             var stamp = DateTimeOffset.UtcNow.ToString("yyyyMMdd-HHmmss", System.Globalization.CultureInfo.InvariantCulture);
@@ -176,11 +189,12 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 : RunFolder.Create(directory, yaml);
             var progress = new RunProgress(plan, folder, Now);
             progress.Resume(planned.From?.Step ?? 0, planned.From?.Manifest.Progress, lines);
-            var prepare = new Nodes.Prepare(new RunId($"{plan.Token:x8}"), plan.Token, ExperimentWriter.Write(plan.Experiment), submit.BaseDirectory, folder.FullPath, submit.EndCluster);
-            _run = new ActiveRun(prepare, plan, folder, progress) { LastProgress = Now, From = planned.From };
+            var prepare = new Nodes.Prepare(new RunId($"{plan.Token:x8}"), plan.Token, ExperimentWriter.Write(plan.Experiment), submit.BaseDirectory, folder.FullPath, submit.EndCluster, supply?.Source);
+            _run = new ActiveRun(prepare, plan, folder, progress) { LastProgress = Now, From = planned.From, Supply = supply };
         }
         catch (Exception problem) when (WriteProblem.Is(problem))
         {
+            supply?.Dispose();
             planned.Submitter.Tell(new Rejected([$"The run folder cannot be written: {WriteProblem.Text(problem)}"]));
             return;
         }
@@ -217,6 +231,14 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         }
     }
 
+    /// <summary>Opens the doors for nodes without the data. Each attempt has names of its own.</summary>
+    private DataSupply? OpenSupply(TrainingPlan plan)
+    {
+        var self = Self;
+        return DataSupply.Open(
+            plan, _host, $"data-{_address.Split(':')[^1]}-{Environment.ProcessId}-{++_supplies}", text => self.Tell(new LogLine("data plane", text), ActorRefs.NoSender));
+    }
+
     private void Prepared(Nodes.Prepared prepared)
     {
         var (run, node) = (_run!, _roster.Find(prepared.Node));
@@ -233,6 +255,11 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         }
 
         (node.Ready, node.DataAddresses) = (true, prepared.DataAddresses);
+        if (prepared.Supplied is { } supplied)
+        {
+            Notice($"{prepared.Node}: {supplied}.");
+        }
+
         if (run.Phase == RunPhase.Gathering && _recallingSince is not null)
         {
             TakeOver();

@@ -1,8 +1,8 @@
 using Akka.Actor;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Servers;
+using DistributedTrainer.Cluster.Supply;
 using DistributedTrainer.Cluster.Workers;
-using DistributedTrainer.Experiments;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cluster.Hosting;
@@ -26,6 +26,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private IProtocolMessage? _answer;
     private TrainingPlan? _plan;
     private DataPlaneServer? _dataPlane;
+    private SupplyClient? _supply;
 
     // The newest generation that was heard of here, and the one that loaded the state which training goes on from.
     private Generation _newest;
@@ -93,8 +94,15 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
     private void Prepare(Nodes.Prepare prepare)
     {
-        if (IsCurrent(prepare.Run))
+        if (IsCurrent(prepare.Run) && !IsFailedWithout(prepare.Data))
         {
+            if (prepare.Data is { } data)
+            {
+                // A coordinator that began anew listens elsewhere.
+                _supply?.MoveTo(data);
+                _prepared = prepare;
+            }
+
             // Asked again: the answer, if there is one yet, may have been lost.
             if (_answer is not null)
             {
@@ -108,15 +116,18 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _prepared = prepare;
 
         // Reading data takes a while: on another thread, and back by message.
+        _supply = prepare.Data is { } source ? new SupplyClient(source, prepare.Token, _options.Host, _node.Value, _log) : null;
+        var (supply, log, hasWorkers) = (_supply, _log, _options.Roles.Contains("worker"));
         Task.Run(() =>
         {
             var problems = new List<string>();
-            var result = ExperimentReader.Read(prepare.ExperimentYaml, "experiment.yaml", []);
-            problems.AddRange(result.Problems.Select(static problem => problem.ToString()));
-            var plan = result.Experiment is null ? null : TrainingPlan.Create(result.Experiment, prepare.BaseDirectory, prepare.Token, problems);
-            return new PlanReady(prepare, plan, string.Join(' ', problems));
-        }).PipeTo(Self, failure: cause => new PlanReady(prepare, null, cause.Message));
+            var (plan, supplied) = NodePlan.Create(prepare, supply, hasWorkers, log, problems);
+            return new PlanReady(prepare, plan, string.Join(' ', problems), supplied);
+        }).PipeTo(Self, failure: cause => new PlanReady(prepare, null, cause.Message, null));
     }
+
+    /// <summary>Whether the run could not be prepared here, while its data was elsewhere than it is now.</summary>
+    private bool IsFailedWithout(Nodes.DataSource? data) => _answer is Nodes.PrepareFailed && data is not null && _prepared?.Data?.Addresses.SequenceEqual(data.Addresses) != true;
 
     private void Ready(PlanReady ready)
     {
@@ -152,7 +163,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         }
 
         _plan = plan;
-        return new Nodes.Prepared(ready.Prepare.Run, _node, plan.InputsSha256, _dataPlane?.Addresses ?? []);
+        return new Nodes.Prepared(ready.Prepare.Run, _node, plan.InputsSha256, _dataPlane?.Addresses ?? [], ready.Supplied);
     }
 
     private void Host(Partitions.Host host)
@@ -235,7 +246,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _workers.Clear();
         StopPartitions();
         _dataPlane?.Dispose();
-        (_dataPlane, _plan, _prepared, _answer, _newest, _loaded) = (null, null, null, null, default, default);
+        _supply?.Dispose();
+        (_supply, _dataPlane, _plan, _prepared, _answer, _newest, _loaded) = (null, null, null, null, null, default, default);
     }
 
     private void StopPartitions()
@@ -248,7 +260,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _partitions.Clear();
     }
 
-    private sealed record PlanReady(Nodes.Prepare Prepare, TrainingPlan? Plan, string Problem) : INoSerializationVerificationNeeded;
+    private sealed record PlanReady(Nodes.Prepare Prepare, TrainingPlan? Plan, string Problem, string? Supplied) : INoSerializationVerificationNeeded;
 
     private sealed class RegisterDue : INoSerializationVerificationNeeded
     {

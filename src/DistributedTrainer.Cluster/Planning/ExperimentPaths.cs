@@ -6,6 +6,11 @@ namespace DistributedTrainer.Cluster.Planning;
 /// <summary>The files that an experiment names.</summary>
 public static class ExperimentPaths
 {
+    /// <summary>The files and folders that an experiment reads, as it names them: its data and starting weights.</summary>
+    public static IEnumerable<string> Files(Experiment experiment) =>
+        ((string?[])[experiment.Data.Source, experiment.Data.ValidationSource, experiment.Data.TestSource, experiment.Model.From])
+            .OfType<string>().Where(static path => !DatasetReader.EmbeddedNames.Contains(path));
+
     /// <summary>The same experiment with absolute paths: it can be repeated from any folder.</summary>
     /// <param name="experiment">As its file says it.</param>
     /// <param name="baseDirectory">Where relative paths in it start.</param>

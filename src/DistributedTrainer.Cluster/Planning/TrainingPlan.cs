@@ -91,6 +91,9 @@ internal sealed class TrainingPlan
     /// <summary>Whether a step that is not finite is left out, instead of ending the run.</summary>
     public bool SkipsNonFinite => Experiment.Training.NonFinite == NonFiniteStep.Skip;
 
+    /// <summary>Parameters of version 0 that come from a file; null: they follow from the seed.</summary>
+    public StartingWeights? Start => _start;
+
     /// <summary>SHA-256 of everything that was read from files: shows whether two nodes read the same.</summary>
     public string InputsSha256 => _start is null ? Data.Dataset.Sha256 : $"{Data.Dataset.Sha256}+{_start.Sha256}";
 
@@ -149,6 +152,18 @@ internal sealed class TrainingPlan
             return null;
         }
 
+        return Create(
+            experiment, data, token, model => experiment.Model.From is { } from ? StartingWeights.Read(model, from, baseDirectory, problems) : null, problems);
+    }
+
+    /// <summary>Builds the plan from data that is prepared already.</summary>
+    /// <param name="experiment">With its loss.</param>
+    /// <param name="data">Split and preprocessed as the experiment says.</param>
+    /// <param name="token">Names the run.</param>
+    /// <param name="start">Reads the starting weights of the model; null: it has none.</param>
+    /// <param name="problems">Receives what is wrong.</param>
+    public static TrainingPlan? Create(Experiment experiment, PreparedData data, ulong token, Func<Model, StartingWeights?> start, ICollection<string> problems)
+    {
         TrainingPlan plan;
         try
         {
@@ -161,11 +176,7 @@ internal sealed class TrainingPlan
         }
 
         PlanProblems.FindInModel(plan, problems);
-        if (experiment.Model.From is { } from)
-        {
-            plan._start = StartingWeights.Read(plan.Model, from, baseDirectory, problems);
-        }
-
+        plan._start = start(plan.Model);
         return problems.Count == 0 ? plan : null;
     }
 

@@ -41,6 +41,7 @@ internal sealed partial class StepLoop : IDisposable
     private HomeCore? _home;
 
     // Made once, since a warm step allocates nothing.
+    private readonly Func<bool> _isChanged;
     private readonly Func<bool> _isEvaluated;
     private readonly Func<bool> _isWhole;
     private readonly Action _pushReports;
@@ -71,6 +72,7 @@ internal sealed partial class StepLoop : IDisposable
         _exchange = new ClusterExchange(plan, _inbox, _links, _clock, new RepeatTimer(times), _alert, () => Changed);
         _computer = new LeafComputer(plan);
         (_isEvaluated, _isWhole, _isNextThere) = (() => _inbox.EvaluatedVersion >= _version, () => _inbox.IsWhole, () => _inbox.Has(_arrived));
+        _isChanged = () => Changed;
         _pushReports = () => _exchange.PushReports(again: true);
         _thread = new Thread(Run) { IsBackground = true, Name = $"steps of {name}" };
     }
@@ -216,7 +218,7 @@ internal sealed partial class StepLoop : IDisposable
         _connecting = false;
         CrashPoint.Reach("worker.joining", assignment.Generation.Value);
         var generation = assignment.Generation.Value;
-        if (assignment.Shards.Length == 0)
+        if (assignment.Shards.Length == 0 || !_plan.Data.Bring(assignment.Shards, _isChanged))
         {
             return;
         }

@@ -123,6 +123,9 @@ internal sealed class CacheEntry : IDisposable
         }
     }
 
+    /// <summary>Removes the files: the entry is made anew. Whoever has mapped them keeps what it has.</summary>
+    public void Discard() => Directory.Delete(_folder, recursive: true);
+
     public void Dispose()
     {
         DeletePartial();

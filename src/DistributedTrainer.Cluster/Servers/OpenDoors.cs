@@ -1,0 +1,67 @@
+using DistributedTrainer.Channels;
+
+namespace DistributedTrainer.Cluster.Servers;
+
+/// <summary>A node's open doors for one run: in-process, same host (shared memory and plain sockets through one door) and network.</summary>
+internal sealed class OpenDoors : IDisposable
+{
+    // A stranger that knocks again and again is told of once in this time.
+    private static readonly TimeSpan QuietPeriod = TimeSpan.FromMinutes(1);
+
+    private readonly List<IChannelListener> _listeners = [];
+    private readonly List<string> _addresses = [];
+    private readonly Func<IChannel, IFrameHandler> _accept;
+
+    /// <param name="host">Where to listen.</param>
+    /// <param name="node">Names this node on its machine.</param>
+    /// <param name="token">Names the run.</param>
+    /// <param name="log">Told of strangers.</param>
+    /// <param name="accept">The handler of a new connection.</param>
+    /// <exception cref="IOException">A door cannot be opened; then none is.</exception>
+    public OpenDoors(string host, string node, ulong token, Action<string> log, Func<IChannel, IFrameHandler> accept)
+    {
+        _accept = accept;
+        var options = new ChannelOptions { RunToken = token, Rejected = log, Degraded = log, QuietPeriod = QuietPeriod };
+        Listen($"in-process://{node}-{token:x}", options);
+        if (!OperatingSystem.IsWindows())
+        {
+            // A killed server leaves its socket file; whoever starts next removes it.
+            SocketTransport.RemoveStaleFiles(Path.GetTempPath(), "dtrain-*.sock");
+            var path = Path.Combine(Path.GetTempPath(), $"dtrain-{node}-{token:x}.sock");
+            Listen(SharedMemory.Problem is null ? $"shared-memory://{path}" : $"unix://{path}", options);
+            if (SharedMemory.Problem is null)
+            {
+                _addresses.Add($"unix://{path}");
+            }
+        }
+
+        Listen($"tcp://{host}:0", options);
+    }
+
+    /// <summary>Where others can connect, fastest first.</summary>
+    public string[] Addresses => [.. _addresses];
+
+    public void Dispose()
+    {
+        foreach (var listener in _listeners)
+        {
+            listener.Dispose();
+        }
+    }
+
+    private void Listen(string address, ChannelOptions options)
+    {
+        try
+        {
+            var listener = Transports.For(address).Listen(address, _accept, options);
+            _listeners.Add(listener);
+            _addresses.Add(listener.Address);
+        }
+        catch
+        {
+            // All doors or none.
+            Dispose();
+            throw;
+        }
+    }
+}
