@@ -3,8 +3,14 @@ namespace DistributedTrainer.Channels;
 /// <summary>Settings of a channel or of all channels of a listener.</summary>
 public sealed record ChannelOptions
 {
-    /// <summary>Names the run; a peer with another token is refused. Keeps stray peers of older runs out; it is no secret.</summary>
+    /// <summary>
+    /// What a peer must know to be let in: a peer with another token is refused. A random number that is told over the
+    /// control plane, and written nowhere; without encryption whoever reads along on the network can read it.
+    /// </summary>
     public ulong RunToken { get; init; }
+
+    /// <summary>Connections that a listener has at once, those that have not said hello yet among them; one more is turned away. Default: 4096.</summary>
+    public int MaximumConnections { get; init; } = 4096;
 
     /// <summary>The largest payload in bytes, in either direction. Default: 1 GiB.</summary>
     public int MaximumPayloadBytes { get; init; } = 1 << 30;
@@ -37,6 +43,7 @@ public sealed record ChannelOptions
         var problems = new List<string>();
         if (MaximumPayloadBytes < 0) problems.Add($"MaximumPayloadBytes is {MaximumPayloadBytes}, must be 0 or more");
         if (MaximumPostedFrames < 1) problems.Add($"MaximumPostedFrames is {MaximumPostedFrames}, must be 1 or more");
+        if (MaximumConnections < 1) problems.Add($"MaximumConnections is {MaximumConnections}, must be 1 or more");
         if (HelloTimeout <= TimeSpan.Zero || HelloTimeout > TimeSpan.FromHours(1)) problems.Add($"HelloTimeout is {HelloTimeout}, must be above 0 and at most an hour");
         if (QuietPeriod < TimeSpan.Zero) problems.Add($"QuietPeriod is {QuietPeriod}, must be 0 or more");
         return problems.Count == 0 ? this : throw new ArgumentException("channel options: " + string.Join("; ", problems));

@@ -32,7 +32,7 @@ public sealed class InProcessTransport : ITransport
         if (!Names.TryGetValue(address, out var listener)) throw new ChannelClosedException($"connect: nobody listens at {address}");
 
         var client = $"{address}#{Interlocked.Increment(ref _number)}";
-        if (options.RunToken != listener.Options.RunToken)
+        if (!Hello.IsSame(options.RunToken, listener.Options.RunToken))
         {
             listener.Options.Reject($"{client}: {Hello.WrongToken}");
             throw new ChannelClosedException($"connect: {address} refused: {Hello.WrongToken}");

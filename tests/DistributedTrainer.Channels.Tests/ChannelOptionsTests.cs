@@ -8,12 +8,13 @@ public class ChannelOptionsTests
     [Fact]
     public void All_impossible_values_are_named_at_once()
     {
-        var options = new ChannelOptions { MaximumPayloadBytes = -1, MaximumPostedFrames = 0, HelloTimeout = TimeSpan.Zero, QuietPeriod = TimeSpan.FromSeconds(-1) };
+        var options = new ChannelOptions { MaximumPayloadBytes = -1, MaximumPostedFrames = 0, HelloTimeout = TimeSpan.Zero, QuietPeriod = TimeSpan.FromSeconds(-1), MaximumConnections = 0 };
         var error = Assert.Throws<ArgumentException>(() => options.Validated());
         Assert.Contains("MaximumPayloadBytes is -1", error.Message);
         Assert.Contains("MaximumPostedFrames is 0", error.Message);
         Assert.Contains("HelloTimeout is 00:00:00", error.Message);
         Assert.Contains("QuietPeriod is -00:00:01", error.Message);
+        Assert.Contains("MaximumConnections is 0", error.Message);
     }
 
     [Fact]

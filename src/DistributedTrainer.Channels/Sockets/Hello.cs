@@ -1,5 +1,7 @@
+using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Net.Sockets;
+using System.Security.Cryptography;
 using System.Text;
 
 namespace DistributedTrainer.Channels.Sockets;
@@ -33,7 +35,7 @@ internal static class Hello
         FrameFormat.Read(bytes, out var header);
         if (header.Kind != FrameKind.Hello || header.PayloadBytes != 0) return $"hello: the first frame is {header.Kind} with {header.PayloadBytes} bytes";
         flags = header.Flags;
-        if (header.Run == options.RunToken) return null;
+        if (IsSame(header.Run, options.RunToken)) return null;
         Refuse(socket, WrongToken);
         return WrongToken;
     }
@@ -56,8 +58,17 @@ internal static class Hello
 
         flags = header.Flags;
         return header.Kind != FrameKind.Hello || header.PayloadBytes != 0 ? $"hello: the answer is {header.Kind} with {header.PayloadBytes} bytes"
-            : header.Run != options.RunToken ? WrongToken
+            : !IsSame(header.Run, options.RunToken) ? WrongToken
             : null;
+    }
+
+    /// <summary>Compares tokens in the same time wherever they differ: a stranger learns nothing from it.</summary>
+    public static bool IsSame(ulong one, ulong other)
+    {
+        Span<byte> left = stackalloc byte[sizeof(ulong)], right = stackalloc byte[sizeof(ulong)];
+        BinaryPrimitives.WriteUInt64LittleEndian(left, one);
+        BinaryPrimitives.WriteUInt64LittleEndian(right, other);
+        return CryptographicOperations.FixedTimeEquals(left, right);
     }
 
     private static void Refuse(Socket socket, string reason)

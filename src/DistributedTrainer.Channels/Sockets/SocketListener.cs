@@ -23,6 +23,7 @@ internal sealed class SocketListener : IChannelListener
     private readonly ManualResetEvent _stopped = new(false);
     private readonly Thread _thread;
     private long _connections;
+    private int _open;
     private int _disposed;
 
     public SocketListener(SocketAddress address, Func<IChannel, IFrameHandler> accept, ChannelOptions options)
@@ -43,6 +44,12 @@ internal sealed class SocketListener : IChannelListener
     internal int Pending
     {
         get { lock (_pending) return _pending.Count; }
+    }
+
+    /// <summary>Connections that are open, those that have not said hello yet among them.</summary>
+    internal int Open
+    {
+        get { lock (_pending) return _open; }
     }
 
     public void Dispose()
@@ -154,11 +161,18 @@ internal sealed class SocketListener : IChannelListener
         catch
         {
             Forget(socket);
+            Left();
             throw;
         }
     }
 
     private void Serve(Socket socket, string peer)
+    {
+        try { ServeOne(socket, peer); }
+        finally { Left(); }
+    }
+
+    private void ServeOne(Socket socket, string peer)
     {
         string? problem;
         Segment? segment = null;
@@ -216,9 +230,16 @@ internal sealed class SocketListener : IChannelListener
         {
             if (Volatile.Read(ref _disposed) != 0) return ListenerClosed;
             if (_pending.Count >= MaximumPending) return $"{MaximumPending} connections wait for their hello already";
+            if (_open >= _options.MaximumConnections) return $"{_options.MaximumConnections} connections are open already";
             _pending.Add(socket);
+            _open++;
             return null;
         }
+    }
+
+    private void Left()
+    {
+        lock (_pending) _open--;
     }
 
     /// <summary>False when the listener was disposed of in the meantime.</summary>

@@ -148,8 +148,8 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             var result = ExperimentReader.Read(submit.ExperimentYaml, submit.FileName, []);
             var problems = result.Problems.Select(static problem => problem.ToString()).ToList();
 
-            // The token only keeps runs apart; it decides no bit of the result.
-            var token = (ulong)System.Security.Cryptography.RandomNumberGenerator.GetInt32(1, int.MaxValue);
+            // It lets nodes of this run in on the data plane and nobody else; it decides no bit of the result.
+            var token = BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(sizeof(ulong)));
             var plan = result.Experiment is null ? null : TrainingPlan.Create(result.Experiment, submit.BaseDirectory, token, problems);
             var warnings = new List<string>();
             var from = plan is not null && submit.Resume ? ResumePoint.Find(plan, submit.RunDirectory!, warnings, problems) : null;
@@ -189,7 +189,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 : RunFolder.Create(directory, yaml);
             var progress = new RunProgress(plan, folder, Now);
             progress.Resume(planned.From?.Step ?? 0, planned.From?.Manifest.Progress, lines);
-            var prepare = new Nodes.Prepare(new RunId($"{plan.Token:x8}"), plan.Token, ExperimentWriter.Write(plan.Experiment), submit.BaseDirectory, folder.FullPath, submit.EndCluster, supply?.Source);
+            var prepare = new Nodes.Prepare(new RunId(System.Security.Cryptography.RandomNumberGenerator.GetHexString(8, lowercase: true)), plan.Token, ExperimentWriter.Write(plan.Experiment), submit.BaseDirectory, folder.FullPath, submit.EndCluster, supply?.Source);
             _run = new ActiveRun(prepare, plan, folder, progress) { LastProgress = Now, From = planned.From, Supply = supply };
         }
         catch (Exception problem) when (WriteProblem.Is(problem))

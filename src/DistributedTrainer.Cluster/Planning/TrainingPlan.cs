@@ -44,7 +44,7 @@ internal sealed class TrainingPlan
 
     public PreparedData Data { get; }
 
-    /// <summary>Names the run on the data plane.</summary>
+    /// <summary>Names the run on the data plane, and lets nodes in there: not to be written anywhere.</summary>
     public ulong Token { get; }
 
     public LeafSchedule Schedule { get; }

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using DistributedTrainer.Channels;
 
 namespace DistributedTrainer.Cluster.Servers;
@@ -14,7 +15,7 @@ internal sealed class OpenDoors : IDisposable
 
     /// <param name="host">Where to listen.</param>
     /// <param name="node">Names this node on its machine.</param>
-    /// <param name="token">Names the run.</param>
+    /// <param name="token">What a peer must know to be let in.</param>
     /// <param name="log">Told of strangers.</param>
     /// <param name="accept">The handler of a new connection.</param>
     /// <exception cref="IOException">A door cannot be opened; then none is.</exception>
@@ -22,12 +23,15 @@ internal sealed class OpenDoors : IDisposable
     {
         _accept = accept;
         var options = new ChannelOptions { RunToken = token, Rejected = log, Degraded = log, QuietPeriod = QuietPeriod };
-        Listen($"in-process://{node}-{token:x}", options);
+
+        // Names are seen by others of the machine and written to files: they tell nothing of the token.
+        var name = $"{node}-{RandomNumberGenerator.GetHexString(8, lowercase: true)}";
+        Listen($"in-process://{name}", options);
         if (!OperatingSystem.IsWindows())
         {
             // A killed server leaves its socket file; whoever starts next removes it.
             SocketTransport.RemoveStaleFiles(Path.GetTempPath(), "dtrain-*.sock");
-            var path = Path.Combine(Path.GetTempPath(), $"dtrain-{node}-{token:x}.sock");
+            var path = Path.Combine(Path.GetTempPath(), $"dtrain-{name}.sock");
             Listen(SharedMemory.Problem is null ? $"shared-memory://{path}" : $"unix://{path}", options);
             if (SharedMemory.Problem is null)
             {

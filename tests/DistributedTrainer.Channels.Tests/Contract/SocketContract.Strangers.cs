@@ -65,6 +65,24 @@ public abstract partial class SocketContract
     }
 
     [Fact]
+    public void Connections_beyond_the_limit_are_turned_away_until_some_have_gone()
+    {
+        var rejections = new System.Collections.Concurrent.ConcurrentQueue<string>();
+        using var listener = (SocketListener)Transport.Listen(
+            FreshAddress(), _ => new RecordingHandler(), new ChannelOptions { Rejected = rejections.Enqueue, MaximumConnections = 3 });
+        var friends = Enumerable.Range(0, 3).Select(_ => Transport.Connect(listener.Address, new RecordingHandler(), new ChannelOptions())).ToList();
+        Assert.Equal(3, listener.Open);
+        Assert.Throws<ChannelClosedException>(() => Transport.Connect(listener.Address, new RecordingHandler(), new ChannelOptions()));
+        Assert.Contains("3 connections are open already", rejections.Single());
+        friends[1].Dispose();
+        Patience.Until(() => listener.Open == 2, "the end of one");
+        friends[1] = Transport.Connect(listener.Address, new RecordingHandler(), new ChannelOptions());
+        Assert.All(friends, static friend => Assert.True(friend.IsOpen));
+        foreach (var friend in friends) friend.Dispose();
+        Patience.Until(() => listener.Open == 0, "the end of all");
+    }
+
+    [Fact]
     public void Silent_peers_are_cut_off_when_the_listener_is_disposed_of()
     {
         var rejected = new TaskCompletionSource<string>();

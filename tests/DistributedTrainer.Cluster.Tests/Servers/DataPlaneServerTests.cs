@@ -40,5 +40,44 @@ public sealed class DataPlaneServerTests
         Assert.All(nowhere, address => Assert.Contains(address, error.Message));
     }
 
+    [Fact]
+    public void Strangers_without_the_run_token_are_turned_away_and_told_of_once()
+    {
+        const ulong Token = 0xfeed_beef_1234_5678;
+        var log = new System.Collections.Concurrent.ConcurrentQueue<string>();
+        using (var server = new DataPlaneServer("127.0.0.1", $"token-{Environment.ProcessId}", Token, log.Enqueue))
+        {
+            // What anybody can see does not give the token away.
+            Assert.All(server.Addresses, static address => Assert.DoesNotContain("feed", address, StringComparison.OrdinalIgnoreCase));
+            for (var bit = 0; bit < 64; bit++)
+            {
+                var refused = Assert.Throws<ChannelClosedException>(
+                    () => new SocketTransport().Connect(server.Addresses[^1], new Deaf(), new ChannelOptions { RunToken = Token ^ (1UL << bit) }));
+                Assert.Contains("another run token", refused.Message, StringComparison.Ordinal);
+            }
+
+            Assert.Contains("another run token", Assert.Single(log), StringComparison.Ordinal);
+            using var friend = new SocketTransport().Connect(server.Addresses[^1], new Deaf(), new ChannelOptions { RunToken = Token });
+            Assert.True(friend.IsOpen);
+        }
+    }
+
+    private sealed class Deaf : IFrameHandler
+    {
+        public Span<byte> Reserve(IChannel channel, in FrameHeader header) => [];
+
+        public void Complete(IChannel channel, in FrameHeader header)
+        {
+        }
+
+        public void Abandoned(IChannel channel, in FrameHeader header)
+        {
+        }
+
+        public void Closed(IChannel channel, string reason)
+        {
+        }
+    }
+
     private static DataPlaneServer Open(string host) => new(host, $"doors-{Environment.ProcessId}", 1, static _ => { });
 }
