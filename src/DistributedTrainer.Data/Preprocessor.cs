@@ -86,8 +86,9 @@ public sealed class Preprocessor
         {
             stored = JsonSerializer.Deserialize<Stored>(json, JsonSerializerOptions.Web);
         }
-        catch (JsonException problem)
+        catch (Exception problem) when (problem is JsonException or NotSupportedException)
         {
+            // Not supported: a step without a kind.
             throw new InvalidDataException($"preprocess: the stored preprocessing cannot be read: {problem.Message}", problem);
         }
 

@@ -101,7 +101,11 @@ internal static class ParquetSource
         return group.RowCount;
     }
 
-    private static ParquetReader Opened(Stream file) => Wait(() => ParquetReader.CreateAsync(file, leaveStreamOpen: true));
+    private static ParquetReader Opened(FileStream file)
+    {
+        ParquetFooter.Check(file);
+        return Wait(() => ParquetReader.CreateAsync(file, leaveStreamOpen: true));
+    }
 
     // On a thread of the pool: what goes on after a wait must not need the one that waits.
     private static T Wait<T>(Func<Task<T>> reading) => Task.Run(reading).GetAwaiter().GetResult();
@@ -120,7 +124,11 @@ internal static class ParquetSource
     // A damaged file shows itself in many ways.
     private static bool IsOfFile(Exception problem) =>
         problem is IOException or UnauthorizedAccessException or InvalidDataException or ArgumentException or InvalidOperationException or NotSupportedException
-            or OverflowException or IndexOutOfRangeException or NullReferenceException or FormatException || problem.GetType().Assembly == typeof(ParquetReader).Assembly;
+            or OverflowException or IndexOutOfRangeException or NullReferenceException or FormatException || IsOfLibrary(problem.GetType().Assembly);
+
+    // The reader's own, and those of what unpacks its pages.
+    private static bool IsOfLibrary(System.Reflection.Assembly assembly) =>
+        assembly != typeof(ParquetSource).Assembly && assembly.GetName().Name is { } name && !name.StartsWith("System", StringComparison.Ordinal);
 
     /// <summary>The rows of one row group; all its columns are in memory.</summary>
     private sealed class Rows : ITableRow
