@@ -4,8 +4,11 @@ using Akka.Serialization;
 
 namespace DistributedTrainer.Protocol;
 
-/// <summary>Stands where Akka's default JSON serializer was: that one would resolve type names from the wire.</summary>
-public sealed class RefusingSerializer(ExtendedActorSystem system) : Serializer(system)
+/// <summary>
+/// Stands where serializers of Akka.NET were that would look up type names from the wire. With names of its own, so that
+/// none is looked up before it is asked.
+/// </summary>
+public sealed class RefusingSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
 {
     /// <summary>Akka hands its JSON serializer settings; there is nothing to set here.</summary>
     public RefusingSerializer(ExtendedActorSystem system, Akka.Configuration.Config settings)
@@ -14,16 +17,18 @@ public sealed class RefusingSerializer(ExtendedActorSystem system) : Serializer(
     /// <inheritdoc/>
     public override int Identifier => 1;
 
-    /// <inheritdoc/>
-    public override bool IncludeManifest => false;
+    /// <summary>Refuses.</summary>
+    /// <exception cref="SerializationException">Always.</exception>
+    public override string Manifest(object o) => throw Refusal(o);
 
     /// <summary>Refuses.</summary>
     /// <exception cref="SerializationException">Always.</exception>
-    public override byte[] ToBinary(object obj) =>
-        throw new SerializationException($"protocol: {obj.GetType()} is no protocol message and may not leave this node.");
+    public override byte[] ToBinary(object obj) => throw Refusal(obj);
 
     /// <summary>Refuses.</summary>
     /// <exception cref="SerializationException">Always.</exception>
-    public override object FromBinary(byte[] bytes, Type type) =>
+    public override object FromBinary(byte[] bytes, string manifest) =>
         throw new SerializationException("protocol: a message in Akka's default JSON form was refused.");
+
+    private static SerializationException Refusal(object message) => new($"protocol: {message.GetType()} is no protocol message and may not leave this node.");
 }
