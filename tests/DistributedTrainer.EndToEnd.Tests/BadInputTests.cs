@@ -56,7 +56,7 @@ public sealed class BadInputTests
         using var quiet = new RunDirectory();
         Assert.Equal(0, (await Dtrain.Run([.. train, "--in-process", "--run-dir", quiet.Run])).ExitCode);
 
-        await using var dtrain = Dtrain.Start([.. train, "--run-dir", directory.Run]);
+        await using var dtrain = Dtrain.Start([.. train, "--run-dir", directory.Run], null, ("DTRAIN_CACHE", directory.In("cache")));
         await dtrain.Line(static line => line.StartsWith("Run folder: ", StringComparison.Ordinal));
         await dtrain.Line(static line => line.StartsWith("training  step", StringComparison.Ordinal));
         await WriteRows(directory, extremeRow: 3);
