@@ -51,7 +51,7 @@ public sealed class BadInputTests
     {
         using var directory = new RunDirectory();
         await WriteRows(directory, extremeRow: null);
-        string[] train = ["train", directory.In("extreme.yaml"), "--set", "training.epochs=300", "--set", "cluster.minimum-workers=2"];
+        string[] train = ["train", directory.In("extreme.yaml"), "--set", "training.epochs=2000", "--set", "cluster.minimum-workers=2"];
         await File.WriteAllTextAsync(directory.In("extreme.yaml"), Extreme);
         using var quiet = new RunDirectory();
         Assert.Equal(0, (await Dtrain.Run([.. train, "--in-process", "--run-dir", quiet.Run])).ExitCode);
