@@ -79,6 +79,9 @@ internal static class ParameterFlags
     /// <summary>Leaves are to be pushed one by one: some of them are here already.</summary>
     public const byte Apart = 4;
 
+    /// <summary>The step that led to the version was left out.</summary>
+    public const byte Skipped = 32;
+
     /// <summary>What the version asks for.</summary>
     public static CheckpointAsk AskIn(byte flags) => (CheckpointAsk)(flags & (Apart - 1));
 }

@@ -20,6 +20,9 @@ internal sealed class ParameterVersion(int length, Spares<ParameterVersion> spar
     /// <summary>What was known of the evaluations when it was made.</summary>
     public Verdict Verdict { get; private set; }
 
+    /// <summary>Whether the step that led to it was left out.</summary>
+    public bool IsSkipped { get; set; }
+
     /// <summary>What it asks of the step after it.</summary>
     public CheckpointAsk Asks { get; set; }
 
@@ -28,7 +31,7 @@ internal sealed class ParameterVersion(int length, Spares<ParameterVersion> spar
     /// <summary>Starts a new life with one user.</summary>
     public ParameterVersion Open(long step, Verdict verdict)
     {
-        (Step, Verdict, Asks) = (step, verdict, CheckpointAsk.None);
+        (Step, Verdict, Asks, IsSkipped) = (step, verdict, CheckpointAsk.None, false);
         Volatile.Write(ref _users, 1);
         return this;
     }

@@ -80,8 +80,10 @@ internal sealed partial class Partition : IDisposable
         _generation = generation;
         _statistics = statistics;
         _events = events;
-        _buffers = new LeafBufferPool(range.Length);
-        _leaves = new TreeGather<LeafBuffer>(new FixedTree(plan.Shards), static (left, right) => left.Add(right), _buffers.Return, keepHalves: true);
+        _buffers = new LeafBufferPool(range.Length, plan.Codec);
+
+        // A total that is to be rounded is made as a whole; one that is not, while the optimizer reads it.
+        _leaves = new TreeGather<LeafBuffer>(new FixedTree(plan.Shards), static (left, right) => left.Add(right), _buffers.Return, keepHalves: plan.Codec is null);
         _state = [.. Enumerable.Range(0, plan.Optimizer.StateVectors).Select(_ => new AlignedBuffer(range.Length))];
         _update = new UpdatePass(plan, range, _state);
         _versionLength = range.Length + (statistics is null ? 0 : plan.Model.Buffers.Length);
@@ -348,7 +350,7 @@ internal sealed partial class Partition : IDisposable
 
     private string? Misfit(in FrameHeader push, TreeNode node)
     {
-        if (!_leaves.Tree.Contains(node) || push.PayloadBytes != (PushFlags.Closes(push) ? 0 : _range.Length * sizeof(float)))
+        if (!_leaves.Tree.Contains(node) || !FitsBytes(push))
         {
             return $"node {node} with {push.PayloadBytes} bytes does not fit {_plan.Shards} shards and {_range.Length} parameters";
         }
@@ -356,6 +358,11 @@ internal sealed partial class Partition : IDisposable
         var rows = _plan.RowsUnder(push.Step, node);
         return push.Rows == rows && rows > 0 ? null : $"node {node} of step {push.Step} has {rows} rows, not {push.Rows}";
     }
+
+    private bool FitsBytes(in FrameHeader push) =>
+        PushFlags.Closes(push) ? push.PayloadBytes == 0
+        : (push.Flags & PushFlags.Written) != 0 ? _plan.Codec?.Fits(push.PayloadBytes, _range.Length) == true
+        : push.PayloadBytes == _range.Length * sizeof(float);
 
     private LeafFault FaultOf(LeafBuffer left, LeafBuffer? right) =>
         left.Fault | (right?.Fault ?? LeafFault.None) | (double.IsFinite(left.LossSum + (right?.LossSum ?? 0)) ? LeafFault.None : LeafFault.NotFinite);
@@ -393,6 +400,7 @@ internal sealed partial class Partition : IDisposable
         if (skips)
         {
             _current.Values.Span[.._versionLength].CopyTo(next.Values.Span);
+            next.IsSkipped = true;
         }
         else
         {
@@ -442,7 +450,7 @@ internal sealed partial class Partition : IDisposable
             Step = step,
             Partition = _range.Id,
             Count = version.Verdict.Packed,
-            Flags = (byte)version.Asks,
+            Flags = (byte)((byte)version.Asks | (version.IsSkipped ? ParameterFlags.Skipped : 0)),
             PayloadBytes = _versionLength * sizeof(float),
         };
         channel.Post(header, version.Share());

@@ -12,6 +12,9 @@ internal sealed class ServedRun
 {
     public required IReadOnlyDictionary<int, Partition> Partitions { get; init; }
 
+    /// <summary>How gradients are made smaller, for messages.</summary>
+    public string Compression => Partitions.Values.First().Compression;
+
     /// <summary>The boards of the lead partition, where this node has it.</summary>
     public StatisticsBoard? Statistics { get; init; }
 
@@ -36,12 +39,16 @@ internal static class PushFlags
     /// </summary>
     public const byte Open = 8;
 
+    /// <summary>The payload is as the codec of the run writes it.</summary>
+    public const byte Written = 128;
+
     // What is wrong with the numbers, from this bit on: two bits.
     private const int FaultShift = 1;
     private const byte FaultBits = 3;
 
-    // What the version asks for that the push was computed with, from this bit on.
+    // What the version asks for that the push was computed with, from this bit on: two bits.
     private const int AskShift = 4;
+    private const byte AskBits = 3;
 
     /// <summary>Whether the push says of a sum that was sent before that it may be taken.</summary>
     public static bool Closes(in FrameHeader push) => push.Kind == FrameKind.Push && (push.Flags & Open) != 0 && push.PayloadBytes == 0;
@@ -56,7 +63,7 @@ internal static class PushFlags
     public static byte Carry(CheckpointAsk ask) => (byte)((byte)ask << AskShift);
 
     /// <summary>What the version asks for.</summary>
-    public static CheckpointAsk AskIn(byte flags) => (CheckpointAsk)(flags >> AskShift);
+    public static CheckpointAsk AskIn(byte flags) => (CheckpointAsk)(flags >> AskShift & AskBits);
 }
 
 /// <summary>What the flags of a request say.</summary>
@@ -114,7 +121,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
 
                     if (_leaf is not null)
                     {
-                        return MemoryMarshal.AsBytes(_leaf.Own);
+                        return (header.Flags & PushFlags.Written) != 0 ? _leaf.Written(header.PayloadBytes) : MemoryMarshal.AsBytes(_leaf.Own);
                     }
 
                     // Not taken, so that it is never complete: what it asks for is answered all the same.
@@ -247,6 +254,13 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                 break;
             case FrameKind.Push when _leaf is { } leaf:
                 _leaf = null;
+                if ((header.Flags & PushFlags.Written) != 0 && !leaf.TryRead(header.PayloadBytes))
+                {
+                    partition.Abandon(leaf);
+                    Refuse(channel, header, $"node {new TreeNode(header.Level, header.Index)} of step {header.Step} is damaged: its {header.PayloadBytes} bytes are not what {run.Compression} writes", stale: false);
+                    break;
+                }
+
                 partition.Complete(header, leaf);
                 Answer(channel, header, partition);
                 break;

@@ -27,6 +27,9 @@ internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> r
 
     public IChannel Channel { get; set; } = null!;
 
+    /// <summary>Whether what is sent goes over a network, where bytes cost more than making them fewer.</summary>
+    public bool IsNetwork => Channel.Peer.StartsWith("tcp://", StringComparison.Ordinal);
+
     /// <summary>Bytes that are under way at most while an answer is awaited: what was pushed of the step, and what comes back. The step thread's.</summary>
     public long BytesUnderWay { get; set; }
 

@@ -131,9 +131,12 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
     private void Push(long generation, long step, PartitionRange range, TreeNode node, NodeGradient gradient, byte flags)
     {
         var link = LinkTo(range.Id);
-        link.Channel.Post(PushHeader(generation, step, range, node, gradient, flags), gradient.Share(range.Id));
-        link.BytesUnderWay += range.Length * sizeof(float);
-        Count(range.Length * sizeof(float));
+        var written = plan.Codec is not null && link.IsNetwork;
+        var payload = written ? gradient.ShareWritten(range.Id) : gradient.Share(range.Id);
+        var bytes = payload.Bytes.Length;
+        link.Channel.Post(PushHeader(generation, step, range, node, gradient, (byte)(flags | (written ? PushFlags.Written : 0))), payload);
+        link.BytesUnderWay += bytes;
+        Count(bytes);
     }
 
     // Posted, so that it follows what was pushed.

@@ -34,6 +34,7 @@ internal sealed partial class WorkerInbox
     private CheckpointAsk _arrivedAsk;
     private bool _arrivedApart;
     private int _arrivedSkips;
+    private bool _arrivedSkipped;
 
     // Verdicts of older generations are of a course of the run that was given up.
     private long _loaded;
@@ -72,6 +73,9 @@ internal sealed partial class WorkerInbox
     /// <summary>Steps behind the version that was copied last whose leaves all servers have.</summary>
     public int Skips { get; private set; }
 
+    /// <summary>Whether the step that led to the version that was copied last was left out.</summary>
+    public bool IsSkipped { get; private set; }
+
     /// <summary>Whether the last evaluation ended the training.</summary>
     public bool Stopped { get; private set; }
 
@@ -101,7 +105,7 @@ internal sealed partial class WorkerInbox
             ForgetAnswers();
             Array.Clear(_arrived);
             _missing = _arrived.Length;
-            (_arrivedApart, _arrivedSkips) = (false, int.MaxValue);
+            (_arrivedApart, _arrivedSkips, _arrivedSkipped) = (false, int.MaxValue, false);
             return true;
         }
     }
@@ -144,6 +148,7 @@ internal sealed partial class WorkerInbox
                 _arrivedVerdict = Verdict.Unpack(header.Count);
                 _arrivedAsk = partition == 0 ? ParameterFlags.AskIn(header.Flags) : _arrivedAsk;
                 (_arrivedApart, _arrivedSkips) = (_arrivedApart || (header.Flags & ParameterFlags.Apart) != 0, Math.Min(_arrivedSkips, header.Index));
+                _arrivedSkipped |= (header.Flags & ParameterFlags.Skipped) != 0;
                 _arrived[partition] = true;
                 if (--_missing == 0)
                 {
@@ -173,7 +178,7 @@ internal sealed partial class WorkerInbox
         lock (Gate)
         {
             Verdict = EvaluatedVersion == _wanted ? Verdict : _arrivedVerdict;
-            (Ask, IsApart, Skips) = (_arrivedAsk, _arrivedApart, _arrivedSkips);
+            (Ask, IsApart, Skips, IsSkipped) = (_arrivedAsk, _arrivedApart, _arrivedSkips, _arrivedSkipped);
         }
     }
 
