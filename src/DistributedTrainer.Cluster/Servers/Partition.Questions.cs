@@ -31,9 +31,9 @@ internal sealed partial class Partition
                 return;
             }
 
-            if ((question.Step > _current.Step || IsRestoring) && !_waiting.Contains((channel, question.Step)))
+            if (question.Step > _current.Step || IsRestoring)
             {
-                _waiting.Add((channel, question.Step));
+                Await(channel, question.Step, PullForms.In(question.Flags));
             }
 
             AskNorm(channel, again: true);

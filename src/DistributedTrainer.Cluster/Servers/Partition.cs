@@ -46,7 +46,6 @@ internal sealed partial class Partition : IDisposable
     private readonly Spares<ParameterVersion> _versions;
     private readonly AlignedBuffer[] _state;
     private readonly UpdatePass _update;
-    private readonly List<(IChannel Channel, long Version)> _waiting = [];
     private readonly int _versionLength;
     private ParameterVersion _current;
     private ParameterVersion? _previous;
@@ -85,7 +84,7 @@ internal sealed partial class Partition : IDisposable
         // A total that is to be rounded is made as a whole; one that is not, while the optimizer reads it.
         _leaves = new TreeGather<LeafBuffer>(new FixedTree(plan.Shards), static (left, right) => left.Add(right), _buffers.Return, keepHalves: plan.Codec is null);
         _state = [.. Enumerable.Range(0, plan.Optimizer.StateVectors).Select(_ => new AlignedBuffer(range.Length))];
-        _update = new UpdatePass(plan, range, _state);
+        _update = new UpdatePass(plan, range, _state[..plan.Optimizer.StateVectors]);
         _versionLength = range.Length + (statistics is null ? 0 : plan.Model.Buffers.Length);
         _versions = new Spares<ParameterVersion>(spares => new ParameterVersion(_versionLength, spares));
         _copies = new Spares<ParameterVersion>(spares => new ParameterVersion(range.Length, spares));
@@ -232,6 +231,7 @@ internal sealed partial class Partition : IDisposable
 
             _verdict = Verdict.Unpack(push.Count);
             _asked |= PushFlags.AskIn(push.Flags);
+            _keepsUpdates |= (push.Flags & PushFlags.Written) != 0;
             _leaves.Offer(node, buffer);
             if (_leaves.TryTakeHalves(out var left, out var right))
             {
@@ -257,7 +257,7 @@ internal sealed partial class Partition : IDisposable
     public void Abandon(LeafBuffer buffer) => _buffers.Return(buffer);
 
     /// <summary>Sends a version as soon as it is there. False: it is too old to be had.</summary>
-    public bool Pull(IChannel channel, long version)
+    public bool Pull(IChannel channel, long version, PullForm form = PullForm.Plain)
     {
         lock (_gate)
         {
@@ -273,12 +273,7 @@ internal sealed partial class Partition : IDisposable
 
             if (version > _current.Step || (IsRestoring && version == _current.Step))
             {
-                // A worker asks again under each assignment: once is enough for the same connection.
-                if (!_waiting.Contains((channel, version)))
-                {
-                    _waiting.Add((channel, version));
-                }
-
+                Await(channel, version, form);
                 AskNorm(channel);
                 return true;
             }
@@ -286,7 +281,7 @@ internal sealed partial class Partition : IDisposable
             var found = IsRestoring ? null : version == _current.Step ? _current : version == _previous?.Step ? _previous : version == _best?.Step ? _best : null;
             if (found is not null)
             {
-                Send(channel, found, found.Step);
+                Send(channel, found, found.Step, form);
             }
 
             return found is not null;
@@ -414,6 +409,11 @@ internal sealed partial class Partition : IDisposable
             _statistics.UpdateRunning(step, statistics);
         }
 
+        if (_keepsUpdates && !skips)
+        {
+            next.Keep(_plan.Codec!, left.Gradient, next.Values.Span[_range.Length.._versionLength], rows, scale);
+        }
+
         CrashPoint.Reach("server.before-publish", step);
         _previous?.Release();
         (_previous, _current) = (_current, next);
@@ -425,35 +425,6 @@ internal sealed partial class Partition : IDisposable
 
         // The workers compute meanwhile.
         PutAside();
-    }
-
-    private void AnswerWaiting()
-    {
-        foreach (var (channel, version) in _waiting)
-        {
-            if (version == _current.Step)
-            {
-                Send(channel, _current, version);
-            }
-        }
-
-        _waiting.RemoveAll(entry => entry.Version <= _current.Step);
-    }
-
-    private void Send(IChannel channel, ParameterVersion version, long step)
-    {
-        var header = new FrameHeader
-        {
-            Kind = FrameKind.Parameters,
-            Run = _plan.Token,
-            Generation = _generation,
-            Step = step,
-            Partition = _range.Id,
-            Count = version.Verdict.Packed,
-            Flags = (byte)((byte)version.Asks | (version.IsSkipped ? ParameterFlags.Skipped : 0)),
-            PayloadBytes = _versionLength * sizeof(float),
-        };
-        channel.Post(header, version.Share());
     }
 
     private void ResetGather()

@@ -39,6 +39,9 @@ internal static class PushFlags
     /// </summary>
     public const byte Open = 8;
 
+    /// <summary>The sender has the version of the step, with the optimizer's state: an update makes the next one.</summary>
+    public const byte HasState = 64;
+
     /// <summary>The payload is as the codec of the run writes it.</summary>
     public const byte Written = 128;
 
@@ -350,14 +353,14 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
         }
         else if (push.Step <= partition.Version)
         {
-            partition.Pull(channel, push.Step + 1);
+            partition.Pull(channel, push.Step + 1, PullForms.InPush(push.Flags));
         }
     }
 
     private static void Pull(IChannel channel, in FrameHeader header, Partition partition, long version)
     {
         // Whoever has pushed a step waits for the next version: a further one would only be waited for for ever.
-        if ((version > partition.Version + 1 && !partition.IsLoose) || !partition.Pull(channel, version))
+        if ((version > partition.Version + 1 && !partition.IsLoose) || !partition.Pull(channel, version, PullForms.In(header.Flags)))
         {
             var reason = version > partition.Version ? Ahead(version, partition) : $"version {version} is no longer kept";
             Refuse(channel, header, reason, header.Generation < partition.Generation);

@@ -70,8 +70,7 @@ internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> r
         switch (header.Kind)
         {
             case FrameKind.Parameters:
-                var place = inbox.PlaceFor(header);
-                return place.Length * sizeof(float) == header.PayloadBytes ? MemoryMarshal.AsBytes(place) : [];
+                return inbox.PlaceFor(header);
             case FrameKind.StatisticsTotal:
                 if (header.PayloadBytes % sizeof(double) != 0
                     || !inbox.AwaitsTotal(header.Count, (header.Flags & StatisticsFlags.Backward) != 0, header.Step, header.PayloadBytes / sizeof(double)))
@@ -115,7 +114,11 @@ internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> r
         switch (header.Kind)
         {
             case FrameKind.Parameters:
-                inbox.Arrived(header);
+                if (inbox.Arrived(header) is { } damage)
+                {
+                    inbox.Break(server, damage);
+                }
+
                 break;
             case FrameKind.StatisticsTotal:
                 inbox.TotalArrived(

@@ -134,10 +134,16 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
         var written = plan.Codec is not null && link.IsNetwork;
         var payload = written ? gradient.ShareWritten(range.Id) : gradient.Share(range.Id);
         var bytes = payload.Bytes.Length;
-        link.Channel.Post(PushHeader(generation, step, range, node, gradient, (byte)(flags | (written ? PushFlags.Written : 0))), payload);
+        link.Channel.Post(PushHeader(generation, step, range, node, gradient, (byte)(flags | (written ? PushFlags.Written | HasState(range, step) : 0))), payload);
         link.BytesUnderWay += bytes;
         Count(bytes);
     }
+
+    private int HasState(PartitionRange range, long step) => inbox.FormOf(range.Id, step + 1) == PullForm.Update ? PushFlags.HasState : 0;
+
+    // What is pulled over a network may come as a gradient.
+    private byte FormOf(int partition, long version) =>
+        PullForms.Flags(plan.Codec is not null && LinkTo(partition).IsNetwork ? inbox.FormOf(partition, version) : PullForm.Plain);
 
     // Posted, so that it follows what was pushed.
     private void Close(long generation, long step, PartitionRange range, TreeNode node, NodeGradient gradient, byte flags)
@@ -213,7 +219,7 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
     {
         foreach (var range in _ranges)
         {
-            Send(Header(FrameKind.Pull, generation, version, range.Id), Introduction);
+            Send(Header(FrameKind.Pull, generation, version, range.Id) with { Flags = FormOf(range.Id, version) }, Introduction);
         }
     }
 

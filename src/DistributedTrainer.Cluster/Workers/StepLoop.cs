@@ -65,7 +65,7 @@ internal sealed partial class StepLoop : IDisposable
         _events = events;
         times ??= ResendTimes.Default;
         (_versionRepeats, _verdictRepeats) = (new RepeatTimer(times), new RepeatTimer(times));
-        _inbox = new WorkerInbox(plan);
+        _inbox = new WorkerInbox(plan, plan.Codec is null ? null : new Replica(plan));
         _links = new ServerLinks(plan, _inbox, name, host, plan.Transport, times);
         _alert = new AlertWait(_links, _inbox, _clock, () => Changed);
         _exchange = new ClusterExchange(plan, _inbox, _links, _clock, new RepeatTimer(times), _alert, () => Changed);

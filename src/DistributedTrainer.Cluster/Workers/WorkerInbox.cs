@@ -15,6 +15,7 @@ namespace DistributedTrainer.Cluster.Workers;
 internal sealed partial class WorkerInbox
 {
     private readonly TrainingPlan _plan;
+    private readonly Replica? _replica;
 
     // Of each partition: the payload that is read in place, or the copy where the channel cannot lend.
     private readonly IPayloadLease?[] _leases;
@@ -39,9 +40,12 @@ internal sealed partial class WorkerInbox
     // Verdicts of older generations are of a course of the run that was given up.
     private long _loaded;
 
-    public WorkerInbox(TrainingPlan plan)
+    /// <param name="plan">The run.</param>
+    /// <param name="replica">What versions are made of where they come as gradients; null: they come as parameters.</param>
+    public WorkerInbox(TrainingPlan plan, Replica? replica = null)
     {
-        _plan = plan;
+        (_plan, _replica) = (plan, replica);
+        _arrivals = [.. plan.Ranges.Select(static _ => new Arrival())];
         _staged = new AlignedBuffer?[plan.Ranges.Count];
         _leases = new IPayloadLease?[_staged.Length];
         _arrived = new bool[_staged.Length];
@@ -110,13 +114,12 @@ internal sealed partial class WorkerInbox
         }
     }
 
-    /// <summary>Where a partition's parameters go; empty: not wanted (any more).</summary>
-    public Span<float> PlaceFor(in FrameHeader header)
+    /// <summary>Where a partition's bytes go; empty: not wanted (any more), or not of the right length.</summary>
+    public Span<byte> PlaceFor(in FrameHeader header)
     {
-        var partition = header.Partition;
         lock (Gate)
         {
-            return IsWanted(header) ? (_staged[partition] ??= new AlignedBuffer(LengthOf(partition))).Span : [];
+            return IsWanted(header) ? PlaceOf(header) : [];
         }
     }
 
@@ -137,14 +140,30 @@ internal sealed partial class WorkerInbox
         }
     }
 
-    /// <summary>A partition's parameters are whole.</summary>
-    public void Arrived(in FrameHeader header)
+    /// <summary>A partition's parameters are whole. Returns a reason where they are damaged.</summary>
+    public string? Arrived(in FrameHeader header)
     {
         var partition = header.Partition;
         lock (Gate)
         {
+            if (!IsWanted(header))
+            {
+                return null;
+            }
+        }
+
+        // Not within the lock: it takes a millisecond, and nobody else has to do with it before it has arrived.
+        if (!TryRead(header))
+        {
+            return $"version {header.Step} of partition {partition} is damaged: its {header.PayloadBytes} bytes are no gradient";
+        }
+
+        lock (Gate)
+        {
             if (IsWanted(header))
             {
+                var arrival = _arrivals[partition];
+                (arrival.Form, arrival.Rows, arrival.Scale) = (FormOf(header), header.Rows, header.Sum);
                 _arrivedVerdict = Verdict.Unpack(header.Count);
                 _arrivedAsk = partition == 0 ? ParameterFlags.AskIn(header.Flags) : _arrivedAsk;
                 (_arrivedApart, _arrivedSkips) = (_arrivedApart || (header.Flags & ParameterFlags.Apart) != 0, Math.Min(_arrivedSkips, header.Index));
@@ -161,6 +180,8 @@ internal sealed partial class WorkerInbox
                 }
             }
         }
+
+        return null;
     }
 
     /// <summary>Whether a partition of the wanted version is there.</summary>
@@ -195,6 +216,13 @@ internal sealed partial class WorkerInbox
     /// <summary>Copies a partition that is there to where the model computes. It is given back with the pushes, so that the server wakes once for both.</summary>
     public void CopyTo(Span<float> parameters, Span<float> buffers, int partition)
     {
+        if (_arrivals[partition] is { Form: not PullForm.Plain } arrival)
+        {
+            CopyByReplica(arrival, parameters, buffers, partition);
+            return;
+        }
+
+        _replica?.Forget(partition);
         var range = _plan.Ranges[partition];
         var values = _leases[partition] is { } lease ? MemoryMarshal.Cast<byte, float>(lease.Bytes) : _staged[partition]!.Span;
         values[..range.Length].CopyTo(parameters[range.Offset..]);
@@ -281,6 +309,7 @@ internal sealed partial class WorkerInbox
         lock (Gate)
         {
             _loaded = generation;
+            _replica?.Forget();
             (EvaluatedVersion, Stopped) = (version - 1, false);
             Array.Fill(_totalSteps, -1);
         }
