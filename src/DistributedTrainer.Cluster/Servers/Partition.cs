@@ -83,12 +83,14 @@ internal sealed partial class Partition : IDisposable
 
         // A total that is to be rounded is made as a whole; one that is not, while the optimizer reads it.
         _leaves = new TreeGather<LeafBuffer>(new FixedTree(plan.Shards), static (left, right) => left.Add(right), _buffers.Return, keepHalves: plan.Codec is null);
-        _state = [.. Enumerable.Range(0, plan.Optimizer.StateVectors).Select(_ => new AlignedBuffer(range.Length))];
+        _state = [.. Enumerable.Range(0, plan.StateVectors).Select(_ => new AlignedBuffer(range.Length))];
         _update = new UpdatePass(plan, range, _state[..plan.Optimizer.StateVectors]);
         _versionLength = range.Length + (statistics is null ? 0 : plan.Model.Buffers.Length);
         _versions = new Spares<ParameterVersion>(spares => new ParameterVersion(_versionLength, spares));
         _copies = new Spares<ParameterVersion>(spares => new ParameterVersion(range.Length, spares));
         (_verdict, _checkpoints) = (start.Verdict, checkpoints);
+        _residualVersions = new long[plan.ResidualVectors];
+        Array.Fill(_residualVersions, start.Version);
         if (plan.ClipNorm is not null && !plan.IsLoose)
         {
             _norms = norms ?? new NormBoard(plan);

@@ -161,6 +161,14 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                     }
 
                     break;
+                case FrameKind.Residual:
+                    var residual = partition.ReserveResidual(header, out refusal);
+                    if (refusal is null)
+                    {
+                        return residual;
+                    }
+
+                    break;
                 case FrameKind.Restore:
                     _vector = partition.ReserveRestore(header, out refusal);
                     if (_vector is not null)
@@ -172,7 +180,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                 case FrameKind.Pull when partition.IsLoose && header.PayloadBytes > 0 && header.PayloadBytes <= LooseMember.LongestName + ushort.MaxValue:
                     _introduction = new byte[header.PayloadBytes];
                     return _introduction;
-                case FrameKind.Pull or FrameKind.PullSnapshot or FrameKind.Request when header.PayloadBytes == 0:
+                case FrameKind.Pull or FrameKind.PullSnapshot or FrameKind.PullResidual or FrameKind.Request when header.PayloadBytes == 0:
                     // It is answered when it is complete.
                     return [];
                 default:
@@ -281,6 +289,12 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                 break;
             case FrameKind.PullSnapshot when partition.SendSnapshot(channel, header) is { } missing:
                 Refuse(channel, header, missing, stale: false);
+                break;
+            case FrameKind.Residual:
+                partition.CompleteResidual(header);
+                break;
+            case FrameKind.PullResidual when partition.SendResidual(channel, header) is { } absent:
+                Refuse(channel, header, absent, header.Generation < partition.Generation);
                 break;
             case FrameKind.Pull when _introduction is { } introduction:
                 _introduction = null;

@@ -71,6 +71,8 @@ internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> r
         {
             case FrameKind.Parameters:
                 return inbox.PlaceFor(header);
+            case FrameKind.Residual:
+                return inbox.ResidualPlaceFor(header);
             case FrameKind.StatisticsTotal:
                 if (header.PayloadBytes % sizeof(double) != 0
                     || !inbox.AwaitsTotal(header.Count, (header.Flags & StatisticsFlags.Backward) != 0, header.Step, header.PayloadBytes / sizeof(double)))
@@ -119,6 +121,9 @@ internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> r
                     inbox.Break(server, damage);
                 }
 
+                break;
+            case FrameKind.Residual:
+                inbox.ResidualArrived(header);
                 break;
             case FrameKind.StatisticsTotal:
                 inbox.TotalArrived(

@@ -181,6 +181,24 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
     public void PushEvaluation(long generation, long version, int shard, EvaluationSums sums) =>
         Send(Header(FrameKind.Evaluation, generation, version, 0) with { Index = shard }, sums.Payload);
 
+    /// <summary>Sends what a step leaves of a shard's gradients to all partitions.</summary>
+    public void PushResidual(long generation, long step, int shard, ReadOnlySpan<float> residual)
+    {
+        foreach (var range in _ranges)
+        {
+            Send(Header(FrameKind.Residual, generation, step, range.Id) with { Index = shard }, MemoryMarshal.AsBytes(residual.Slice(range.Offset, range.Length)));
+        }
+    }
+
+    /// <summary>Asks all partitions for their part of a shard's residual.</summary>
+    public void PullResidual(long generation, long version, int shard)
+    {
+        foreach (var range in _ranges)
+        {
+            Send(Header(FrameKind.PullResidual, generation, version, range.Id) with { Index = shard }, []);
+        }
+    }
+
     /// <summary>Asks for a version, once; it comes as soon as it is there.</summary>
     public void Pull(long generation, long version)
     {

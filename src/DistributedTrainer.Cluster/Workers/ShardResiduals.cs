@@ -19,16 +19,16 @@ internal sealed class ShardResiduals(TrainingPlan plan)
     /// <summary>Nothing has been left of a shard: so all begin.</summary>
     public void Begin(int shard)
     {
-        Place(shard).Clear();
+        Place(shard).Span.Clear();
         Loaded(shard, 0);
     }
 
     /// <summary>Where a shard's residual goes that comes from elsewhere.</summary>
-    public Span<float> Place(int shard)
+    public AlignedBuffer Place(int shard)
     {
         var entry = _entries[shard] ??= new Entry(plan.Model.Layout.Length);
         (entry.Version, entry.Step) = (-1, -1);
-        return entry.Now.Span;
+        return entry.Now;
     }
 
     /// <summary>It is there.</summary>

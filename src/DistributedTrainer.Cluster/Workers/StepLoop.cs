@@ -72,6 +72,7 @@ internal sealed partial class StepLoop : IDisposable
         _residuals = plan.ResidualVectors > 0 ? new ShardResiduals(plan) : null;
         _computer = new LeafComputer(plan, _residuals);
         (_isEvaluated, _isWhole, _isNextThere) = (() => _inbox.EvaluatedVersion >= _version, () => _inbox.IsWhole, () => _inbox.Has(_arrived));
+        _isResidualThere = () => _inbox.IsResidualThere;
         _pushReports = () => _exchange.PushReports(again: true);
         _thread = new Thread(Run) { IsBackground = true, Name = $"steps of {name}" };
     }
@@ -262,6 +263,7 @@ internal sealed partial class StepLoop : IDisposable
             _clock.Computed();
             TellDescription();
             _exchange.PushReports();
+            PushResiduals(assignment);
             _links.Push(generation, _version, _computer.Nodes);
             CrashPoint.Reach("worker.pushed", _version);
             _clock.Pushed();

@@ -45,6 +45,7 @@ internal sealed partial class WorkerInbox
     public WorkerInbox(TrainingPlan plan, Replica? replica = null)
     {
         (_plan, _replica) = (plan, replica);
+        _residualThere = new bool[plan.Ranges.Count];
         _arrivals = [.. plan.Ranges.Select(static _ => new Arrival())];
         _staged = new AlignedBuffer?[plan.Ranges.Count];
         _leases = new IPayloadLease?[_staged.Length];
