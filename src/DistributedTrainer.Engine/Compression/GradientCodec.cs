@@ -17,6 +17,9 @@ public abstract class GradientCodec
     /// <summary>The most bytes that so many elements take.</summary>
     public abstract int MostBytes(int length);
 
+    /// <summary>Bytes of a sum of so many leaves: exactly, or where it depends on the leaves, at most.</summary>
+    public virtual int BytesOfSum(int length, int leaves) => MostBytes(length);
+
     /// <summary>Whether so many bytes may be so many elements.</summary>
     public virtual bool Fits(int bytes, int length) => bytes == MostBytes(length);
 

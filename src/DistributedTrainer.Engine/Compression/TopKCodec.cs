@@ -45,6 +45,10 @@ public sealed class TopKCodec : GradientCodec
     public override int MostBytes(int length) => (sizeof(ushort) * ((length + BlockLength - 1) / BlockLength)) + (sizeof(float) * length);
 
     /// <inheritdoc/>
+    public override int BytesOfSum(int length, int leaves) =>
+        (int)Math.Min(MostBytes(length), (sizeof(ushort) * ((length + BlockLength - 1L) / BlockLength)) + ((sizeof(ushort) + sizeof(float)) * (long)leaves * Kept(length)));
+
+    /// <inheritdoc/>
     public override bool Fits(int bytes, int length) => bytes >= sizeof(ushort) * ((length + BlockLength - 1) / BlockLength) && bytes <= MostBytes(length);
 
     /// <inheritdoc/>
