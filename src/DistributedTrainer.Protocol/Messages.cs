@@ -142,7 +142,17 @@ public static class Workers
     public sealed record Assign(RunId Run, WorkerId Worker, Generation Generation, Generation Loaded, StepId From, int[] Shards, Route[] Routes) : IProtocolMessage;
 
     /// <summary>Worker → coordinator, about twice a second: where it is, how many rows it has computed and what that cost.</summary>
-    public sealed record Status(RunId Run, WorkerId Worker, StepId Step, long RowsComputed, string State, StepCosts Costs) : IProtocolMessage;
+    public sealed record Status(RunId Run, WorkerId Worker, StepId Step, long RowsComputed, string State, StepCosts Costs) : IProtocolMessage
+    {
+        /// <summary>In <see cref="State"/>: it has no connection to one of the servers, and is making it or waits to be told to.</summary>
+        public const string Connecting = "connecting";
+
+        /// <summary>In <see cref="State"/>: it has no shards.</summary>
+        public const string Standby = "standby";
+
+        /// <summary>In <see cref="State"/>: it computes.</summary>
+        public const string Training = "training";
+    }
 
     /// <summary>Worker → coordinator: a server cannot be reached.</summary>
     public sealed record LinkLost(RunId Run, WorkerId Worker, NodeId Server, string Reason) : IProtocolMessage;

@@ -34,6 +34,16 @@ public sealed class ArchitectureTests
         Assert.Empty(projects.Except(Arrows.Keys));
     }
 
+    /// <summary>Sample draws from the clock whatever its seed: what fails once would not fail again.</summary>
+    [Fact]
+    public void Properties_are_tested_on_cases_that_are_the_same_in_every_run()
+    {
+        var drawn = Directory.EnumerateFiles(Path.Combine(Repository.Root, "tests"), "*.cs", SearchOption.AllDirectories)
+            .Where(file => Path.GetFileName(file) != "SeededSamples.cs" && Path.GetFileName(file) != "ArchitectureTests.cs")
+            .Where(file => File.ReadAllText(file) is var text && text.Contains("using CsCheck;", StringComparison.Ordinal) && Regex.IsMatch(text, @"\.Sample(?!Seeded)\w*\("));
+        Assert.Empty(drawn);
+    }
+
     [Fact]
     public void Projects_import_one_another_only_along_the_arrows()
     {

@@ -141,13 +141,13 @@ public sealed class ProtocolSerializerTests : IDisposable
     [Fact]
     public void Random_bytes_are_refused() =>
         Gen.Select(Gen.Byte.Array[0, 200], Gen.Int[0, Samples.All.Length - 1])
-            .Sample(pair => Refused(pair.Item1, _serializer.Manifest(Samples.All[pair.Item2])), seed: "0000KOIPZAL3", iter: 5_000, threads: 1);
+            .SampleSeeded(pair => Refused(pair.Item1, _serializer.Manifest(Samples.All[pair.Item2])), seed: "0000KOIPZAL3", iter: 5_000);
 
     /// <summary>One byte changed in a good message: read as some message, or refused, but never another failure.</summary>
     [Fact]
     public void A_damaged_message_is_read_or_refused_and_nothing_else() =>
         Gen.Select(Gen.Int[0, Samples.All.Length - 1], Gen.Int[0, 10_000], Gen.Byte)
-            .Sample(
+            .SampleSeeded(
                 (sample, position, value) =>
                 {
                     var bytes = _serializer.ToBinary(Samples.All[sample]);
@@ -155,7 +155,7 @@ public sealed class ProtocolSerializerTests : IDisposable
                     try { Assert.IsAssignableFrom<IProtocolMessage>(_serializer.FromBinary(bytes, _serializer.Manifest(Samples.All[sample]))); }
                     catch (SerializationException) { /* What a refusal is. */ }
                 },
-                seed: "0000KOIPZAL3", iter: 20_000, threads: 1);
+                seed: "0000KOIPZAL3", iter: 20_000);
 
     [Fact]
     public void A_torn_message_is_refused_wherever_it_is_torn()
@@ -183,11 +183,11 @@ public sealed class ProtocolSerializerTests : IDisposable
 
     [Fact]
     public void Any_finite_number_keeps_its_bits() =>
-        Gen.Double.Sample(number =>
+        Gen.Double.SampleSeeded(number =>
         {
             var evaluated = new Partitions.Evaluated(new RunId("r"), new StepId(1), new SetSums(number, 1, 1), new SetSums(0, 0, 0), [new LayerUnits("1", "tanh", 8, null, 0)], new StepId(0), true);
             Samples.AssertSame(evaluated, _serializer.FromBinary(_serializer.ToBinary(evaluated), _serializer.Manifest(evaluated)));
-        }, seed: "0000KOIPZAL3", iter: 5_000, threads: 1);
+        }, seed: "0000KOIPZAL3", iter: 5_000);
 
     [Fact]
     public void An_identifier_without_a_value_is_not_written()

@@ -38,6 +38,11 @@ internal sealed partial class CoordinatorActor
             server.Partitions = place < 0 ? [] : [.. run.Plan.Ranges.Select(static range => range.Id).Where(id => id % servers.Length == place)];
         }
 
+        foreach (var worker in _roster.Nodes.SelectMany(static node => node.Workers))
+        {
+            worker.Usable |= worker.Links.Forget();
+        }
+
         NextGeneration(loads: true);
     }
 

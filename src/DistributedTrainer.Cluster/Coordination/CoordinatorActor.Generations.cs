@@ -231,14 +231,14 @@ internal sealed partial class CoordinatorActor
         }
 
         var cause = $"{lost.Worker} lost its connection to {lost.Server} ({lost.Reason})";
-        if (!(Now - worker.ReconnectedAt < Silence))
+        if (worker.Links.Lost(lost.Server, Now))
         {
-            (worker.Usable, worker.ReconnectedAt) = (true, Now);
+            worker.Usable = true;
             WorkersChanged(cause, true);
         }
         else if (worker.Usable)
         {
-            // It cannot reach the server at all: the others go on, until it is heard of again.
+            // It cannot reach the server, or not for long: the others go on, and it connects meanwhile.
             CutOff(worker, cause);
         }
     }
@@ -256,12 +256,23 @@ internal sealed partial class CoordinatorActor
 
         worker.Heard(status, Now);
         _run!.Pace.Heard(status.Worker, status.Costs, Now);
-        if (!worker.Usable && Now - worker.CutOffAt >= Silence && _run!.Phase is RunPhase.Fencing or RunPhase.Training or RunPhase.Paused)
+        if (worker.Usable || Now - worker.CutOffAt < worker.Links.Away || _run!.Phase is not (RunPhase.Fencing or RunPhase.Training or RunPhase.Paused))
         {
-            (worker.Usable, worker.ReconnectedAt) = (true, Now);
-            Notice($"{worker.Id} is back.");
-            Admit();
+            return;
         }
+
+        if (worker.Links is { IsUnreached: true, IsConnecting: true })
+        {
+            // Without shards nobody waits for it. While it is at it, the same again counts for nothing.
+            var run = _run!;
+            _roster.NodeOf(worker.Id)!.Agent.Tell(new Protocol.Workers.Assign(run.Id, worker.Id, run.Generation, run.Loaded, run.CommonVersion, [], Routes()));
+            return;
+        }
+
+        worker.Usable = true;
+        worker.Links.Back(Now);
+        Notice($"{worker.Id} is back.");
+        Admit();
     }
 
     /// <summary>Its process is known to be dead, or it cannot be reached any more: whoever watches its actors would hear of it much later.</summary>

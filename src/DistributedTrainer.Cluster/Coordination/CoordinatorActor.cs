@@ -16,9 +16,6 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
 {
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(200);
 
-    // What a worker sent before it died has arrived by then; and no worker is assigned more often after it lost a server.
-    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(1);
-
     // With fewer workers than asked for, a run starts after this long (if there are minimum-workers).
     private static readonly TimeSpan GatheringLimit = TimeSpan.FromSeconds(15);
 

@@ -15,8 +15,8 @@ internal sealed class WorkerEntry(WorkerId id)
     /// <summary>When its connection was last found broken, while it is not usable.</summary>
     public TimeSpan? CutOffAt { get; set; }
 
-    /// <summary>When it was last given an assignment after a broken connection.</summary>
-    public TimeSpan? ReconnectedAt { get; set; }
+    /// <summary>How it reaches the servers.</summary>
+    public WorkerLinks Links { get; } = new();
 
     public string State { get; set; } = "ready";
 
@@ -37,6 +37,7 @@ internal sealed class WorkerEntry(WorkerId id)
         }
 
         (Rows, State, Costs, _heardAt) = (status.RowsComputed, status.State, status.Costs, now);
+        Links.Told(status);
     }
 }
 

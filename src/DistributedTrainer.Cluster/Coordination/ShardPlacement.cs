@@ -57,14 +57,17 @@ internal sealed class ShardPlacement(WorkerId?[] before, IReadOnlyList<WorkerId>
         else
         {
             GiveAway();
-            Balance();
         }
 
         if (tried is not null && lent < 0)
         {
-            _owners[ShardsOf(workers.MaxBy(worker => ShardsOf(worker).Length * _times[worker]))[^1]] = tried;
+            var from = Most;
+            _owners[ShardsOf(from)[^1]] = tried;
+            _counts[from]--;
         }
 
+        // What is lent is left out of it, the first time as ever after: the same question again moves nothing.
+        Balance();
         return _owners;
     }
 

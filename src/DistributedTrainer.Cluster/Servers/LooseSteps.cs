@@ -60,7 +60,37 @@ internal sealed class LooseSteps
     public long NextOf(int[] shards) => shards.Min(shard => _clocks[shard]);
 
     /// <summary>Whether some of these shards have a step behind them that others have not: their leaves cannot be summed.</summary>
-    public bool AreApart(int[] shards, long step) => Array.Exists(shards, shard => _clocks[shard] > step && _plan.Schedule.LeafRows(step, shard) > 0);
+    public bool AreApart(int[] shards, long step) =>
+        Array.Exists(shards, shard => _clocks[shard] > step && _plan.Schedule.LeafRows(step, shard) > 0) && Array.Exists(shards, shard => _clocks[shard] <= step);
+
+    /// <summary>
+    /// The step that a worker may begin with as far as this partition is concerned: its next one, if all are far enough.
+    /// Otherwise one before it, of which the leaves are here. Another partition may lack them: did each worker wait here
+    /// until it may begin its next step, two partitions could each wait for a leaf whose worker waits for the other.
+    /// Whoever goes over several partitions takes the first of what they say. Null: none yet.
+    /// </summary>
+    /// <param name="shards">Of the worker.</param>
+    /// <param name="step">The step that it wants to begin, or one behind it.</param>
+    /// <param name="next">The step of its next leaf here.</param>
+    public long? Entry(int[] shards, long step, long next)
+    {
+        var last = next;
+        for (var asked = next - 1; asked >= step; asked--)
+        {
+            // What is asked for goes with the pushes of its own step: nobody is told to go past it.
+            last = AskOf(asked) != CheckpointAsk.None && HaveRows(shards, asked) ? asked : last;
+        }
+
+        for (var first = last; first >= step; first--)
+        {
+            if (MayBegin(first) && (first == next || HaveRows(shards, first)))
+            {
+                return first;
+            }
+        }
+
+        return null;
+    }
 
     /// <summary>Which of these shards lack their leaf of a step.</summary>
     public bool Lacks(int shard, long step) => _clocks[shard] <= step && _plan.Schedule.LeafRows(step, shard) > 0;
@@ -167,6 +197,8 @@ internal sealed class LooseSteps
 
         return false;
     }
+
+    private bool HaveRows(int[] shards, long step) => Array.Exists(shards, shard => _plan.Schedule.LeafRows(step, shard) > 0);
 
     // Nobody pushes a leaf without rows.
     private void PassEmpty(int shard)

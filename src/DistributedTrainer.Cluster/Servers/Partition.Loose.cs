@@ -169,15 +169,15 @@ internal sealed partial class Partition
 
         // Where it has no rows, a worker goes past a step that nobody has begun.
         Decide(next - 1);
-        if (next < step || !_loose.MayBegin(next))
+        if (_loose.Entry(member.Shards, step, next) is not { } first)
         {
             // Its last pushes have not all come, or the others are too far behind.
             return;
         }
 
-        Decide(next);
+        Decide(first);
 
-        var apart = _loose.AreApart(member.Shards, next);
+        var apart = _loose.AreApart(member.Shards, first);
         member.Sent?.Release();
         (member.Sent, member.Waits) = (_current.Share(), -1);
         member.SentAs = new FrameHeader
@@ -187,9 +187,9 @@ internal sealed partial class Partition
             Generation = _generation,
             Step = step,
             Partition = _range.Id,
-            Index = (int)(next - step),
+            Index = (int)(first - step),
             Count = _verdict.Packed,
-            Flags = (byte)((byte)_loose.AskOf(next) | (apart ? ParameterFlags.Apart : 0)),
+            Flags = (byte)((byte)_loose.AskOf(first) | (apart ? ParameterFlags.Apart : 0)),
             PayloadBytes = _versionLength * sizeof(float),
         };
         _order!.Sent(member.Id, apart);

@@ -50,6 +50,9 @@ internal sealed partial class StepLoop : IDisposable
     private Assign? _assignment;
     private Assign? _current;
     private bool _stopped;
+
+    // From before the first connection to after the last; stays where one is not to be had.
+    private volatile bool _connecting;
     private long _version = -1;
 
     // The generation that loaded the state which training goes on from.
@@ -79,6 +82,9 @@ internal sealed partial class StepLoop : IDisposable
 
     /// <summary>The version that the loop holds; −1 before the first.</summary>
     public long Version => Volatile.Read(ref _version);
+
+    /// <summary>Whether a connection to a server is missing: it is being made, or was lost.</summary>
+    public bool IsConnecting => _connecting || _inbox.Broken is not null;
 
     /// <summary>Rows whose gradients were computed so far.</summary>
     public long RowsComputed => Volatile.Read(ref _rowsComputed);
@@ -211,7 +217,9 @@ internal sealed partial class StepLoop : IDisposable
             BeginLoose(assignment);
         }
 
+        _connecting = true;
         _links.Connect(assignment.Routes);
+        _connecting = false;
         CrashPoint.Reach("worker.joining", assignment.Generation.Value);
         var generation = assignment.Generation.Value;
         if (assignment.Shards.Length == 0)

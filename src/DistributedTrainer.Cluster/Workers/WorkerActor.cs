@@ -23,7 +23,10 @@ internal sealed class WorkerActor : ReceiveActor, IWithTimers
             _loop.Reassign(assign);
         });
         Receive<StatusDue>(_ =>
-            coordinator.Tell(new Protocol.Workers.Status(run, worker, new StepId(_loop.Version), _loop.RowsComputed, shards == 0 ? "standby" : "training", _loop.Costs), Self));
+        {
+            var state = _loop.IsConnecting ? Protocol.Workers.Status.Connecting : shards == 0 ? Protocol.Workers.Status.Standby : Protocol.Workers.Status.Training;
+            coordinator.Tell(new Protocol.Workers.Status(run, worker, new StepId(_loop.Version), _loop.RowsComputed, state, _loop.Costs), Self);
+        });
         Receive<Lost>(lost => coordinator.Tell(new LinkLost(run, worker, new NodeId(lost.Server), lost.Reason), Self));
         Receive<Found>(found => coordinator.Tell(new NotFinite(run, worker, new StepId(found.Step), found.Finding.Shard, found.Finding.Found.Order, found.Finding.Found.Where), Self));
         Receive<Seen>(seen => coordinator.Tell(new Described(run, worker, new StepId(seen.Version), seen.Tensors), Self));

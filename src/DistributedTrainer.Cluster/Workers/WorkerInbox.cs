@@ -33,6 +33,7 @@ internal sealed partial class WorkerInbox
     private bool _inParts;
     private Verdict _arrivedVerdict;
     private CheckpointAsk _arrivedAsk;
+    private int _askedAt;
     private bool _arrivedApart;
     private int _arrivedSkips;
     private bool _arrivedSkipped;
@@ -166,7 +167,7 @@ internal sealed partial class WorkerInbox
                 var arrival = _arrivals[partition];
                 (arrival.Form, arrival.Rows, arrival.Scale) = (FormOf(header), header.Rows, header.Sum);
                 _arrivedVerdict = Verdict.Unpack(header.Count);
-                _arrivedAsk = partition == 0 ? ParameterFlags.AskIn(header.Flags) : _arrivedAsk;
+                (_arrivedAsk, _askedAt) = partition == 0 ? (ParameterFlags.AskIn(header.Flags), header.Index) : (_arrivedAsk, _askedAt);
                 (_arrivedApart, _arrivedSkips) = (_arrivedApart || (header.Flags & ParameterFlags.Apart) != 0, Math.Min(_arrivedSkips, header.Index));
                 _arrivedSkipped |= (header.Flags & ParameterFlags.Skipped) != 0;
                 _arrived[partition] = true;
@@ -200,7 +201,10 @@ internal sealed partial class WorkerInbox
         lock (Gate)
         {
             Verdict = EvaluatedVersion == _wanted ? Verdict : _arrivedVerdict;
-            (Ask, IsApart, Skips, IsSkipped) = (_arrivedAsk, _arrivedApart, _arrivedSkips, _arrivedSkipped);
+            IsSkipped = _arrivedSkipped;
+
+            // What the lead partition asks for is of the step that it named, which another partition may not have reached.
+            (Ask, IsApart, Skips) = (_askedAt == _arrivedSkips ? _arrivedAsk : CheckpointAsk.None, _arrivedApart, _arrivedSkips);
         }
     }
 

@@ -180,6 +180,42 @@ public sealed class CoordinatorFailureTests : CoordinatorTest
     }
 
     [Fact]
+    public void A_worker_that_does_not_reach_a_server_connects_without_shards_while_the_others_go_on()
+    {
+        var (server, workers) = Training("w0", "w1");
+        CutByItself(workers[0]);
+        ExpectFence(server, 2);
+        Fenced(2);
+        ExpectAssign(workers[0], 2, 0, 1);
+        ExpectAssign(workers[1], 2, 2, 3);
+
+        // It tries for as long as connecting may take, and does not get through.
+        Advance(1);
+        Report(workers[0], Protocol.Workers.Status.Connecting);
+        CutByItself(workers[0]);
+        ExpectFence(server, 3);
+        Fenced(3);
+        ExpectAssign(workers[1], 3, 0, 1, 2, 3);
+
+        // From now on nobody waits for it, however often it fails.
+        for (var times = 0; times < 3; times++)
+        {
+            Advance(1);
+            Report(workers[0], Protocol.Workers.Status.Connecting);
+            ExpectAssign(workers[0], 3);
+            CutByItself(workers[0]);
+        }
+
+        Settle();
+        server.Probe.ExpectNoMsg(TimeSpan.Zero);
+        Report(workers[0], Protocol.Workers.Status.Standby);
+        Said<Notice>(notice => notice.Text == "w0/0 is back.");
+        ExpectFence(server, 4);
+        Fenced(4);
+        Assert.Equal(2, workers[0].Probe.ExpectMsg<Protocol.Workers.Assign>().Shards.Length);
+    }
+
+    [Fact]
     public void A_worker_that_fails_in_its_computation_ends_the_run()
     {
         var (_, workers) = Training("w0", "w1");
@@ -243,5 +279,6 @@ public sealed class CoordinatorFailureTests : CoordinatorTest
 
     private void CutByItself(Node worker) => Answer(worker, new Protocol.Workers.LinkLost(Run, worker.Worker, new NodeId("s0"), "closed"));
 
-    private void Report(Node worker) => Answer(worker, new Protocol.Workers.Status(Run, worker.Worker, new StepId(1), 30, "training", new StepCosts(1, 0, 0, 0, 0, 0, 0)));
+    private void Report(Node worker, string state = Protocol.Workers.Status.Training) =>
+        Answer(worker, new Protocol.Workers.Status(Run, worker.Worker, new StepId(1), 30, state, new StepCosts(1, 0, 0, 0, 0, 0, 0)));
 }

@@ -38,6 +38,8 @@ public sealed class WorkerActorTests : ActorTest
         var lost = _coordinator.ExpectMsg<Protocol.Workers.LinkLost>();
         Assert.Equal((Worker, new NodeId("s0")), (lost.Worker, lost.Server));
         Assert.Contains("nobody listens", lost.Reason, StringComparison.Ordinal);
+        Advance(0);
+        Assert.Equal(Protocol.Workers.Status.Connecting, _coordinator.ExpectMsg<Protocol.Workers.Status>().State);
         Assign(1, [$"in-process://nobody-{Environment.ProcessId}"]);
         _coordinator.ExpectMsg<Protocol.Workers.LinkLost>();
     }

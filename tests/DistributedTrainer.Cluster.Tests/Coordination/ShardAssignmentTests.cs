@@ -55,7 +55,7 @@ public sealed class ShardAssignmentTests
     [Fact]
     public void Every_shard_has_one_owner_and_loads_differ_by_one_at_most()
     {
-        Courses.Sample(
+        Courses.SampleSeeded(
             (shards, course) =>
             {
                 var assignment = new ShardAssignment(shards);
@@ -73,7 +73,7 @@ public sealed class ShardAssignmentTests
     [Fact]
     public void No_more_shards_move_than_balance_needs()
     {
-        Courses.Sample(
+        Courses.SampleSeeded(
             (shards, course) =>
             {
                 var assignment = new ShardAssignment(shards);

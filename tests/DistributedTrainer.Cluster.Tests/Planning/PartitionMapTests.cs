@@ -13,7 +13,7 @@ public sealed class PartitionMapTests
     [Fact]
     public void Partitions_follow_one_another_and_cover_the_vector()
     {
-        Layouts.Sample(
+        Layouts.SampleSeeded(
             layout =>
             {
                 var ranges = PartitionMap.Cut(Layout(layout.Sizes), layout.Partitions, decayBiases: false);
@@ -34,7 +34,7 @@ public sealed class PartitionMapTests
     [Fact]
     public void Pieces_cover_each_partition_exactly_and_know_what_decays()
     {
-        Layouts.Sample(
+        Layouts.SampleSeeded(
             layout =>
             {
                 var slots = Layout(layout.Sizes);
@@ -59,7 +59,7 @@ public sealed class PartitionMapTests
     [Fact]
     public void Partitions_differ_by_one_block_at_most()
     {
-        Layouts.Sample(
+        Layouts.SampleSeeded(
             layout =>
             {
                 var blocks = PartitionMap.Cut(Layout(layout.Sizes), layout.Partitions, decayBiases: false).Select(static range => (range.Length + 4095) / 4096).ToArray();

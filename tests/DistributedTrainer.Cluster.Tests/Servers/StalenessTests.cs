@@ -53,6 +53,56 @@ public sealed class StalenessTests
         Assert.All(course.Begun.Where(static begun => begun.Step % 10 == 0), static begun => Assert.Equal(begun.Step, begun.Slowest));
     }
 
+    /// <summary>
+    /// Two partitions before an evaluation, each of which lacks the leaf of another worker: if both kept the workers whose
+    /// leaves they have until the others are there, both would wait for ever.
+    /// </summary>
+    [Fact]
+    public void Whoever_must_not_go_on_here_may_still_compute_what_another_partition_lacks()
+    {
+        var plan = Plan("epochs: 2, mode: async", "{ validation: 0.1, test: 0.1 }");
+        Assert.True(plan.EvaluatesAt(4));
+        var (one, other) = (Before(4, lacks: 0), Before(4, lacks: 2));
+        Assert.Equal(3, one.Entry([2, 3], step: 3, one.NextOf([2, 3])));
+        Assert.Equal(3, other.Entry([2, 3], step: 3, other.NextOf([2, 3])));
+        Assert.Equal(3, one.Entry([0, 1], step: 3, one.NextOf([0, 1])));
+        Assert.Equal(3, other.Entry([0, 1], step: 3, other.NextOf([0, 1])));
+        Assert.True(one.AreApart([0, 1], 3));
+        Assert.False(one.AreApart([2, 3], 3));
+
+        // Who has pushed it waits, and goes on when the last has come.
+        Assert.Null(one.Entry([2, 3], step: 4, one.NextOf([2, 3])));
+        one.Advance(new TreeNode(0, 0), 3, 0, 1, leftOut: false);
+        Assert.Equal(4, one.Entry([2, 3], step: 4, one.NextOf([2, 3])));
+        Assert.Equal(4, one.Entry([0, 1], step: 3, one.NextOf([0, 1])));
+
+        LooseSteps Before(long version, int lacks)
+        {
+            var steps = new LooseSteps(plan, UpdatePolicy.Of(plan.Experiment.Training), version - 1);
+            foreach (var shard in Enumerable.Range(0, 6).Where(shard => shard != lacks))
+            {
+                steps.Advance(new TreeNode(0, shard), version - 1, 0, 1, leftOut: false);
+            }
+
+            return steps;
+        }
+    }
+
+    [Fact]
+    public void Nobody_is_told_to_go_past_a_step_for_which_a_checkpoint_is_asked()
+    {
+        var plan = Plan("steps: 40, mode: async");
+        var steps = new LooseSteps(plan, UpdatePolicy.Of(plan.Experiment.Training), 10);
+        steps.Note(10, CheckpointAsk.Snapshot);
+        steps.Advance(new TreeNode(1, 1), 10, 0, 1, leftOut: false);
+        steps.Advance(new TreeNode(1, 2), 10, 0, 1, leftOut: false);
+        steps.Advance(new TreeNode(1, 0), 10, 0, 1, leftOut: false);
+
+        // It is whole here, and perhaps not elsewhere: what is asked for has to get there with its pushes.
+        Assert.Equal(10, steps.Entry([2, 3], step: 10, steps.NextOf([2, 3])));
+        Assert.Equal(11, steps.Entry([2, 3], step: 11, steps.NextOf([2, 3])));
+    }
+
     /// <summary>Three workers with two shards each and one partition.</summary>
     private sealed class Course
     {

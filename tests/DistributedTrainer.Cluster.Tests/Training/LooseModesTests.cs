@@ -91,6 +91,8 @@ public sealed class LooseModesTests
     [InlineData("async", Faults.Repeat | Faults.Reorder | Faults.Delay, 3, 2)]
     [InlineData("async", Faults.All & ~Faults.Cut, 2, 3)]
     [InlineData("stale, staleness: 1", Faults.All & ~Faults.Cut, 3, 4)]
+    [InlineData("stale, staleness: 1", Faults.All, 3, 5)]
+    [InlineData("async", Faults.All, 2, 6)]
     internal void So_is_a_run_over_bad_wires(string mode, Faults faults, int workers, int seed)
     {
         var plan = (In(mode) with { Transport = "tcp" }).Plan();

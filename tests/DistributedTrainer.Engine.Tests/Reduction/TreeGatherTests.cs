@@ -13,7 +13,7 @@ public sealed class TreeGatherTests
 
     [Fact]
     public void Any_order_of_arrival_gives_the_same_bits() =>
-        Gen.Int[1, 40].SelectMany(static leaves => Gen.Shuffle(Enumerable.Range(0, leaves).ToArray())).Sample(
+        Gen.Int[1, 40].SelectMany(static leaves => Gen.Shuffle(Enumerable.Range(0, leaves).ToArray())).SampleSeeded(
             order =>
             {
                 var values = Values(order.Length);
@@ -26,7 +26,7 @@ public sealed class TreeGatherTests
 
                 AssertBits.Equal([ByHand(values, 0, Width(order.Length), static _ => true)!.Value], gather.Total!, "total");
             },
-            seed: Seed, iter: 300, threads: 1);
+            seed: Seed, iter: 300);
 
     [Fact]
     public void Inner_nodes_duplicates_and_empty_leaves_in_any_order_give_the_same_bits()
@@ -36,7 +36,7 @@ public sealed class TreeGatherTests
             from rows in Gen.Bool.Array[leaves]
             from offers in Gen.Shuffle(Nodes(leaves, rows).ToArray())
             select (leaves, rows, offers);
-        scenario.Where(static s => s.rows.Any(static has => has)).Sample(
+        scenario.Where(static s => s.rows.Any(static has => has)).SampleSeeded(
             s =>
             {
                 var values = Values(s.leaves);
@@ -54,7 +54,7 @@ public sealed class TreeGatherTests
                 AssertBits.Equal([ByHand(values, 0, Width(s.leaves), leaf => s.rows[leaf])!.Value], gather.TakeTotal(), "total");
                 Assert.Empty(gather.Present());
             },
-            seed: Seed, iter: 300, threads: 1);
+            seed: Seed, iter: 300);
     }
 
     [Fact]
@@ -147,7 +147,7 @@ public sealed class TreeGatherTests
             from rows in Gen.Bool.Array[leaves]
             from offers in Gen.Shuffle(Nodes(leaves, rows).ToArray())
             select (leaves, rows, offers);
-        scenario.Where(static s => s.rows.Any(static has => has)).Sample(
+        scenario.Where(static s => s.rows.Any(static has => has)).SampleSeeded(
             s =>
             {
                 var values = Values(s.leaves);
@@ -176,7 +176,7 @@ public sealed class TreeGatherTests
                     return;
                 }
             },
-            seed: Seed, iter: 300, threads: 1);
+            seed: Seed, iter: 300);
     }
 
     private TreeGather<float[]> Gather(int leaves, bool keepHalves = false) =>

@@ -20,6 +20,12 @@ internal sealed record NetworkCase(string Name, string What, LinkKind Kind, Func
         Unplugged(NetworkCluster.Coordinator),
         OneWay("worker-2"),
         OneWay("server-2"),
+        new("line-cut", "line between a worker and a server cut", LinkKind.Plain, static async (cluster, cancel) =>
+        {
+            await cluster.Network.Part("worker-2", "server-1");
+            await Task.Delay(Away, cancel);
+            await cluster.Network.Join("worker-2", "server-1");
+        }),
         new("bad-links", "50 ms and 1 % loss between all hosts", LinkKind.Bad, static (_, _) => Task.CompletedTask),
         new("narrow-links", "50 Mbit/s on all links", LinkKind.Narrow, static (_, _) => Task.CompletedTask),
         new("split", "two halves", LinkKind.Plain, static async (cluster, cancel) =>

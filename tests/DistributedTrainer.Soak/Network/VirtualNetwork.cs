@@ -68,8 +68,21 @@ internal sealed class VirtualNetwork : IAsyncDisposable
     {
         foreach (var other in _hosts.Where(other => other != host))
         {
-            await Shell.Run($"ip -n {Space(host)} neighbour replace {AddressOf(other)} lladdr {NobodysMac} nud permanent dev eth0");
+            await Misdirect(host, other);
         }
+    }
+
+    /// <summary>The line between two hosts is cut, in both directions; all others reach both.</summary>
+    public async Task Part(string one, string other)
+    {
+        await Misdirect(one, other);
+        await Misdirect(other, one);
+    }
+
+    public async Task Join(string one, string other)
+    {
+        await Unmute(one);
+        await Unmute(other);
     }
 
     public Task Unmute(string host) => Shell.Run($"ip -n {Space(host)} neighbour flush nud permanent dev eth0");
@@ -133,6 +146,9 @@ internal sealed class VirtualNetwork : IAsyncDisposable
             await Shell.Run($"ip netns delete {space}");
         }
     }
+
+    private Task Misdirect(string from, string to) =>
+        Shell.Run($"ip -n {Space(from)} neighbour replace {AddressOf(to)} lladdr {NobodysMac} nud permanent dev eth0");
 
     private string Space(string host) => $"{_prefix}-{host}";
 
