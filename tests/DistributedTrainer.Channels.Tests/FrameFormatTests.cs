@@ -93,7 +93,7 @@ public class FrameFormatTests
 
     [Theory]
     [InlineData(0)]
-    [InlineData(16)]
+    [InlineData(18)]
     [InlineData(255)]
     public void A_kind_that_does_not_exist_is_refused(byte kind)
     {
