@@ -50,7 +50,7 @@ public static class FrameFormat
         header = default;
         if (BinaryPrimitives.ReadUInt32LittleEndian(s) != Magic) return "frame: wrong magic number, the peer does not speak this protocol";
         if (s[4] != Version) return $"frame: wire version {s[4]}, this side speaks {Version}. Run the same release on all nodes.";
-        if (s[5] is < (byte)FrameKind.Hello or > (byte)FrameKind.Norm) return $"frame: unknown kind {s[5]}";
+        if (s[5] is < (byte)FrameKind.Hello or > (byte)FrameKind.PullResidual) return $"frame: unknown kind {s[5]}";
         if (s[7] != 0 || s[68..].IndexOfAnyExcept((byte)0) >= 0) return "frame: reserved bytes are not zero";
 
         header = new FrameHeader

@@ -47,4 +47,10 @@ public enum FrameKind : byte
 
     /// <summary>Server to worker, and from there to the other servers: sums of squares of a step's gradient, one partition.</summary>
     Norm,
+
+    /// <summary>Worker to server, and back to whoever goes on from there: what was not sent yet of a shard's gradients, one partition.</summary>
+    Residual,
+
+    /// <summary>Worker to server: asks for the residual of a shard.</summary>
+    PullResidual,
 }

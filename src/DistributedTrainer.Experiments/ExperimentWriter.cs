@@ -73,6 +73,11 @@ public static class ExperimentWriter
         Line(text, $"  accumulate: {training.Accumulate}");
         Line(text, $"  last-batch: {Names.Kebab(training.LastBatch)}");
         Line(text, $"  non-finite: {Names.Kebab(training.NonFinite)}");
+        if (training.Compression.Kind != CompressionKind.None)
+        {
+            Line(text, $"  compression: {Compression(training.Compression)}");
+        }
+
         Line(text, $"  early-stopping: {(training.EarlyStopping is { } stopping ? $"{{ metric: {Names.Kebab(stopping.Metric)}, patience: {stopping.Patience}, restore-best: {Flag(stopping.RestoreBest)} }}" : "null")}");
         Line(text, $"cluster: {{ workers: {cluster.Workers}, servers: {cluster.Servers}, partitions: {cluster.Partitions}, minimum-workers: {cluster.MinimumWorkers}, max-restarts: {cluster.MaxRestarts}, transport: {Names.Kebab(cluster.Transport)}, overlap: {Names.Kebab(cluster.Overlap)} }}");
         var checkpoint = experiment.Checkpoint;
@@ -144,6 +149,9 @@ public static class ExperimentWriter
         { Weights.Count: 0 } => ", class-weights: balanced",
         { Weights: var weights } => $", class-weights: {{ {string.Join(", ", weights.Select(static weight => $"{Quote(weight.Class)}: {Number(weight.Weight)}"))} }}",
     };
+
+    private static string Compression(CompressionOptions compression) =>
+        compression.Kind == CompressionKind.TopK ? $"{{ top-k: {Number(compression.Share)} }}" : Names.Kebab(compression.Kind);
 
     private static string Schedule(ScheduleOptions schedule) => schedule switch
     {

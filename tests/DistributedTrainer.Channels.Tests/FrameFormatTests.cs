@@ -55,7 +55,7 @@ public class FrameFormatTests
     [Fact]
     public void The_numbers_of_the_kinds_are_the_ones_on_record() =>
         Assert.Equal(
-            "Hello=1 Push=2 Statistics=3 StatisticsTotal=4 Pull=5 Parameters=6 PullSnapshot=7 Evaluation=8 Verdict=9 Refused=10 Request=11 Reply=12 Snapshot=13 Restore=14 Norm=15",
+            "Hello=1 Push=2 Statistics=3 StatisticsTotal=4 Pull=5 Parameters=6 PullSnapshot=7 Evaluation=8 Verdict=9 Refused=10 Request=11 Reply=12 Snapshot=13 Restore=14 Norm=15 Residual=16 PullResidual=17",
             string.Join(' ', Enum.GetValues<FrameKind>().Select(kind => $"{kind}={(byte)kind}")));
 
     [Fact]
@@ -93,7 +93,7 @@ public class FrameFormatTests
 
     [Theory]
     [InlineData(0)]
-    [InlineData(16)]
+    [InlineData(18)]
     [InlineData(255)]
     public void A_kind_that_does_not_exist_is_refused(byte kind)
     {

@@ -14,6 +14,33 @@ public sealed class ResumeTests
         """;
 
     [Fact]
+    public async Task Error_feedback_survives_an_end_in_between_and_the_death_of_a_worker()
+    {
+        string[] sparse = ["--set", "training.epochs=200", "--set", "training.compression={ top-k: 0.02 }"];
+        using var quiet = new RunDirectory();
+        Assert.Equal(0, (await Dtrain.Run(["train", "--in-process", "--run-dir", quiet.Run, .. sparse])).ExitCode);
+
+        using var stopped = new RunDirectory();
+        string[] often = [.. sparse, "--set", "checkpoint.every-steps=40", "--set", "cluster.transport=tcp"];
+        await using (var dtrain = Dtrain.Start(["train", "--run-dir", stopped.Run, .. often]))
+        {
+            await dtrain.Line(static line => line.StartsWith("training  step", StringComparison.Ordinal) && StepIn(line) > 60);
+            dtrain.Signal("INT");
+            Assert.Equal(1, (await dtrain.End()).ExitCode);
+        }
+
+        var before = stopped.Checkpoints[^1];
+        await using var resumed = Dtrain.Start(["resume", stopped.Run, "--set", "cluster.workers=3"]);
+        await resumed.Line(line => line.StartsWith("training  step", StringComparison.Ordinal) && StepIn(line) > before + 60);
+        Dtrain.Signal(stopped.Nodes.First(static node => node.Role == "worker").Process, "KILL");
+        var (code, output, errors) = await resumed.End();
+        Assert.True(code == 0, output + errors);
+        Assert.Contains("Shards move, and what top-k has not sent yet", output, StringComparison.Ordinal);
+        Assert.Equal(quiet.Hash, stopped.Hash);
+        Assert.Equal(quiet.Course, stopped.Course);
+    }
+
+    [Fact]
     public async Task A_run_that_is_stopped_goes_on_with_other_numbers_and_from_the_checkpoint_before_where_the_newest_is_damaged()
     {
         using var quiet = new RunDirectory();

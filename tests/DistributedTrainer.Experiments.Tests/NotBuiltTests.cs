@@ -5,7 +5,6 @@ public sealed class NotBuiltTests
 {
     [Theory]
     [InlineData("training: { local-steps: 4 }", "training.local-steps: local-steps")]
-    [InlineData("training: { compression: int8 }", "training.compression: compression")]
     public void Keys_and_values_that_are_not_built_are_refused(string line, string expected)
     {
         var problem = Reads.Problem(line);

@@ -113,6 +113,9 @@ internal static class RandomExperiments
             Accumulate = accumulate,
             LastBatch = last.Item1,
             NonFinite = last.Item2,
+            Compression = stopping.Item5 != TrainingMode.Sync ? new CompressionOptions(CompressionKind.None)
+                : shards % 5 == (int)CompressionKind.TopK ? new CompressionOptions(CompressionKind.TopK, accumulate / 101.0)
+                : new CompressionOptions((CompressionKind)(shards % 5)),
             EarlyStopping = stopping.Item1 ? new EarlyStoppingOptions { Metric = stopping.Item2, Patience = stopping.Item3, RestoreBest = stopping.Item4 } : null,
         });
 

@@ -7,7 +7,7 @@ internal static class FrameRules
 
     public static void CheckOutgoing(in FrameHeader header, int payloadBytes, int maximum)
     {
-        if (header.Kind is < FrameKind.Push or > FrameKind.Norm)
+        if (header.Kind is < FrameKind.Push or > FrameKind.PullResidual)
             throw new ArgumentException($"channel: frames of kind {header.Kind} can't be sent", nameof(header));
         if (payloadBytes > maximum)
             throw new ArgumentException($"channel: payload of {payloadBytes} bytes, MaximumPayloadBytes is {maximum}", nameof(header));

@@ -26,6 +26,18 @@ internal sealed class Checkpoint(CheckpointManifest manifest)
     /// </summary>
     public IReadOnlyList<OrderSection> Orders { get; set; } = [];
 
+    /// <summary>Whether what was not sent yet of each shard's gradients was put aside with it.</summary>
+    public bool HasResiduals => !State.Any(static vector => vector.Length > 0 && float.IsNaN(vector[0]));
+
+    /// <summary>Nothing follows it, so that nobody needs what was not sent.</summary>
+    public void DropResiduals()
+    {
+        foreach (var vector in State.Where(static vector => vector.Length > 0 && float.IsNaN(vector[0])))
+        {
+            Array.Clear(vector);
+        }
+    }
+
     /// <summary>Whether training can go on from it.</summary>
     public bool IsFinite => FiniteCheck.IsFinite(Parameters) && FiniteCheck.IsFinite(RunningStatistics);
 }

@@ -357,7 +357,7 @@ internal sealed class CheckpointFolder(string runDirectory, int keep)
             at += file.Length;
         }
 
-        return at == manifest.Parameters && manifest is { Parameters: > 0, RunningStatistics: >= 0, StateVectors: >= 0 and <= 8, Step: > 0 };
+        return at == manifest.Parameters && manifest is { Parameters: > 0, RunningStatistics: >= 0, StateVectors: >= 0, Step: > 0 };
     }
 
     private string PathOf(long step) => Path.Combine(_path, $"step-{step:00000000}");

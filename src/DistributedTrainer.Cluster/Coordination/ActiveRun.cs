@@ -106,6 +106,9 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
     /// <summary>Whether the last checkpoint could not be written.</summary>
     public bool IsCheckpointMissing { get; set; }
 
+    /// <summary>Whether a worker waits for the next checkpoint, to get shards with what was put aside of them.</summary>
+    public bool AdmitsNext { get; set; }
+
     /// <summary>When the user wanted an end; null: not.</summary>
     public TimeSpan? StoppingSince { get; set; }
 
@@ -138,7 +141,7 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
         Generation = Generation.Next();
         Loaded = loads ? Generation : Loaded;
         Phase = RunPhase.Fencing;
-        (BroughtAt, LastVersion) = (null, null);
+        (BroughtAt, LastVersion, AdmitsNext) = (null, null, false);
         _fenced.Clear();
         _hosted.Clear();
     }

@@ -111,6 +111,33 @@ internal sealed partial class CoordinatorActor
         Load();
     }
 
+    /// <summary>
+    /// Shards move to workers that do not have what was not sent yet of their gradients: that was with whoever computed them so
+    /// far. All go back to where it was put aside.
+    /// </summary>
+    private void ResidualsLost()
+    {
+        var run = _run!;
+        const string Cause = "shards move, and what top-k has not sent yet of their gradients is with the last checkpoint";
+        Notice($"{Capital(Cause)}: training goes back to it.");
+        run.Progress.Failed(Cause, Now);
+        Load();
+    }
+
+    /// <summary>A worker has come. Where shards cannot move without going back to a checkpoint, one is made first.</summary>
+    private void Admit()
+    {
+        var run = _run!;
+        if (run.Plan.ResidualVectors == 0 || run.Phase != RunPhase.Training)
+        {
+            BeginGeneration();
+            return;
+        }
+
+        run.AdmitsNext = true;
+        ServerOf(PartitionId.Lead.Value)?.Agent.Tell(new Partitions.AskCheckpoint(run.Id, Last: false));
+    }
+
     /// <summary>Looks for the newest whole checkpoint; training goes back to it.</summary>
     private void Load()
     {
@@ -203,7 +230,7 @@ internal sealed partial class CoordinatorActor
 
         // What a resumed run takes from the metrics must be there before the manifest is.
         run.Folder.FlushMetrics();
-        var (plan, host, routes, checkpoints) = (run.Plan, _host, Routes(), run.Checkpoints);
+        var (plan, host, routes, checkpoints, finished) = (run.Plan, _host, Routes(), run.Checkpoints, run.Progress.Finished);
         var checkpoint = new Checkpoint(ManifestOf(run, snapshot));
         if (checkpoint.Manifest.HasBest(plan))
         {
@@ -218,6 +245,15 @@ internal sealed partial class CoordinatorActor
             {
                 // Whoever went back to it could not go on; and an older one would go in its favour.
                 return new Written(run.Id, checkpoint.Step, checkpoint, "its parameters are not finite");
+            }
+
+            if (finished)
+            {
+                checkpoint.DropResiduals();
+            }
+            else if (!checkpoint.HasResiduals)
+            {
+                return new Written(run.Id, checkpoint.Step, checkpoint, "what top-k had not sent yet was not put aside with it");
             }
 
             try
@@ -244,7 +280,7 @@ internal sealed partial class CoordinatorActor
         Generation = run.Generation.Value,
         Parameters = run.Plan.Model.Layout.Length,
         RunningStatistics = run.Plan.Model.Buffers.Length,
-        StateVectors = run.Plan.Optimizer.StateVectors,
+        StateVectors = run.Plan.StateVectors,
         Verdict = snapshot.Verdict,
         Judgement = snapshot.Judgement!,
         Progress = snapshot.Progress!,
@@ -283,6 +319,12 @@ internal sealed partial class CoordinatorActor
         {
             run.IsCheckpointMissing = true;
             Notice($"The checkpoint of step {written.Version} could not be written: {written.Problem.TrimEnd('.')}. {(run.Checkpoints.Steps is [var last, ..] ? $"The one of step {last} stays." : "There is none yet.")}");
+        }
+
+        if (run is { AdmitsNext: true, Phase: RunPhase.Training, Stopping: false })
+        {
+            // What the worker that joined begins with is written now, as far as it can be.
+            BeginGeneration();
         }
 
         var isLast = run.StoppingSince is { } since && snapshot.Since >= since;

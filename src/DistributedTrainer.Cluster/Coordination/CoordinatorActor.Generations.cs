@@ -150,7 +150,7 @@ internal sealed partial class CoordinatorActor
             run.Progress.Recovered(run.CommonVersion.Value, Now);
             EndAt(run.CommonVersion.Value);
         }
-        else if (run.StoppingSince is { } since && ((run.IsEven && !run.Plan.IsLoose) || _roster.UsableWorkers.Count < minimum || Now - since > StopPatience))
+        else if (run.StoppingSince is { } since && ((run.IsEven && !run.Plan.IsLoose && run.Plan.ResidualVectors == 0) || _roster.UsableWorkers.Count < minimum || Now - since > StopPatience))
         {
             FinishFenced();
         }
@@ -158,6 +158,10 @@ internal sealed partial class CoordinatorActor
         {
             run.Phase = RunPhase.Paused;
             Notice($"Paused: {_roster.UsableWorkers.Count} workers, cluster.minimum-workers is {minimum}. Training goes on when they are back.");
+        }
+        else if (run.Plan.ResidualVectors > 0 && !run.IsLoading && run.CommonVersion.Value > 0 && run.Shards.WouldMove(_roster.UsableWorkers, Paces, Probe))
+        {
+            ResidualsLost();
         }
         else
         {
@@ -268,7 +272,7 @@ internal sealed partial class CoordinatorActor
         worker.Usable = true;
         worker.Links.Back(Now);
         Notice($"{worker.Id} is back.");
-        BeginGeneration();
+        Admit();
     }
 
     /// <summary>Its process is known to be dead, or it cannot be reached any more: whoever watches its actors would hear of it much later.</summary>

@@ -107,13 +107,13 @@ internal sealed partial class CoordinatorActor
 
     /// <summary>
     /// Partitions stand still, and the user wants an end. Where each worker goes at its own pace they stand between two
-    /// steps, which is no checkpoint.
+    /// steps, which is no checkpoint; nor is one where workers have what was not put aside.
     /// </summary>
     private void FinishFenced()
     {
         var run = _run!;
         var version = run.CommonVersion.Value;
-        if (run.IsEven && version > 0 && !run.Plan.IsLoose)
+        if (run.IsEven && version > 0 && !run.Plan.IsLoose && run.Plan.ResidualVectors == 0)
         {
             EndAt(version);
             return;

@@ -275,7 +275,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         else if (node.Workers.Count > 0 && run.Phase != RunPhase.Finishing)
         {
             Notice($"{node.Id} joined.");
-            BeginGeneration();
+            Admit();
         }
     }
 

@@ -1,4 +1,5 @@
 using DistributedTrainer.Data;
+using DistributedTrainer.Engine.Compression;
 using DistributedTrainer.Engine.Initializers;
 using DistributedTrainer.Engine.Layers;
 using DistributedTrainer.Engine.Losses;
@@ -18,6 +19,16 @@ internal static class EngineParts
         experiment.Loss is null ? experiment with { Loss = LossOptions.DefaultFor(Same<TargetTask>(task)) } : experiment;
 
     public static Loss LossOf(LossOptions loss) => TrainingLoss.Create(ExperimentNames.Of(loss.Kind), (float)loss.LabelSmoothing, (float)loss.Delta);
+
+    /// <summary>How gradients are made smaller; null: they are not.</summary>
+    public static GradientCodec? CodecOf(CompressionOptions compression) => compression.Kind switch
+    {
+        CompressionKind.Float16 => new Float16Codec(),
+        CompressionKind.Bfloat16 => new BFloat16Codec(),
+        CompressionKind.Int8 => new Int8Codec(),
+        CompressionKind.TopK => new TopKCodec(compression.Share),
+        _ => null,
+    };
 
     /// <summary>The loss with the weights of these classes in their order.</summary>
     public static Loss LossOf(LossOptions loss, IReadOnlyList<string> classes)

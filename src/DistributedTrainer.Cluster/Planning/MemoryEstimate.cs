@@ -17,6 +17,8 @@ public sealed record NodeMemory(string Role, int Count, IReadOnlyList<(string Wh
 /// <item>worker: its workspace (parameters, running statistics, all layers' outputs and their gradients for the rows of the
 /// global batch, since the others' shards may become its own; of accumulated batches for one of them), a gradient of P for each of its leaves and one more while
 /// servers read the last, and P + B of the next version where the channel cannot lend it;</item>
+/// <item>worker whose gradients are made smaller: beside that, over a network 2 P + k P for its copy of the partitions, and with
+/// error feedback 2 P for each of its leaves; servers keep L P and the coordinator 2 L P of them more;</item>
 /// <item>server, of its share of the parameters: three versions (current, previous, next), one more for the best where early
 /// stopping restores it, k vectors of state, a snapshot (a version and k vectors), and a buffer for each pushed node where
 /// the channel cannot lend it, else for those that are combined;</item>
@@ -60,6 +62,7 @@ internal static class MemoryEstimate
             ("activations and parameters", threads * plan.Model.WorkspaceBytes(Math.Max(EvaluationRows, plan.PassRows))),
             ("gradients", threads * (leaves + 1) * Parameters(plan)),
             ("the next version", Lends(plan) ? 0 : threads * (Parameters(plan) + Buffers(plan))),
+            ("compression", threads * Compression(plan, leaves)),
             ("runtime", Runtime),
         ]);
     }
@@ -77,7 +80,8 @@ internal static class MemoryEstimate
             ("data", plan.Data.Bytes),
             ("versions", ((3 + best) * (share + Buffers(plan)))),
             ("optimizer state", vectors * share),
-            ("snapshot", ((1 + vectors) * share) + Buffers(plan)),
+            ("residuals", plan.ResidualVectors * share),
+            ("snapshot", ((1 + vectors + plan.ResidualVectors) * share) + Buffers(plan)),
             ("gradients", (Lends(plan) ? Math.Max(0, nodes - 2) : nodes) * share),
             ("runtime", Runtime),
         ]);
@@ -85,7 +89,7 @@ internal static class MemoryEstimate
 
     public static NodeMemory Coordinator(TrainingPlan plan)
     {
-        var (vectors, best) = (plan.Optimizer.StateVectors, plan.RestoresBest ? 1 : 0);
+        var (vectors, best) = (plan.StateVectors, plan.RestoresBest ? 1 : 0);
         return new NodeMemory("coordinator", 1,
         [
             ("data", plan.Data.Bytes),
@@ -94,6 +98,12 @@ internal static class MemoryEstimate
             ("runtime", Runtime),
         ]);
     }
+
+    // Over a network: gradients as they are written, and a copy of the partitions with a gradient of each. Anywhere: what is left
+    // of each leaf, before and after a step.
+    private static long Compression(TrainingPlan plan, int leaves) => plan.Codec is null ? 0
+        : ((2L * leaves * (plan.ResidualVectors > 0 ? 1 : 0)) + (Lends(plan) ? 0 : 2 + plan.Optimizer.StateVectors)) * Parameters(plan)
+        + (Lends(plan) ? 0 : (leaves + 2L) * plan.Codec.MostBytes(plan.Model.Layout.Length));
 
     /// <summary>Whether a peer on this host can read a payload where it lies. Automatic channels do so within a host.</summary>
     private static bool Lends(TrainingPlan plan) => plan.Transport is "auto" or "in-process" or "shared-memory";

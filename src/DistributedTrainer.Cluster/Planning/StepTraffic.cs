@@ -12,17 +12,24 @@ internal static class StepTraffic
     public static int MostLeaves(TrainingPlan plan) => Shards(plan).Max(static own => own.Length);
 
     /// <summary>Tree nodes that all workers push together: a sum for each complete subtree that one of them holds.</summary>
-    public static int PushedNodes(TrainingPlan plan) => Shards(plan).Sum(own => Nodes(plan, own));
+    public static int PushedNodes(TrainingPlan plan) => Shards(plan).Sum(own => Present(plan, own).Count);
 
-    /// <summary>Bytes of all workers' frames in one step, both ways: gradients, the next version, statistics of batch norm.</summary>
+    /// <summary>
+    /// Bytes of all workers' frames in one step, both ways: gradients, the next version, statistics of batch norm. Where gradients
+    /// are made smaller: over a network; with top-k, where a sum has the elements of all its leaves, at most.
+    /// </summary>
     public static long Bytes(TrainingPlan plan)
     {
         var (parameters, buffers, parts) = ((long)plan.Model.Layout.Length * sizeof(float), (long)plan.Model.Buffers.Length * sizeof(float), plan.Ranges.Count);
         var bytes = 0L;
         foreach (var own in Shards(plan).Where(static own => own.Length > 0))
         {
-            var nodes = Nodes(plan, own);
-            bytes += (nodes + 1) * (parameters + ((long)parts * FrameFormat.HeaderBytes)) + buffers;
+            var present = Present(plan, own);
+            var nodes = present.Count;
+            var gradients = plan.Codec is null
+                ? (nodes + 1) * parameters
+                : present.Sum(node => Written(plan, node)) + Written(plan, new FixedTree(plan.Shards).Root);
+            bytes += gradients + ((nodes + 1) * (long)parts * FrameFormat.HeaderBytes) + buffers;
             foreach (var slot in plan.Model.BatchNorms)
             {
                 // Sums for each node go out; with sync a total comes back, and so again on the way back.
@@ -42,7 +49,13 @@ internal static class StepTraffic
         return workers.Select(assignment.ShardsOf);
     }
 
-    private static int Nodes(TrainingPlan plan, int[] shards)
+    private static long Written(TrainingPlan plan, TreeNode node)
+    {
+        var leaves = Math.Min(plan.Shards, (node.Index + 1) << node.Level) - node.FirstLeaf;
+        return plan.Ranges.Sum(range => (long)plan.Codec!.BytesOfSum(range.Length, leaves));
+    }
+
+    private static IReadOnlyList<TreeNode> Present(TrainingPlan plan, int[] shards)
     {
         var gather = new TreeGather<object>(new FixedTree(plan.Shards), static (_, _) => { }, static _ => { });
         gather.Reset(shard => plan.Schedule.LeafRows(0, shard) > 0);
@@ -51,6 +64,6 @@ internal static class StepTraffic
             gather.Offer(TreeNode.OfLeaf(shard), gather);
         }
 
-        return gather.Present().Count;
+        return [.. gather.Present().Select(static present => present.Node)];
     }
 }

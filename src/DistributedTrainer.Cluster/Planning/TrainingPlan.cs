@@ -1,4 +1,5 @@
 using DistributedTrainer.Data;
+using DistributedTrainer.Engine.Compression;
 using DistributedTrainer.Engine.Losses;
 using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Engine.Optimizers;
@@ -32,6 +33,7 @@ internal sealed class TrainingPlan
         Model = new Model(Definition);
         Loss = EngineParts.LossOf(experiment.Loss!, data.Dataset.ClassNames);
         Optimizer = EngineParts.OptimizerOf(optimizer);
+        Codec = EngineParts.CodecOf(training.Compression);
         Augmentation = EngineParts.AugmentationOf(experiment.Data);
         Plateau = EngineParts.PlateauOf(optimizer.Schedule);
         _rates = EngineParts.ScheduleOf(optimizer.Schedule, TotalSteps);
@@ -77,6 +79,18 @@ internal sealed class TrainingPlan
 
     public ulong Seed => Experiment.Seed;
 
+    /// <summary>How gradients are made smaller; null: they are not.</summary>
+    public GradientCodec? Codec { get; }
+
+    /// <summary>
+    /// What was not sent yet of each shard's gradients: vectors of the state that go with shards, behind those of the
+    /// optimizer. 0: all is sent.
+    /// </summary>
+    public int ResidualVectors => Codec?.HasResidual == true ? Shards : 0;
+
+    /// <summary>Vectors of a run's state beside the parameters.</summary>
+    public int StateVectors => Optimizer.StateVectors + ResidualVectors;
+
     /// <summary>How training rows are varied; empty: not at all.</summary>
     public AugmentStep[] Augmentation { get; }
 
@@ -102,8 +116,11 @@ internal sealed class TrainingPlan
 
     public bool IsClassification => Data.Dataset.Task == DataTask.Classification;
 
-    /// <summary>Where steps overlap with what travels. Not where a step is computed in several passes, or has parameters that no other has.</summary>
-    public OverlapKind Overlap => IsLoose || Experiment.Training.Accumulate > 1 ? OverlapKind.Never : Experiment.Cluster.Overlap;
+    /// <summary>
+    /// Where steps overlap with what travels. Not where a step is computed in several passes, or has parameters that no other
+    /// has; nor where what travels is small, and is no use before all of it is there.
+    /// </summary>
+    public OverlapKind Overlap => IsLoose || Codec is not null || Experiment.Training.Accumulate > 1 ? OverlapKind.Never : Experiment.Cluster.Overlap;
 
     public string Transport => Experiment.Cluster.Transport switch
     {

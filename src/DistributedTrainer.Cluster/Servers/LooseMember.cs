@@ -79,6 +79,18 @@ internal static class ParameterFlags
     /// <summary>Leaves are to be pushed one by one: some of them are here already.</summary>
     public const byte Apart = 4;
 
+    /// <summary>Behind the parameters, and the running statistics, comes the optimizer's state.</summary>
+    public const byte State = 8;
+
+    /// <summary>
+    /// The running statistics, and the gradient of the step that led to the version, as the codec writes it; Rows are those of
+    /// the step, and Sum is what the gradient is scaled by.
+    /// </summary>
+    public const byte Update = 16;
+
+    /// <summary>The step that led to the version was left out.</summary>
+    public const byte Skipped = 32;
+
     /// <summary>What the version asks for.</summary>
     public static CheckpointAsk AskIn(byte flags) => (CheckpointAsk)(flags & (Apart - 1));
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using DistributedTrainer.Channels;
+using DistributedTrainer.Engine.Compression;
 using DistributedTrainer.Engine.Tensors;
 
 namespace DistributedTrainer.Cluster.Servers;
@@ -11,6 +12,7 @@ namespace DistributedTrainer.Cluster.Servers;
 internal sealed class ParameterVersion(int length, Spares<ParameterVersion> spares) : IPayload, IDisposable
 {
     private readonly SharedFloats _memory = new(length);
+    private UpdatePayload? _update;
     private int _users;
 
     public AlignedBuffer Values => _memory.Values;
@@ -20,6 +22,9 @@ internal sealed class ParameterVersion(int length, Spares<ParameterVersion> spar
     /// <summary>What was known of the evaluations when it was made.</summary>
     public Verdict Verdict { get; private set; }
 
+    /// <summary>Whether the step that led to it was left out.</summary>
+    public bool IsSkipped { get; set; }
+
     /// <summary>What it asks of the step after it.</summary>
     public CheckpointAsk Asks { get; set; }
 
@@ -28,7 +33,12 @@ internal sealed class ParameterVersion(int length, Spares<ParameterVersion> spar
     /// <summary>Starts a new life with one user.</summary>
     public ParameterVersion Open(long step, Verdict verdict)
     {
-        (Step, Verdict, Asks) = (step, verdict, CheckpointAsk.None);
+        (Step, Verdict, Asks, IsSkipped) = (step, verdict, CheckpointAsk.None, false);
+        if (_update is not null)
+        {
+            _update.Count = 0;
+        }
+
         Volatile.Write(ref _users, 1);
         return this;
     }
@@ -50,5 +60,43 @@ internal sealed class ParameterVersion(int length, Spares<ParameterVersion> spar
         }
     }
 
+    /// <summary>Keeps the gradient that led to it, in front of it the running statistics.</summary>
+    public void Keep(GradientCodec codec, ReadOnlySpan<float> gradient, ReadOnlySpan<float> buffers, int rows, float scale)
+    {
+        var statistics = MemoryMarshal.AsBytes(buffers);
+        _update ??= new UpdatePayload(this, new byte[statistics.Length + codec.MostBytes(gradient.Length)]);
+        statistics.CopyTo(_update.Memory);
+        _update.Count = statistics.Length + codec.Write(gradient, _update.Memory.AsSpan(statistics.Length));
+        (UpdateRows, UpdateScale) = (rows, scale);
+    }
+
+    /// <summary>Whether the gradient that led to it is kept.</summary>
+    public bool HasUpdate => _update?.Count > 0;
+
+    /// <summary>Rows of the step that led to it.</summary>
+    public int UpdateRows { get; private set; }
+
+    /// <summary>What its gradient was scaled by.</summary>
+    public double UpdateScale { get; private set; }
+
+    /// <summary>What is kept, to be posted once.</summary>
+    public IPayload ShareUpdate()
+    {
+        Share();
+        return _update!;
+    }
+
     public void Dispose() => _memory.Dispose();
+
+    private sealed class UpdatePayload(ParameterVersion version, byte[] memory) : IPayload
+    {
+        public byte[] Memory => memory;
+
+        /// <summary>Bytes that are written; 0: none.</summary>
+        public int Count { get; set; }
+
+        public ReadOnlySpan<byte> Bytes => memory.AsSpan(0, Count);
+
+        public void Release() => version.Release();
+    }
 }

@@ -1,4 +1,5 @@
 using DistributedTrainer.Channels;
+using DistributedTrainer.Experiments;
 
 namespace DistributedTrainer.Cluster.Servers;
 
@@ -7,6 +8,9 @@ internal sealed partial class Partition
 {
     /// <summary>The run that it belongs to.</summary>
     public ulong Run => _plan.Token;
+
+    /// <summary>How gradients are made smaller, as the experiment says it.</summary>
+    public string Compression => ExperimentNames.Of(_plan.Experiment.Training.Compression.Kind);
 
     /// <summary>
     /// Answers at once: which version is there, and which leaves of its step have not come. The version that the worker
@@ -27,9 +31,9 @@ internal sealed partial class Partition
                 return;
             }
 
-            if ((question.Step > _current.Step || IsRestoring) && !_waiting.Contains((channel, question.Step)))
+            if (question.Step > _current.Step || IsRestoring)
             {
-                _waiting.Add((channel, question.Step));
+                Await(channel, question.Step, PullForms.In(question.Flags));
             }
 
             AskNorm(channel, again: true);

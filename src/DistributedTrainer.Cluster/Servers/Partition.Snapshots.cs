@@ -174,7 +174,12 @@ internal sealed partial class Partition
     {
         var asked = _asked;
         _asked = CheckpointAsk.None;
-        if ((asked & CheckpointAsk.Snapshot) != 0)
+        if ((asked & CheckpointAsk.Snapshot) != 0 && !HasResiduals(CurrentStep))
+        {
+            // One was lost on its way: the next occasion will do.
+            _checkpoints?.Done(CurrentStep);
+        }
+        else if ((asked & CheckpointAsk.Snapshot) != 0)
         {
             _held = (asked & CheckpointAsk.Last) != 0;
             Replace(CurrentStep);
@@ -196,6 +201,15 @@ internal sealed partial class Partition
             var copy = _copies.Rent().Open(version, verdict);
             state.Span[.._range.Length].CopyTo(copy.Values.Span);
             vectors.Add(copy);
+        }
+
+        if (!HasResiduals(version))
+        {
+            // Put aside without having been asked for before its step, such as at the end: it says so.
+            foreach (var residual in vectors[^_plan.ResidualVectors..])
+            {
+                residual.Values.Span.Fill(float.NaN);
+            }
         }
 
         if (HasBest(verdict))

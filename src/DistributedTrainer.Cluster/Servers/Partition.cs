@@ -46,7 +46,6 @@ internal sealed partial class Partition : IDisposable
     private readonly Spares<ParameterVersion> _versions;
     private readonly AlignedBuffer[] _state;
     private readonly UpdatePass _update;
-    private readonly List<(IChannel Channel, long Version)> _waiting = [];
     private readonly int _versionLength;
     private ParameterVersion _current;
     private ParameterVersion? _previous;
@@ -80,14 +79,18 @@ internal sealed partial class Partition : IDisposable
         _generation = generation;
         _statistics = statistics;
         _events = events;
-        _buffers = new LeafBufferPool(range.Length);
-        _leaves = new TreeGather<LeafBuffer>(new FixedTree(plan.Shards), static (left, right) => left.Add(right), _buffers.Return, keepHalves: true);
-        _state = [.. Enumerable.Range(0, plan.Optimizer.StateVectors).Select(_ => new AlignedBuffer(range.Length))];
-        _update = new UpdatePass(plan, range, _state);
+        _buffers = new LeafBufferPool(range.Length, plan.Codec);
+
+        // A total that is to be rounded is made as a whole; one that is not, while the optimizer reads it.
+        _leaves = new TreeGather<LeafBuffer>(new FixedTree(plan.Shards), static (left, right) => left.Add(right), _buffers.Return, keepHalves: plan.Codec is null);
+        _state = [.. Enumerable.Range(0, plan.StateVectors).Select(_ => new AlignedBuffer(range.Length))];
+        _update = new UpdatePass(plan, range, _state[..plan.Optimizer.StateVectors]);
         _versionLength = range.Length + (statistics is null ? 0 : plan.Model.Buffers.Length);
         _versions = new Spares<ParameterVersion>(spares => new ParameterVersion(_versionLength, spares));
         _copies = new Spares<ParameterVersion>(spares => new ParameterVersion(range.Length, spares));
         (_verdict, _checkpoints) = (start.Verdict, checkpoints);
+        _residualVersions = new long[plan.ResidualVectors];
+        Array.Fill(_residualVersions, start.Version);
         if (plan.ClipNorm is not null && !plan.IsLoose)
         {
             _norms = norms ?? new NormBoard(plan);
@@ -230,6 +233,7 @@ internal sealed partial class Partition : IDisposable
 
             _verdict = Verdict.Unpack(push.Count);
             _asked |= PushFlags.AskIn(push.Flags);
+            _keepsUpdates |= (push.Flags & PushFlags.Written) != 0;
             _leaves.Offer(node, buffer);
             if (_leaves.TryTakeHalves(out var left, out var right))
             {
@@ -255,7 +259,7 @@ internal sealed partial class Partition : IDisposable
     public void Abandon(LeafBuffer buffer) => _buffers.Return(buffer);
 
     /// <summary>Sends a version as soon as it is there. False: it is too old to be had.</summary>
-    public bool Pull(IChannel channel, long version)
+    public bool Pull(IChannel channel, long version, PullForm form = PullForm.Plain)
     {
         lock (_gate)
         {
@@ -271,12 +275,7 @@ internal sealed partial class Partition : IDisposable
 
             if (version > _current.Step || (IsRestoring && version == _current.Step))
             {
-                // A worker asks again under each assignment: once is enough for the same connection.
-                if (!_waiting.Contains((channel, version)))
-                {
-                    _waiting.Add((channel, version));
-                }
-
+                Await(channel, version, form);
                 AskNorm(channel);
                 return true;
             }
@@ -284,7 +283,7 @@ internal sealed partial class Partition : IDisposable
             var found = IsRestoring ? null : version == _current.Step ? _current : version == _previous?.Step ? _previous : version == _best?.Step ? _best : null;
             if (found is not null)
             {
-                Send(channel, found, found.Step);
+                Send(channel, found, found.Step, form);
             }
 
             return found is not null;
@@ -348,7 +347,7 @@ internal sealed partial class Partition : IDisposable
 
     private string? Misfit(in FrameHeader push, TreeNode node)
     {
-        if (!_leaves.Tree.Contains(node) || push.PayloadBytes != (PushFlags.Closes(push) ? 0 : _range.Length * sizeof(float)))
+        if (!_leaves.Tree.Contains(node) || !FitsBytes(push))
         {
             return $"node {node} with {push.PayloadBytes} bytes does not fit {_plan.Shards} shards and {_range.Length} parameters";
         }
@@ -356,6 +355,11 @@ internal sealed partial class Partition : IDisposable
         var rows = _plan.RowsUnder(push.Step, node);
         return push.Rows == rows && rows > 0 ? null : $"node {node} of step {push.Step} has {rows} rows, not {push.Rows}";
     }
+
+    private bool FitsBytes(in FrameHeader push) =>
+        PushFlags.Closes(push) ? push.PayloadBytes == 0
+        : (push.Flags & PushFlags.Written) != 0 ? _plan.Codec?.Fits(push.PayloadBytes, _range.Length) == true
+        : push.PayloadBytes == _range.Length * sizeof(float);
 
     private LeafFault FaultOf(LeafBuffer left, LeafBuffer? right) =>
         left.Fault | (right?.Fault ?? LeafFault.None) | (double.IsFinite(left.LossSum + (right?.LossSum ?? 0)) ? LeafFault.None : LeafFault.NotFinite);
@@ -393,6 +397,7 @@ internal sealed partial class Partition : IDisposable
         if (skips)
         {
             _current.Values.Span[.._versionLength].CopyTo(next.Values.Span);
+            next.IsSkipped = true;
         }
         else
         {
@@ -406,6 +411,11 @@ internal sealed partial class Partition : IDisposable
             _statistics.UpdateRunning(step, statistics);
         }
 
+        if (_keepsUpdates && !skips)
+        {
+            next.Keep(_plan.Codec!, left.Gradient, next.Values.Span[_range.Length.._versionLength], rows, scale);
+        }
+
         CrashPoint.Reach("server.before-publish", step);
         _previous?.Release();
         (_previous, _current) = (_current, next);
@@ -417,35 +427,6 @@ internal sealed partial class Partition : IDisposable
 
         // The workers compute meanwhile.
         PutAside();
-    }
-
-    private void AnswerWaiting()
-    {
-        foreach (var (channel, version) in _waiting)
-        {
-            if (version == _current.Step)
-            {
-                Send(channel, _current, version);
-            }
-        }
-
-        _waiting.RemoveAll(entry => entry.Version <= _current.Step);
-    }
-
-    private void Send(IChannel channel, ParameterVersion version, long step)
-    {
-        var header = new FrameHeader
-        {
-            Kind = FrameKind.Parameters,
-            Run = _plan.Token,
-            Generation = _generation,
-            Step = step,
-            Partition = _range.Id,
-            Count = version.Verdict.Packed,
-            Flags = (byte)version.Asks,
-            PayloadBytes = _versionLength * sizeof(float),
-        };
-        channel.Post(header, version.Share());
     }
 
     private void ResetGather()

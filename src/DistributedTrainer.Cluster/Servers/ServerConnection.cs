@@ -12,6 +12,9 @@ internal sealed class ServedRun
 {
     public required IReadOnlyDictionary<int, Partition> Partitions { get; init; }
 
+    /// <summary>How gradients are made smaller, for messages.</summary>
+    public string Compression => Partitions.Values.First().Compression;
+
     /// <summary>The boards of the lead partition, where this node has it.</summary>
     public StatisticsBoard? Statistics { get; init; }
 
@@ -36,12 +39,19 @@ internal static class PushFlags
     /// </summary>
     public const byte Open = 8;
 
+    /// <summary>The sender has the version of the step, with the optimizer's state: an update makes the next one.</summary>
+    public const byte HasState = 64;
+
+    /// <summary>The payload is as the codec of the run writes it.</summary>
+    public const byte Written = 128;
+
     // What is wrong with the numbers, from this bit on: two bits.
     private const int FaultShift = 1;
     private const byte FaultBits = 3;
 
-    // What the version asks for that the push was computed with, from this bit on.
+    // What the version asks for that the push was computed with, from this bit on: two bits.
     private const int AskShift = 4;
+    private const byte AskBits = 3;
 
     /// <summary>Whether the push says of a sum that was sent before that it may be taken.</summary>
     public static bool Closes(in FrameHeader push) => push.Kind == FrameKind.Push && (push.Flags & Open) != 0 && push.PayloadBytes == 0;
@@ -56,7 +66,7 @@ internal static class PushFlags
     public static byte Carry(CheckpointAsk ask) => (byte)((byte)ask << AskShift);
 
     /// <summary>What the version asks for.</summary>
-    public static CheckpointAsk AskIn(byte flags) => (CheckpointAsk)(flags >> AskShift);
+    public static CheckpointAsk AskIn(byte flags) => (CheckpointAsk)(flags >> AskShift & AskBits);
 }
 
 /// <summary>What the flags of a request say.</summary>
@@ -114,7 +124,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
 
                     if (_leaf is not null)
                     {
-                        return MemoryMarshal.AsBytes(_leaf.Own);
+                        return (header.Flags & PushFlags.Written) != 0 ? _leaf.Written(header.PayloadBytes) : MemoryMarshal.AsBytes(_leaf.Own);
                     }
 
                     // Not taken, so that it is never complete: what it asks for is answered all the same.
@@ -151,6 +161,14 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                     }
 
                     break;
+                case FrameKind.Residual:
+                    var residual = partition.ReserveResidual(header, out refusal);
+                    if (refusal is null)
+                    {
+                        return residual;
+                    }
+
+                    break;
                 case FrameKind.Restore:
                     _vector = partition.ReserveRestore(header, out refusal);
                     if (_vector is not null)
@@ -162,7 +180,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                 case FrameKind.Pull when partition.IsLoose && header.PayloadBytes > 0 && header.PayloadBytes <= LooseMember.LongestName + ushort.MaxValue:
                     _introduction = new byte[header.PayloadBytes];
                     return _introduction;
-                case FrameKind.Pull or FrameKind.PullSnapshot or FrameKind.Request when header.PayloadBytes == 0:
+                case FrameKind.Pull or FrameKind.PullSnapshot or FrameKind.PullResidual or FrameKind.Request when header.PayloadBytes == 0:
                     // It is answered when it is complete.
                     return [];
                 default:
@@ -247,6 +265,13 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                 break;
             case FrameKind.Push when _leaf is { } leaf:
                 _leaf = null;
+                if ((header.Flags & PushFlags.Written) != 0 && !leaf.TryRead(header.PayloadBytes))
+                {
+                    partition.Abandon(leaf);
+                    Refuse(channel, header, $"node {new TreeNode(header.Level, header.Index)} of step {header.Step} is damaged: its {header.PayloadBytes} bytes are not what {run.Compression} writes", stale: false);
+                    break;
+                }
+
                 partition.Complete(header, leaf);
                 Answer(channel, header, partition);
                 break;
@@ -264,6 +289,12 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
                 break;
             case FrameKind.PullSnapshot when partition.SendSnapshot(channel, header) is { } missing:
                 Refuse(channel, header, missing, stale: false);
+                break;
+            case FrameKind.Residual:
+                partition.CompleteResidual(header);
+                break;
+            case FrameKind.PullResidual when partition.SendResidual(channel, header) is { } absent:
+                Refuse(channel, header, absent, header.Generation < partition.Generation);
                 break;
             case FrameKind.Pull when _introduction is { } introduction:
                 _introduction = null;
@@ -336,14 +367,14 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
         }
         else if (push.Step <= partition.Version)
         {
-            partition.Pull(channel, push.Step + 1);
+            partition.Pull(channel, push.Step + 1, PullForms.InPush(push.Flags));
         }
     }
 
     private static void Pull(IChannel channel, in FrameHeader header, Partition partition, long version)
     {
         // Whoever has pushed a step waits for the next version: a further one would only be waited for for ever.
-        if ((version > partition.Version + 1 && !partition.IsLoose) || !partition.Pull(channel, version))
+        if ((version > partition.Version + 1 && !partition.IsLoose) || !partition.Pull(channel, version, PullForms.In(header.Flags)))
         {
             var reason = version > partition.Version ? Ahead(version, partition) : $"version {version} is no longer kept";
             Refuse(channel, header, reason, header.Generation < partition.Generation);

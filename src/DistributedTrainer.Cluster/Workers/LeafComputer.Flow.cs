@@ -102,6 +102,8 @@ internal sealed partial class LeafComputer : IParameterFlow
                     // Before it is summed with others.
                     GradientNorms = ModelDescription.Norms(_plan.Model.Layout, _values[i].Span, _segments[i].Rows);
                 }
+
+                Compress(i);
             }
 
             _computed[_segments[i].Leaf] = true;
@@ -115,6 +117,19 @@ internal sealed partial class LeafComputer : IParameterFlow
         else
         {
             Offer();
+        }
+    }
+
+    /// <summary>Leaves what the codec can write of a leaf's gradient, whether it travels or not.</summary>
+    private void Compress(int i)
+    {
+        if (_residuals is not null)
+        {
+            _residuals.Round(_segments[i].Leaf, _step, _values[i].Span);
+        }
+        else
+        {
+            _plan.Codec?.RoundLeaf(_values[i].Span);
         }
     }
 

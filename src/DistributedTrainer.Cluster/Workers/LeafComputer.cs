@@ -34,6 +34,9 @@ internal sealed partial class LeafComputer : IDisposable
     private readonly ShardOrder?[] _orders;
     private readonly Augmenter? _augmenter;
 
+    // What was not sent yet of the shards' gradients; null: all is.
+    private readonly ShardResiduals? _residuals;
+
     // One place for each leaf that may be computed at once, used again in every step.
     private readonly LeafSegment[] _segments;
     private readonly NodeGradient[] _gradients;
@@ -51,9 +54,9 @@ internal sealed partial class LeafComputer : IDisposable
     // The step whose rows lie in the workspace, in the segments; −1: none.
     private long _gathered = -1;
 
-    public LeafComputer(TrainingPlan plan)
+    public LeafComputer(TrainingPlan plan, ShardResiduals? residuals = null)
     {
-        _plan = plan;
+        (_plan, _residuals) = (plan, residuals);
         _workspace = plan.Model.CreateWorkspace(plan.Loss, Math.Max(EvaluationRows, plan.PassRows));
         _activity = new UnitActivity(_workspace);
         _finite = new FiniteCheck(plan.Model, _workspace, plan.Shards);

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Servers;
+using DistributedTrainer.Engine.Compression;
 using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Optimizers;
 using DistributedTrainer.Engine.Tensors;
@@ -30,6 +31,9 @@ internal sealed class NodeGradient(GradientPool pool)
     /// <summary>The part of one partition, to be posted once.</summary>
     public IPayload Share(int partition) => _memory.Share(partition);
 
+    /// <summary>The part of one partition as the codec writes it, to be posted once.</summary>
+    public IPayload ShareWritten(int partition) => _memory.ShareWritten(partition);
+
     /// <summary>Adds the right sibling.</summary>
     public void Add(NodeGradient right)
     {
@@ -43,7 +47,10 @@ internal sealed class NodeGradient(GradientPool pool)
         else
         {
             ElementWise.AddTo(Values.Span, right.Values.Span);
+            _memory.Changed();
         }
+
+        pool.Codec?.RoundSum(Values.Span);
 
         AddCounts(right);
     }
@@ -87,6 +94,8 @@ internal sealed class NodeGradient(GradientPool pool)
             _memory.Release();
             _memory = pool.RentMemory();
         }
+
+        _memory.Changed();
     }
 }
 
@@ -95,6 +104,9 @@ internal sealed class GradientPool(TrainingPlan plan) : IDisposable
 {
     private readonly Spares<GradientMemory> _memory = new(spares => new GradientMemory(plan, spares));
     private readonly Stack<NodeGradient> _free = [];
+
+    /// <summary>How gradients are made smaller; null: they are not.</summary>
+    public GradientCodec? Codec => plan.Codec;
 
     /// <summary>A gradient with any content. One thread rents and returns.</summary>
     public NodeGradient Rent()
@@ -130,6 +142,7 @@ internal sealed class GradientMemory : IDisposable
     private readonly Spares<GradientMemory> _spares;
     private readonly SharedFloats _memory;
     private readonly Part[] _parts;
+    private readonly WrittenPart[] _writtenParts;
     private int _users;
 
     public GradientMemory(TrainingPlan plan, Spares<GradientMemory> spares)
@@ -137,6 +150,7 @@ internal sealed class GradientMemory : IDisposable
         _spares = spares;
         _memory = new SharedFloats(plan.Model.Layout.Length);
         _parts = [.. plan.Ranges.Select(range => new Part(this, range.Offset, range.Length))];
+        _writtenParts = plan.Codec is { } codec ? [.. plan.Ranges.Select(range => new WrittenPart(this, range.Offset, range.Length, codec))] : [];
     }
 
     public AlignedBuffer Values => _memory.Values;
@@ -145,6 +159,7 @@ internal sealed class GradientMemory : IDisposable
 
     public GradientMemory Open()
     {
+        Changed();
         Volatile.Write(ref _users, 1);
         return this;
     }
@@ -153,6 +168,23 @@ internal sealed class GradientMemory : IDisposable
     {
         Interlocked.Increment(ref _users);
         return _parts[partition];
+    }
+
+    /// <summary>The same as the codec writes it: once, however often it is posted. The thread that owns the values calls it.</summary>
+    public IPayload ShareWritten(int partition)
+    {
+        Interlocked.Increment(ref _users);
+        _writtenParts[partition].Write();
+        return _writtenParts[partition];
+    }
+
+    /// <summary>The values are others now.</summary>
+    public void Changed()
+    {
+        foreach (var part in _writtenParts)
+        {
+            part.Forget();
+        }
     }
 
     public void Release()
@@ -168,6 +200,27 @@ internal sealed class GradientMemory : IDisposable
     private sealed class Part(GradientMemory memory, int offset, int length) : IPayload
     {
         public ReadOnlySpan<byte> Bytes => MemoryMarshal.AsBytes(memory.Values.Span.Slice(offset, length));
+
+        public void Release() => memory.Release();
+    }
+
+    private sealed class WrittenPart(GradientMemory memory, int offset, int length, GradientCodec codec) : IPayload
+    {
+        private byte[] _bytes = [];
+        private int _count;
+
+        public ReadOnlySpan<byte> Bytes => _bytes.AsSpan(0, _count);
+
+        public void Write()
+        {
+            if (_count == 0)
+            {
+                _bytes = _bytes.Length == 0 ? new byte[codec.MostBytes(length)] : _bytes;
+                _count = codec.Write(memory.Values.Span.Slice(offset, length), _bytes);
+            }
+        }
+
+        public void Forget() => _count = 0;
 
         public void Release() => memory.Release();
     }

@@ -27,6 +27,9 @@ internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> r
 
     public IChannel Channel { get; set; } = null!;
 
+    /// <summary>Whether what is sent goes over a network, where bytes cost more than making them fewer.</summary>
+    public bool IsNetwork => Channel.Peer.StartsWith("tcp://", StringComparison.Ordinal);
+
     /// <summary>Bytes that are under way at most while an answer is awaited: what was pushed of the step, and what comes back. The step thread's.</summary>
     public long BytesUnderWay { get; set; }
 
@@ -67,8 +70,9 @@ internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> r
         switch (header.Kind)
         {
             case FrameKind.Parameters:
-                var place = inbox.PlaceFor(header);
-                return place.Length * sizeof(float) == header.PayloadBytes ? MemoryMarshal.AsBytes(place) : [];
+                return inbox.PlaceFor(header);
+            case FrameKind.Residual:
+                return inbox.ResidualPlaceFor(header);
             case FrameKind.StatisticsTotal:
                 if (header.PayloadBytes % sizeof(double) != 0
                     || !inbox.AwaitsTotal(header.Count, (header.Flags & StatisticsFlags.Backward) != 0, header.Step, header.PayloadBytes / sizeof(double)))
@@ -112,7 +116,14 @@ internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> r
         switch (header.Kind)
         {
             case FrameKind.Parameters:
-                inbox.Arrived(header);
+                if (inbox.Arrived(header) is { } damage)
+                {
+                    inbox.Break(server, damage);
+                }
+
+                break;
+            case FrameKind.Residual:
+                inbox.ResidualArrived(header);
                 break;
             case FrameKind.StatisticsTotal:
                 inbox.TotalArrived(

@@ -61,7 +61,7 @@ internal sealed partial class ServerLinks
 
             if (there >= version)
             {
-                Send(Header(FrameKind.Pull, generation, version, range.Id), Introduction);
+                Send(Header(FrameKind.Pull, generation, version, range.Id) with { Flags = FormOf(range.Id, version) }, Introduction);
                 lost = true;
             }
             else if (there == version - 1)
@@ -121,7 +121,7 @@ internal sealed partial class ServerLinks
     {
         Count(0);
         LinkTo(partition).Channel.Post(
-            Header(FrameKind.Request, generation, version, partition) with { Flags = RequestFlags.Question, Count = number }, _questions[partition]);
+            Header(FrameKind.Request, generation, version, partition) with { Flags = (byte)(RequestFlags.Question | FormOf(partition, version)), Count = number }, _questions[partition]);
     }
 
     private void CutSilent()

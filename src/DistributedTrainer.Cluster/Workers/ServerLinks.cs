@@ -131,10 +131,19 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
     private void Push(long generation, long step, PartitionRange range, TreeNode node, NodeGradient gradient, byte flags)
     {
         var link = LinkTo(range.Id);
-        link.Channel.Post(PushHeader(generation, step, range, node, gradient, flags), gradient.Share(range.Id));
-        link.BytesUnderWay += range.Length * sizeof(float);
-        Count(range.Length * sizeof(float));
+        var written = plan.Codec is not null && link.IsNetwork;
+        var payload = written ? gradient.ShareWritten(range.Id) : gradient.Share(range.Id);
+        var bytes = payload.Bytes.Length;
+        link.Channel.Post(PushHeader(generation, step, range, node, gradient, (byte)(flags | (written ? PushFlags.Written | HasState(range, step) : 0))), payload);
+        link.BytesUnderWay += bytes;
+        Count(bytes);
     }
+
+    private int HasState(PartitionRange range, long step) => inbox.FormOf(range.Id, step + 1) == PullForm.Update ? PushFlags.HasState : 0;
+
+    // What is pulled over a network may come as a gradient.
+    private byte FormOf(int partition, long version) =>
+        PullForms.Flags(plan.Codec is not null && LinkTo(partition).IsNetwork ? inbox.FormOf(partition, version) : PullForm.Plain);
 
     // Posted, so that it follows what was pushed.
     private void Close(long generation, long step, PartitionRange range, TreeNode node, NodeGradient gradient, byte flags)
@@ -171,6 +180,24 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
 
     public void PushEvaluation(long generation, long version, int shard, EvaluationSums sums) =>
         Send(Header(FrameKind.Evaluation, generation, version, 0) with { Index = shard }, sums.Payload);
+
+    /// <summary>Sends what a step leaves of a shard's gradients to all partitions.</summary>
+    public void PushResidual(long generation, long step, int shard, ReadOnlySpan<float> residual)
+    {
+        foreach (var range in _ranges)
+        {
+            Send(Header(FrameKind.Residual, generation, step, range.Id) with { Index = shard }, MemoryMarshal.AsBytes(residual.Slice(range.Offset, range.Length)));
+        }
+    }
+
+    /// <summary>Asks all partitions for their part of a shard's residual.</summary>
+    public void PullResidual(long generation, long version, int shard)
+    {
+        foreach (var range in _ranges)
+        {
+            Send(Header(FrameKind.PullResidual, generation, version, range.Id) with { Index = shard }, []);
+        }
+    }
 
     /// <summary>Asks for a version, once; it comes as soon as it is there.</summary>
     public void Pull(long generation, long version)
@@ -210,7 +237,7 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
     {
         foreach (var range in _ranges)
         {
-            Send(Header(FrameKind.Pull, generation, version, range.Id), Introduction);
+            Send(Header(FrameKind.Pull, generation, version, range.Id) with { Flags = FormOf(range.Id, version) }, Introduction);
         }
     }
 

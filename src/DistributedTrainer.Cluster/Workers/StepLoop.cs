@@ -35,6 +35,9 @@ internal sealed partial class StepLoop : IDisposable
     private readonly ServerLinks _links;
     private readonly ClusterExchange _exchange;
     private readonly LeafComputer _computer;
+
+    // What was not sent yet of the gradients of the shards here; null: all is.
+    private readonly ShardResiduals? _residuals;
     private readonly AlertWait _alert;
     private readonly StepClock _clock = new(TimeProvider.System);
     private readonly Thread _thread;
@@ -66,13 +69,15 @@ internal sealed partial class StepLoop : IDisposable
         _events = events;
         times ??= ResendTimes.Default;
         (_versionRepeats, _verdictRepeats) = (new RepeatTimer(times), new RepeatTimer(times));
-        _inbox = new WorkerInbox(plan);
+        _inbox = new WorkerInbox(plan, plan.Codec is null ? null : new Replica(plan));
         _links = new ServerLinks(plan, _inbox, name, host, plan.Transport, times);
         _alert = new AlertWait(_links, _inbox, _clock, () => Changed);
         _exchange = new ClusterExchange(plan, _inbox, _links, _clock, new RepeatTimer(times), _alert, () => Changed);
-        _computer = new LeafComputer(plan);
+        _residuals = plan.ResidualVectors > 0 ? new ShardResiduals(plan) : null;
+        _computer = new LeafComputer(plan, _residuals);
         (_isEvaluated, _isWhole, _isNextThere) = (() => _inbox.EvaluatedVersion >= _version, () => _inbox.IsWhole, () => _inbox.Has(_arrived));
         _isChanged = () => Changed;
+        _isResidualThere = () => _inbox.IsResidualThere;
         _pushReports = () => _exchange.PushReports(again: true);
         _thread = new Thread(Run) { IsBackground = true, Name = $"steps of {name}" };
     }
@@ -204,6 +209,7 @@ internal sealed partial class StepLoop : IDisposable
             // What was computed after it belongs to a course that was given up.
             _loaded = assignment.Loaded.Value;
             _inbox.GoBack(_loaded, assignment.From.Value);
+            _residuals?.Forget();
             Volatile.Write(ref _version, -1);
             _arriving = -1;
         }
@@ -240,6 +246,11 @@ internal sealed partial class StepLoop : IDisposable
                 return;
             }
 
+            if (!HaveResiduals(assignment))
+            {
+                return;
+            }
+
             Describe(assignment.Shards);
             if (_version == _plan.TotalSteps || (_inbox.Stopped && _inbox.EvaluatedVersion == _version))
             {
@@ -262,6 +273,7 @@ internal sealed partial class StepLoop : IDisposable
             _clock.Computed();
             TellDescription();
             _exchange.PushReports();
+            PushResiduals(assignment);
             _links.Push(generation, _version, _computer.Nodes);
             CrashPoint.Reach("worker.pushed", _version);
             _clock.Pushed();

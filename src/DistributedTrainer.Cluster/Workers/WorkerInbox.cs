@@ -15,6 +15,7 @@ namespace DistributedTrainer.Cluster.Workers;
 internal sealed partial class WorkerInbox
 {
     private readonly TrainingPlan _plan;
+    private readonly Replica? _replica;
 
     // Of each partition: the payload that is read in place, or the copy where the channel cannot lend.
     private readonly IPayloadLease?[] _leases;
@@ -35,13 +36,18 @@ internal sealed partial class WorkerInbox
     private int _askedAt;
     private bool _arrivedApart;
     private int _arrivedSkips;
+    private bool _arrivedSkipped;
 
     // Verdicts of older generations are of a course of the run that was given up.
     private long _loaded;
 
-    public WorkerInbox(TrainingPlan plan)
+    /// <param name="plan">The run.</param>
+    /// <param name="replica">What versions are made of where they come as gradients; null: they come as parameters.</param>
+    public WorkerInbox(TrainingPlan plan, Replica? replica = null)
     {
-        _plan = plan;
+        (_plan, _replica) = (plan, replica);
+        _residualThere = new bool[plan.Ranges.Count];
+        _arrivals = [.. plan.Ranges.Select(static _ => new Arrival())];
         _staged = new AlignedBuffer?[plan.Ranges.Count];
         _leases = new IPayloadLease?[_staged.Length];
         _arrived = new bool[_staged.Length];
@@ -73,6 +79,9 @@ internal sealed partial class WorkerInbox
     /// <summary>Steps behind the version that was copied last whose leaves all servers have.</summary>
     public int Skips { get; private set; }
 
+    /// <summary>Whether the step that led to the version that was copied last was left out.</summary>
+    public bool IsSkipped { get; private set; }
+
     /// <summary>Whether the last evaluation ended the training.</summary>
     public bool Stopped { get; private set; }
 
@@ -102,18 +111,17 @@ internal sealed partial class WorkerInbox
             ForgetAnswers();
             Array.Clear(_arrived);
             _missing = _arrived.Length;
-            (_arrivedApart, _arrivedSkips) = (false, int.MaxValue);
+            (_arrivedApart, _arrivedSkips, _arrivedSkipped) = (false, int.MaxValue, false);
             return true;
         }
     }
 
-    /// <summary>Where a partition's parameters go; empty: not wanted (any more).</summary>
-    public Span<float> PlaceFor(in FrameHeader header)
+    /// <summary>Where a partition's bytes go; empty: not wanted (any more), or not of the right length.</summary>
+    public Span<byte> PlaceFor(in FrameHeader header)
     {
-        var partition = header.Partition;
         lock (Gate)
         {
-            return IsWanted(header) ? (_staged[partition] ??= new AlignedBuffer(LengthOf(partition))).Span : [];
+            return IsWanted(header) ? PlaceOf(header) : [];
         }
     }
 
@@ -134,17 +142,34 @@ internal sealed partial class WorkerInbox
         }
     }
 
-    /// <summary>A partition's parameters are whole.</summary>
-    public void Arrived(in FrameHeader header)
+    /// <summary>A partition's parameters are whole. Returns a reason where they are damaged.</summary>
+    public string? Arrived(in FrameHeader header)
     {
         var partition = header.Partition;
         lock (Gate)
         {
+            if (!IsWanted(header))
+            {
+                return null;
+            }
+        }
+
+        // Not within the lock: it takes a millisecond, and nobody else has to do with it before it has arrived.
+        if (!TryRead(header))
+        {
+            return $"version {header.Step} of partition {partition} is damaged: its {header.PayloadBytes} bytes are no gradient";
+        }
+
+        lock (Gate)
+        {
             if (IsWanted(header))
             {
+                var arrival = _arrivals[partition];
+                (arrival.Form, arrival.Rows, arrival.Scale) = (FormOf(header), header.Rows, header.Sum);
                 _arrivedVerdict = Verdict.Unpack(header.Count);
                 (_arrivedAsk, _askedAt) = partition == 0 ? (ParameterFlags.AskIn(header.Flags), header.Index) : (_arrivedAsk, _askedAt);
                 (_arrivedApart, _arrivedSkips) = (_arrivedApart || (header.Flags & ParameterFlags.Apart) != 0, Math.Min(_arrivedSkips, header.Index));
+                _arrivedSkipped |= (header.Flags & ParameterFlags.Skipped) != 0;
                 _arrived[partition] = true;
                 if (--_missing == 0)
                 {
@@ -157,6 +182,8 @@ internal sealed partial class WorkerInbox
                 }
             }
         }
+
+        return null;
     }
 
     /// <summary>Whether a partition of the wanted version is there.</summary>
@@ -174,6 +201,7 @@ internal sealed partial class WorkerInbox
         lock (Gate)
         {
             Verdict = EvaluatedVersion == _wanted ? Verdict : _arrivedVerdict;
+            IsSkipped = _arrivedSkipped;
 
             // What the lead partition asks for is of the step that it named, which another partition may not have reached.
             (Ask, IsApart, Skips) = (_askedAt == _arrivedSkips ? _arrivedAsk : CheckpointAsk.None, _arrivedApart, _arrivedSkips);
@@ -193,6 +221,13 @@ internal sealed partial class WorkerInbox
     /// <summary>Copies a partition that is there to where the model computes. It is given back with the pushes, so that the server wakes once for both.</summary>
     public void CopyTo(Span<float> parameters, Span<float> buffers, int partition)
     {
+        if (_arrivals[partition] is { Form: not PullForm.Plain } arrival)
+        {
+            CopyByReplica(arrival, parameters, buffers, partition);
+            return;
+        }
+
+        _replica?.Forget(partition);
         var range = _plan.Ranges[partition];
         var values = _leases[partition] is { } lease ? MemoryMarshal.Cast<byte, float>(lease.Bytes) : _staged[partition]!.Span;
         values[..range.Length].CopyTo(parameters[range.Offset..]);
@@ -279,6 +314,7 @@ internal sealed partial class WorkerInbox
         lock (Gate)
         {
             _loaded = generation;
+            _replica?.Forget();
             (EvaluatedVersion, Stopped) = (version - 1, false);
             Array.Fill(_totalSteps, -1);
         }

@@ -39,8 +39,35 @@ public sealed record TrainingOptions
     /// <summary>What becomes of a step whose loss or gradient is NaN or infinite.</summary>
     public NonFiniteStep NonFinite { get; init; } = NonFiniteStep.Stop;
 
+    /// <summary>How gradients are made smaller before they travel.</summary>
+    public CompressionOptions Compression { get; init; } = new(CompressionKind.None);
+
     /// <summary>When training ends before its time; null: never.</summary>
     public EarlyStoppingOptions? EarlyStopping { get; init; }
+}
+
+/// <summary>How gradients are made smaller: part of the experiment, since the rounding is the same where nothing travels.</summary>
+/// <param name="Kind">How.</param>
+/// <param name="Share">Of the elements, with <see cref="CompressionKind.TopK"/>: above 0, below 1; 0 with the others.</param>
+public sealed record CompressionOptions(CompressionKind Kind, double Share = 0);
+
+/// <summary>Ways to make gradients smaller.</summary>
+public enum CompressionKind
+{
+    /// <summary>Float32, as they are computed.</summary>
+    None,
+
+    /// <summary>IEEE 754 binary16, 2 bytes an element.</summary>
+    Float16,
+
+    /// <summary>The upper half of float32, 2 bytes an element.</summary>
+    Bfloat16,
+
+    /// <summary>Integers with a scale for each block, 1 byte an element.</summary>
+    Int8,
+
+    /// <summary>The elements with the largest magnitudes, and error feedback; 6 bytes for each of them.</summary>
+    TopK,
 }
 
 /// <summary>Training ends where a metric has not become better for some epochs (Prechelt, 1998).</summary>

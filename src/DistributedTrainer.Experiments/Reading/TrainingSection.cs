@@ -30,6 +30,7 @@ internal static class TrainingSection
             Accumulate = (int)training.Integer("accumulate", defaults.Accumulate, 1),
             LastBatch = training.Choice("last-batch", defaults.LastBatch),
             NonFinite = training.Choice("non-finite", defaults.NonFinite),
+            Compression = ReadCompression(training),
             EarlyStopping = training.Find("early-stopping") is null ? null : ReadEarlyStopping(training.Below("early-stopping", "patience: 5"), data, loss),
         };
         options = options with { Staleness = ReadStaleness(training, options.Mode) };
@@ -41,10 +42,41 @@ internal static class TrainingSection
                 $"{options.Shards} shards are more than the {options.BatchSize} rows of a batch: some leaves would always be empty. Use at most batch-size shards.");
         }
 
+        if (options.Mode != TrainingMode.Sync && options.Compression.Kind != CompressionKind.None)
+        {
+            training.Problems.Add(
+                training.Find("compression"), training.KeyOf("compression"), $"it is made for mode: sync; with {Names.Kebab(options.Mode)} it is not built. Write mode: sync, or compression: none.");
+        }
+
         training.NotBuilt("local-steps", static node => node is YamlScalarNode { Value: "1" });
-        training.NotBuilt("compression", static node => node is YamlScalarNode { Value: "none" });
         training.RefuseUnknown();
         return options;
+    }
+
+    private static CompressionOptions ReadCompression(Section training)
+    {
+        var key = training.KeyOf("compression");
+        if (training.Find("compression") is not YamlMappingNode { Children: [{ Key: var name, Value: var share }] } withShare)
+        {
+            var kind = training.Choice("compression", CompressionKind.None);
+            if (kind == CompressionKind.TopK)
+            {
+                training.Problems.Add(training.Find("compression"), key, "top-k needs the share of the elements that are sent. Write compression: { top-k: 0.01 }.");
+                kind = CompressionKind.None;
+            }
+
+            return new CompressionOptions(kind);
+        }
+
+        var chosen = training.Choice<CompressionKind>(name, key);
+        if (chosen is not null and not CompressionKind.TopK)
+        {
+            training.Problems.Add(withShare, key, $"{Names.Kebab(chosen.Value)} takes no share. Write compression: {Names.Kebab(chosen.Value)}.");
+        }
+
+        return chosen is CompressionKind.TopK
+            ? new CompressionOptions(CompressionKind.TopK, training.Number(share, $"{key}.top-k", 0.01, static value => value is > 0 and < 1, "a number above 0 and below 1, such as 0.01"))
+            : new CompressionOptions(CompressionKind.None);
     }
 
     private static int ReadStaleness(Section training, TrainingMode mode)

@@ -94,7 +94,7 @@ public abstract partial class TransportContract
         Assert.Throws<ArgumentException>(() => link.Client.Send(Bytes.Header(kind: FrameKind.Hello), []));
         Assert.Throws<ArgumentException>(() => link.Client.Post(Bytes.Header(kind: FrameKind.Hello), payload));
         Assert.Throws<ArgumentException>(() => link.Client.Send(Bytes.Header(kind: default), []));
-        Assert.Throws<ArgumentException>(() => link.Client.Send(Bytes.Header(kind: (FrameKind)16), []));
+        Assert.Throws<ArgumentException>(() => link.Client.Send(Bytes.Header(kind: (FrameKind)18), []));
         Assert.Equal(1, payload.Releases);
         Assert.True(link.Client.IsOpen);
     }

@@ -1,6 +1,7 @@
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Data;
 using DistributedTrainer.Engine.Autograd;
+using DistributedTrainer.Engine.Compression;
 using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Engine.Optimizers;
@@ -19,15 +20,16 @@ internal static class ReferenceTrainer
         var state = Enumerable.Range(0, plan.Optimizer.StateVectors).Select(_ => new float[plan.Model.Layout.Length]).ToArray();
         var orders = Enumerable.Range(0, plan.Shards).Select(shard => new ShardOrder(plan.Schedule, shard)).ToArray();
         var losses = new List<double>();
+        var residuals = Enumerable.Range(0, plan.Shards).Select(_ => new float[plan.Model.Layout.Length]).ToArray();
         for (var step = 0L; step < plan.TotalSteps; step++)
         {
-            losses.Add(Step(plan, workspace, state, orders, step));
+            losses.Add(Step(plan, workspace, state, residuals, orders, step));
         }
 
         return new TrainedModel(workspace.Parameters.ToArray(), workspace.Buffers.ToArray(), [.. losses]);
     }
 
-    private static double Step(TrainingPlan plan, Workspace workspace, float[][] state, ShardOrder[] orders, long step)
+    private static double Step(TrainingPlan plan, Workspace workspace, float[][] state, float[][] residuals, ShardOrder[] orders, long step)
     {
         var segments = new List<LeafSegment>();
         var rows = new List<int>();
@@ -52,13 +54,20 @@ internal static class ReferenceTrainer
         var exchange = new LocalExchange(plan.Shards);
         workspace.Train(step, plan.Seed, segments.ToArray(), gradients, sums, exchange);
 
+        var after = residuals.ToArray();
+        for (var i = 0; i < segments.Count && plan.Codec is not null; i++)
+        {
+            Compress(plan, gradients[i].Span, rows.Count, ref after[segments[i].Leaf]);
+        }
+
         var leaves = segments.Select((segment, i) => (segment.Leaf, Gradient: gradients[i].Span.ToArray(), sums[i].Loss)).ToDictionary(static entry => entry.Leaf);
-        var (gradient, loss) = Sum(new FixedTree(plan.Shards), new FixedTree(plan.Shards).Root, leaf => leaves.TryGetValue(leaf, out var entry) ? (entry.Gradient, entry.Loss) : null)!.Value;
+        var (gradient, loss) = Sum(plan.Codec, new FixedTree(plan.Shards), new FixedTree(plan.Shards).Root, leaf => leaves.TryGetValue(leaf, out var entry) ? (entry.Gradient, entry.Loss) : null)!.Value;
         if (plan.SkipsNonFinite && !(double.IsFinite(loss) && gradient.All(float.IsFinite) && exchange.Pooled.Values.All(static pooled => pooled.Values.All(static moment => moment < 1e37))))
         {
             return loss;
         }
 
+        after.CopyTo(residuals, 0);
         var scale = 1f;
         if (plan.ClipNorm is { } maximum)
         {
@@ -116,7 +125,22 @@ internal static class ReferenceTrainer
         }
     }
 
-    private static (float[] Gradient, double Loss)? Sum(FixedTree tree, TreeNode node, Func<int, (float[], double)?> leaf)
+    private static void Compress(TrainingPlan plan, Span<float> gradient, int rows, ref float[] residual)
+    {
+        if (!plan.Codec!.HasResidual)
+        {
+            plan.Codec.RoundLeaf(gradient);
+            return;
+        }
+
+        var share = (float)((double)rows / plan.BatchSize);
+        var (before, after) = (Array.ConvertAll(residual, left => left * share), new float[residual.Length]);
+        plan.Codec.RoundLeaf(gradient, before, after);
+        var back = (float)((double)plan.BatchSize / rows);
+        residual = Array.ConvertAll(after, left => left * back);
+    }
+
+    private static (float[] Gradient, double Loss)? Sum(GradientCodec? codec, FixedTree tree, TreeNode node, Func<int, (float[], double)?> leaf)
     {
         if (!tree.Contains(node) || node.Level == 0)
         {
@@ -124,13 +148,14 @@ internal static class ReferenceTrainer
         }
 
         // Once each: sums lie where the left one was.
-        var (first, second) = (Sum(tree, node.Left, leaf), Sum(tree, node.Right, leaf));
+        var (first, second) = (Sum(codec, tree, node.Left, leaf), Sum(codec, tree, node.Right, leaf));
         if ((first, second) is not ({ } left, { } right))
         {
             return first ?? second;
         }
 
         ElementWise.AddTo(left.Gradient, right.Gradient);
+        codec?.RoundSum(left.Gradient);
         return (left.Gradient, left.Loss + right.Loss);
     }
 }

@@ -32,6 +32,8 @@ public sealed class BadWireTests
 
     private static readonly TestExperiment Clipped = Plain with { Optimizer = "{ kind: adam, learning-rate: 0.01, clip-norm: 0.1 }" };
 
+    private static TestExperiment Compressed(string compression) => Synchronised with { Training = $"{{ epochs: 2, batch-size: 37, shards: 5, compression: {compression} }}" };
+
     public static TheoryData<string, string, string, int, int, int> Cases()
     {
         var cases = new TheoryData<string, string, string, int, int, int>();
@@ -56,6 +58,15 @@ public sealed class BadWireTests
             }
         }
 
+        foreach (var model in (string[])["int8", "top-k"])
+        {
+            foreach (var faults in (Faults[])[Faults.Drop, Faults.Repeat, Faults.Reorder, Faults.Cut, Faults.All, Faults.All])
+            {
+                cases.Add(model, faults.ToString(), "auto", 1 + (number % 3), 1 + (number / 3 % 2), number);
+                number++;
+            }
+        }
+
         cases.Add("clipped", nameof(Faults.Drop), "never", 2, 2, number);
         cases.Add("clipped", nameof(Faults.All), "always", 2, 2, number + 1);
         return cases;
@@ -65,7 +76,7 @@ public sealed class BadWireTests
     [MemberData(nameof(Cases))]
     public void Frames_that_fare_badly_change_no_bit(string model, string faults, string overlap, int workers, int servers, int seed)
     {
-        var plan = ((model switch { "synchronised" => Synchronised, "unsynchronised" => Unsynchronised, "clipped" => Clipped, _ => Plain }) with { Overlap = overlap }).Plan();
+        var plan = ((model switch { "synchronised" => Synchronised, "unsynchronised" => Unsynchronised, "clipped" => Clipped, "int8" => Compressed("int8"), "top-k" => Compressed("{ top-k: 0.02 }"), _ => Plain }) with { Overlap = overlap }).Plan();
         var counts = new FaultCounts();
         var kinds = Enum.Parse<Faults>(faults);
         using var cluster = new MiniCluster(plan, servers) { Times = Quick };

@@ -14,15 +14,18 @@ public sealed class NonFiniteTests : IDisposable
     // With batch norm, which takes the extreme row into the statistics of all leaves, and without.
     [Theory]
     [InlineData("linear: 64; batch-norm; relu; linear: 128; relu; linear: 1", 1, 3, 1, "never")]
+    [InlineData("linear: 64; batch-norm; relu; linear: 128; relu; linear: 1", 3, 3, 2, "never", "int8")]
+    [InlineData("linear: 64; batch-norm; relu; linear: 128; relu; linear: 1", 2, 3, 2, "never", "{ top-k: 0.02 }")]
+    [InlineData("linear: 64; relu; linear: 128; relu; linear: 1", 4, 2, 2, "never", "{ top-k: 0.02 }")]
     [InlineData("linear: 64; batch-norm; relu; linear: 128; relu; linear: 1", 3, 3, 2, "never")]
     [InlineData("linear: 64; batch-norm; relu; linear: 128; relu; linear: 1", 3, 3, 2, "always")]
     [InlineData("linear: 64; relu; linear: 128; relu; linear: 1", 1, 1, 1, "never")]
     [InlineData("linear: 64; relu; linear: 128; relu; linear: 1", 4, 2, 2, "never")]
     [InlineData("linear: 64; relu; linear: 128; relu; linear: 1", 4, 2, 2, "always")]
-    public void Skipped_steps_leave_the_bits_of_one_thread_whoever_computes(string layers, int workers, int partitions, int servers, string overlap)
+    public void Skipped_steps_leave_the_bits_of_one_thread_whoever_computes(string layers, int workers, int partitions, int servers, string overlap, string compression = "none")
     {
         WriteRows(columns: 3, extreme: 1e30f);
-        var plan = (Experiment("skip", layers.Split("; "), partitions) with { Overlap = overlap }).Plan(_folder.Path);
+        var plan = (Experiment("skip", layers.Split("; "), partitions, compression) with { Overlap = overlap, Transport = compression == "none" ? "auto" : "tcp" }).Plan(_folder.Path);
         using var cluster = new MiniCluster(plan, servers).With(workers);
         Assert.Equal(ReferenceTrainer.Train(plan).Bits, cluster.Run().Bits);
 
@@ -59,7 +62,7 @@ public sealed class NonFiniteTests : IDisposable
         }
     }
 
-    private static TestExperiment Experiment(string rule, string[] layers, int partitions) => new()
+    private static TestExperiment Experiment(string rule, string[] layers, int partitions, string compression = "none") => new()
     {
         Source = "rows.csv",
         Data = ", task: regression, shuffle: false",
@@ -67,7 +70,7 @@ public sealed class NonFiniteTests : IDisposable
         Layers = layers,
         Loss = "mean-squared-error",
         Optimizer = "{ kind: adam, learning-rate: 0.001 }",
-        Training = $"{{ epochs: 2, batch-size: 20, shards: 4, non-finite: {rule} }}",
+        Training = $"{{ epochs: 2, batch-size: 20, shards: 4, non-finite: {rule}, compression: {compression} }}",
         Partitions = partitions,
     };
 

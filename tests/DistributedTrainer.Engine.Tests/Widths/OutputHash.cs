@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using DistributedTrainer.Engine.Compression;
 using DistributedTrainer.Engine.Initializers;
 using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Layers;
@@ -38,6 +39,7 @@ internal static class OutputHash
         yield return Line("optimizers", Optimizers);
         yield return Line("gradient-norm", GradientNorms);
         yield return Line("magnitude", Magnitudes);
+        yield return Line("codecs", Codecs);
         yield return Line("training", Training);
     }
 
@@ -60,6 +62,27 @@ internal static class OutputHash
             hash.Add(c);
             MatrixProduct.TransposedMultiply(a, b, c, m, n, k);
             hash.Add(c);
+        }
+    }
+
+    private static void Codecs(Hash hash)
+    {
+        foreach (var codec in (GradientCodec[])[new Float16Codec(), new BFloat16Codec(), new Int8Codec(), new TopKCodec(0.1)])
+        {
+            foreach (var size in (int[])[.. Sizes, 5000])
+            {
+                foreach (var deviation in (double[])[1, 1e-7, 1e6])
+                {
+                    var x = Numbers.Normal(size, size, deviation: deviation);
+                    codec.RoundLeaf(x);
+                    var bytes = new byte[codec.MostBytes(size)];
+                    var written = codec.Write(x, bytes);
+                    hash.Add(x);
+                    hash.Add(Array.ConvertAll(bytes, static value => (float)value));
+                    codec.TryRead(bytes.AsSpan(0, written), x);
+                    hash.Add(x);
+                }
+            }
         }
     }
 
