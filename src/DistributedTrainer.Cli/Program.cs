@@ -1,6 +1,17 @@
 using System.CommandLine;
 using DistributedTrainer.Cli.Commands;
 
+var environment = EnvironmentSettings.OfThisProcess;
+foreach (var name in environment.Unknown)
+{
+    Console.Error.WriteLine($"Warning: {name} in the environment means nothing here. docs/cluster.md lists what does.");
+}
+
+if (Problems.Print(environment.Problems))
+{
+    return ExitCodes.UsageWrong;
+}
+
 var root = new RootCommand("Trains neural networks on a cluster of .NET processes, to the same bits however many there are.")
 {
     // In the order in which they are used: a model is checked, trained, improved, used; then clusters of one's own, and their speed.
@@ -17,6 +28,7 @@ var root = new RootCommand("Trains neural networks on a cluster of .NET processe
     ExportCommand.Create(),
     NodeCommand.Create(),
     SubmitCommand.Create(),
+    HealthCommand.Create(),
     BenchCommand.Create(),
 };
 var parsed = root.Parse(args);

@@ -9,7 +9,7 @@ internal static class DashboardCommand
 {
     public static Command Create()
     {
-        var path = new Argument<string>("RUN_DIR") { Description = "The folder of a run, or one that holds folders of runs. Default: runs.", DefaultValueFactory = static _ => "runs" };
+        var path = new Argument<string>("RUN_DIR") { Description = "The folder of a run, or one that holds folders of runs. Default: DTRAIN_RUNS, or runs.", DefaultValueFactory = static _ => EnvironmentSettings.OfThisProcess["DTRAIN_RUNS"] ?? "runs" };
         var host = new Option<string>("--host") { Description = "The address to listen on. 0.0.0.0: all of this machine's; anyone who reaches it can then read the runs.", DefaultValueFactory = static _ => "127.0.0.1", HelpName = "ADDRESS" };
         var port = new Option<int>("--port") { Description = "0: the system chooses.", DefaultValueFactory = static _ => DashboardServer.DefaultPort };
         var command = new Command("dashboard", "Shows runs as a web page, while they go on or afterwards: curves, cluster, model, errors. It only reads. Example: dtrain dashboard runs")

@@ -65,12 +65,17 @@ internal sealed class ExperimentArguments
 /// <param name="BaseDirectory">Where relative paths in it start.</param>
 internal sealed record ExperimentText(string Yaml, string FileName, string BaseDirectory)
 {
-    /// <summary>Reads the file; without one: the embedded experiment. Null: it cannot be read, and standard error says why.</summary>
+    /// <summary>Reads the file, or standard input where it is -; without one: the embedded experiment. Null: it cannot be read, and standard error says why.</summary>
     public static ExperimentText? Read(string? file)
     {
         if (file is null)
         {
             return new ExperimentText(DefaultExperiment.Yaml, DefaultExperiment.FileName, Directory.GetCurrentDirectory());
+        }
+
+        if (file == "-")
+        {
+            return new ExperimentText(Console.In.ReadToEnd(), "standard input", Directory.GetCurrentDirectory());
         }
 
         try

@@ -7,50 +7,22 @@ namespace DistributedTrainer.Cli.Commands;
 /// <summary><c>dtrain node</c>: one process of a cluster.</summary>
 internal static class NodeCommand
 {
-    private static readonly string[] KnownRoles = ["coordinator", "server", "worker"];
-
     // Time to end in good order once the launcher is gone.
     private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(5);
 
     public static Command Create()
     {
-        var roles = new Option<string>("--roles") { Description = "Any of coordinator, server, worker, with commas between them.", Required = true, HelpName = "a,b" };
-        var join = new Option<string?>("--join") { Description = "Nodes of the cluster to join, with commas between them. Without, or with its own address among them when no other answers: a new cluster begins here.", HelpName = "HOST:PORT,…" };
-        var address = new Option<string?>("--host") { Description = "The address that other nodes reach this one under. Default: the one of this machine that leads to --join; 127.0.0.1 without.", HelpName = "ADDRESS" };
-        var port = new Option<int>("--port") { Description = "Port of the control plane. 0: the system chooses." };
-        var workers = new Option<int>("--workers") { Description = "Workers of this node, with the worker role.", DefaultValueFactory = static _ => 1 };
-        var config = new Option<string?>("--config") { Description = "A HOCON file whose settings override those built in (cluster-config/node.conf).", HelpName = "FILE" };
+        var settings = new NodeSettings();
         var launched = new Option<bool>("--launched") { Hidden = true };
-        var command = new Command("node", "Runs one node of a cluster. Example: dtrain node --roles worker --join 10.0.0.1:4053")
-        {
-            roles, join, address, port, workers, config, launched,
-        };
-        command.SetAction(async (parsed, cancel) =>
-        {
-            var given = parsed.GetValue(roles)!.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-            var unknown = given.Except(KnownRoles).ToArray();
-            if (unknown.Length > 0 || given.Length == 0)
-            {
-                Console.Error.WriteLine($"--roles: '{string.Join(',', unknown)}' is no role. Write any of {string.Join(", ", KnownRoles)}.");
-                return ExitCodes.UsageWrong;
-            }
-
-            return await Run(
-                new NodeOptions
-                {
-                    Roles = given,
-                    Join = parsed.GetValue(join),
-                    Host = parsed.GetValue(address) ?? LocalAddress.Towards(parsed.GetValue(join)),
-                    Port = parsed.GetValue(port),
-                    Workers = parsed.GetValue(workers),
-                    ConfigFile = parsed.GetValue(config),
-                },
-                parsed.GetValue(launched));
-        });
+        var command = new Command("node", "Runs one node of a cluster. Example: dtrain node --roles worker --join 10.0.0.1:4053");
+        settings.AddTo(command);
+        command.Options.Add(launched);
+        command.SetAction(async (parsed, _) =>
+            settings.Of(parsed) is { } options ? await Run(options, parsed.GetValue(launched), settings.HealthPort(parsed)) : ExitCodes.UsageWrong);
         return command;
     }
 
-    private static async Task<int> Run(NodeOptions options, bool launched)
+    private static async Task<int> Run(NodeOptions options, bool launched, int? healthPort)
     {
         var stop = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -63,6 +35,19 @@ internal static class NodeCommand
             }
         });
         using var terminate = OnSignal(PosixSignal.SIGTERM, () => stop.TrySetResult("terminated"));
+        NodeHost? current = null;
+        HealthEndpoint? health;
+        try
+        {
+            health = healthPort is { } port ? new HealthEndpoint(port, () => Volatile.Read(ref current)) : null;
+        }
+        catch (ArgumentException problem)
+        {
+            Console.Error.WriteLine(problem.Message);
+            return ExitCodes.UsageWrong;
+        }
+
+        using var _ = health;
         while (true)
         {
             NodeHost host;
@@ -76,6 +61,7 @@ internal static class NodeCommand
                 return ExitCodes.UsageWrong;
             }
 
+            Volatile.Write(ref current, host);
             if (launched)
             {
                 EndWithLauncher(stop, host);
@@ -84,10 +70,12 @@ internal static class NodeCommand
             Console.WriteLine($"node {host.Address} roles {string.Join(',', options.Roles)}");
             if (await Task.WhenAny(stop.Task, host.Completion) == stop.Task)
             {
+                await host.SettleAsync();
                 host.Stop(await stop.Task);
             }
 
             var reason = await host.Completion;
+            Volatile.Write(ref current, null);
             Console.WriteLine($"node {host.Address} ends: {reason}");
             if (launched)
             {

@@ -51,7 +51,8 @@ internal static class RunFollower
     /// <param name="json">Prints the result as JSON.</param>
     /// <param name="comesBack">Whether it looks for the cluster again when it is taken out of it.</param>
     /// <param name="began">Called with the run's folder.</param>
-    public static async Task<int> Follow(NodeHost first, Submissions.Submit submission, IRunView view, bool json, bool comesBack = false, Action<string>? began = null)
+    /// <param name="detach">Returns when the run has begun.</param>
+    public static async Task<int> Follow(NodeHost first, Submissions.Submit submission, IRunView view, bool json, bool comesBack = false, Action<string>? began = null, bool detach = false)
     {
         var (host, watch) = (first, (Submissions.Watch?)null);
         var interrupts = 0;
@@ -80,6 +81,11 @@ internal static class RunFollower
                             watch = new Submissions.Watch(accepted.Run, accepted.RunDirectory);
                             view.Notice($"Run folder: {accepted.RunDirectory}");
                             began?.Invoke(accepted.RunDirectory);
+                            if (detach)
+                            {
+                                return ExitCodes.Done;
+                            }
+
                             break;
                         case Submissions.View state:
                             view.Show(state);

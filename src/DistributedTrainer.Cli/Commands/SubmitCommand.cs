@@ -11,19 +11,27 @@ internal static class SubmitCommand
 
     public static Command Create()
     {
-        var experiment = new Argument<string>("EXPERIMENT") { Description = "The experiment file." };
-        var to = new Option<string>("--to") { Description = "A node of the cluster.", Required = true, HelpName = "HOST:PORT" };
-        var address = new Option<string?>("--host") { Description = "The address that nodes reach this process under. Default: the one of this machine that leads to --to.", HelpName = "ADDRESS" };
+        var experiment = new Argument<string>("EXPERIMENT") { Description = "The experiment file; -: standard input." };
+        var to = new Option<string?>("--to") { Description = "A node of the cluster. Default: DTRAIN_JOIN.", HelpName = "HOST:PORT" };
+        var address = new Option<string?>("--host") { Description = "The address that nodes reach this process under. Default: DTRAIN_HOST, or the one of this machine that leads to --to.", HelpName = "ADDRESS" };
+        var detach = new Option<bool>("--detach") { Description = "Ends as soon as the run has begun, and prints its folder; the cluster trains on." };
         var shared = new ExperimentArguments();
         var command = new Command("submit", "Hands a running cluster an experiment and shows it. Example: dtrain submit digits.yaml --to 10.0.0.1:4053")
         {
             experiment,
             to,
             address,
+            detach,
         };
         shared.AddTo(command);
         command.SetAction(async (parsed, _) =>
         {
+            if ((parsed.GetValue(to) ?? EnvironmentSettings.OfThisProcess["DTRAIN_JOIN"]) is not { } join)
+            {
+                Console.Error.WriteLine("--to: missing. Write the HOST:PORT that a node of the cluster printed when it started, or set DTRAIN_JOIN.");
+                return ExitCodes.UsageWrong;
+            }
+
             if (ExperimentArguments.Load(parsed.GetValue(experiment), parsed.GetValue(shared.Set)!) is not var (loaded, baseDirectory))
             {
                 return ExitCodes.UsageWrong;
@@ -31,7 +39,7 @@ internal static class SubmitCommand
 
             var json = parsed.GetValue(shared.Json);
             using var view = RunViews.Create(parsed.GetValue(shared.Plain), json);
-            var options = new NodeOptions { Roles = [], Join = parsed.GetValue(to), Host = parsed.GetValue(address) ?? LocalAddress.Towards(parsed.GetValue(to)) };
+            var options = new NodeOptions { Roles = [], Join = join, Host = NodeSettings.HostOf(parsed.GetValue(address), join), Bind = EnvironmentSettings.OfThisProcess["DTRAIN_BIND"] };
             NodeHost host;
             try
             {
@@ -51,12 +59,12 @@ internal static class SubmitCommand
                 }
                 catch (TimeoutException)
                 {
-                    Console.Error.WriteLine($"No cluster answers at {parsed.GetValue(to)}. Give --to the HOST:PORT that a node printed when it started, and check that it still runs.");
+                    Console.Error.WriteLine($"No cluster answers at {join}. Give --to the HOST:PORT that a node printed when it started, and check that it still runs.");
                     return ExitCodes.TrainingFailed;
                 }
 
                 var submission = ExperimentArguments.Submission(loaded, baseDirectory, parsed.GetValue(shared.RunDirectory), endCluster: false);
-                return await RunFollower.Follow(host, submission, view, json, comesBack: true);
+                return await RunFollower.Follow(host, submission, view, json, comesBack: true, detach: parsed.GetValue(detach));
             }
         });
         return command;

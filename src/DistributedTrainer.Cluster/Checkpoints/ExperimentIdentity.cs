@@ -8,7 +8,7 @@ namespace DistributedTrainer.Cluster.Checkpoints;
 /// Which experiments have the same result, given the same data: those that differ only in who computes, in when checkpoints
 /// are written, in the name, and in where the files lie. What is in the files is compared by their checksums.
 /// </summary>
-internal static class ExperimentIdentity
+public static class ExperimentIdentity
 {
     /// <summary>SHA-256 of all that matters, in lower-case hexadecimal.</summary>
     public static string Sha256(Experiment experiment)

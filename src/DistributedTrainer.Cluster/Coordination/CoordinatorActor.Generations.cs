@@ -309,6 +309,7 @@ internal sealed partial class CoordinatorActor
 
         Context.Unwatch(node.Agent);
         _roster.Remove(node);
+        _holders.Remove(node.Id);
         if (down)
         {
             // The process is known to be dead: waiting for the failure detector would keep others from joining.

@@ -60,7 +60,9 @@ internal sealed partial class CoordinatorActor
         _run.LastProgress = Now;
         _run.Progress.Evaluated(evaluated);
         _run.Pace.Evaluated(evaluated.Version.Value, Now);
-        Log(_run.Progress.EvaluationText(evaluated.Version.Value));
+        var text = _run.Progress.EvaluationText(evaluated.Version.Value);
+        Log(text);
+        AnnounceEvaluation(text);
         if (_run.Progress.Finished && _run.Phase != RunPhase.Finishing)
         {
             if (evaluated.Version.Value < _run.Plan.TotalSteps)
@@ -218,6 +220,7 @@ internal sealed partial class CoordinatorActor
         }
 
         run.Folder.Log(failure ?? "done");
+        _orders?.Told($"{run.Folder.FullPath}: {failure ?? "done"}");
         if (failure is not null)
         {
             run.Folder.NoteEnd(failure);
@@ -229,6 +232,8 @@ internal sealed partial class CoordinatorActor
         _ended[run.Id] = ended;
         Tell(run, ended);
         _run = null;
+        _holders.Clear();
+        LeaveNow();
     }
 
     private void Tell(ActiveRun run, Ended ended)

@@ -46,8 +46,9 @@ internal sealed partial class CoordinatorActor
     /// <summary>Whoever watches a run may have missed its end, together with the coordinator that told of it.</summary>
     private void Watched(Submissions.Watch watch)
     {
-        if (watch.Run == _run?.Id)
+        if (watch.Run == _run?.Id || watch.RunDirectory == _run?.Folder.FullPath)
         {
+            // The same run under another name, where it went on after all its nodes had ended.
             _watcher = Sender;
         }
         else if (_ended.GetValueOrDefault(watch.Run) is { } ended)

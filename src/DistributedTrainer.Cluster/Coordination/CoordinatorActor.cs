@@ -26,6 +26,8 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private const int EarlyLines = 1000;
 
     private readonly NodeRoster _roster = new();
+    private readonly StandingOrders? _orders;
+    private readonly string _runs;
     private readonly string _host;
     private readonly string _address;
 
@@ -42,8 +44,9 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     // Whoever still has one of these has missed its end. Null: it was another coordinator that ended it.
     private readonly Dictionary<RunId, Ended?> _ended = [];
 
-    public CoordinatorActor()
+    public CoordinatorActor(string runs, StandingOrders? orders)
     {
+        (_runs, _orders) = (runs, orders);
         var self = Akka.Cluster.Cluster.Get(Context.System).SelfAddress;
         (_host, _address) = (self.Host, $"{self.Host}:{self.Port}");
         Receive<Nodes.Register>(Register);
@@ -54,7 +57,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<ProcessDied>(died => Died(died));
         Receive<GaveUp>(gaveUp => GiveUp(gaveUp));
         Receive<LogLine>(line => Log($"{line.Source}: {line.Text}"));
-        Receive<Submit>(submit => Submit(submit));
+        Receive<Submit>(submit => Submit(submit, Sender));
         Receive<Planned>(planned => Start(planned));
         Receive<Stop>(stop => stop.Run == _run?.Id, _ => StopRun());
         Receive<Partitions.Fenced>(fenced => fenced.Run == _run?.Id, fenced => Fenced(fenced));
@@ -79,6 +82,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<Replanned>(replanned => OnReplanned(replanned));
         Receive<Watch>(Watched);
         Receive<Fetched>(fetched => fetched.Run == _run?.Id, fetched => Finish(fetched));
+        Receive<LeaveInOrder>(_ => Leave());
         Receive<Tick>(_ => OnTick());
     }
 
@@ -86,7 +90,9 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
 
     private TimeSpan Now => Context.System.Scheduler.MonotonicClock;
 
-    public static Props Props() => Akka.Actor.Props.Create(() => new CoordinatorActor());
+    /// <param name="runs">The folder for runs that name none.</param>
+    /// <param name="orders">What it does by itself; null: nothing.</param>
+    public static Props Props(string runs = "runs", StandingOrders? orders = null) => Akka.Actor.Props.Create(() => new CoordinatorActor(runs, orders));
 
     protected override void PreStart()
     {
@@ -121,6 +127,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 known.Agent.Tell(current.Prepare);
             }
 
+            NoteHolder(registration);
             return;
         }
 
@@ -131,18 +138,19 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         {
             node.Agent.Tell(run.Prepare);
         }
+
+        NoteHolder(registration);
     }
 
-    private void Submit(Submit submit)
+    private void Submit(Submit submit, IActorRef submitter)
     {
         if (_run is not null || _starting)
         {
-            Sender.Tell(new Rejected([$"The cluster is training {_run?.Id.Value ?? "another experiment"}; one run at a time. Wait for its end."]));
+            submitter.Tell(new Rejected([$"The cluster is training {_run?.Id.Value ?? "another experiment"}; one run at a time. Wait for its end."]));
             return;
         }
 
         _starting = true;
-        var submitter = Sender;
         Task.Run(() =>
         {
             var result = ExperimentReader.Read(submit.ExperimentYaml, submit.FileName, []);
@@ -162,7 +170,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         _starting = false;
         if (planned.Plan is not { } plan)
         {
-            planned.Submitter.Tell(new Rejected(planned.Problems));
+            Reject(planned, planned.Problems);
             return;
         }
 
@@ -181,7 +189,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         try
         {
             var stamp = DateTimeOffset.UtcNow.ToString("yyyyMMdd-HHmmss", System.Globalization.CultureInfo.InvariantCulture);
-            var directory = Path.GetFullPath(submit.RunDirectory ?? Path.Combine("runs", $"{plan.Experiment.Name}-{stamp}"));
+            var directory = Path.GetFullPath(submit.RunDirectory ?? Path.Combine(_runs, $"{plan.Experiment.Name}-{stamp}"));
             var yaml = ExperimentWriter.Write(ExperimentPaths.Absolute(plan.Experiment, submit.BaseDirectory));
             IReadOnlyList<MetricLine> lines = [];
             var folder = submit.Resume
@@ -195,7 +203,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         catch (Exception problem) when (WriteProblem.Is(problem))
         {
             supply?.Dispose();
-            planned.Submitter.Tell(new Rejected([$"The run folder cannot be written: {WriteProblem.Text(problem)}"]));
+            Reject(planned, [$"The run folder cannot be written: {WriteProblem.Text(problem)}"]);
             return;
         }
 
@@ -209,6 +217,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Log($"run {_run.Id}: {plan.Data.Training.Rows} training, {plan.Data.Validation.Rows} validation and {plan.Data.Test.Rows} test rows of {plan.Data.Dataset.Name}, {plan.Model.Layout.Length} parameters, {plan.TotalSteps} steps");
         _watcher = planned.Submitter;
         _watcher.Tell(new Accepted(_run.Id, _run.Folder.FullPath));
+        _orders?.Told($"Run folder: {_run.Folder.FullPath}");
         if (submit.Resume)
         {
             Notice(planned.From is { } from ? $"Going on from the checkpoint of step {from.Step} of {plan.TotalSteps}." : "There is no checkpoint yet: training begins anew.");
@@ -237,6 +246,12 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         var self = Self;
         return DataSupply.Open(
             plan, _host, $"data-{_address.Split(':')[^1]}-{Environment.ProcessId}-{++_supplies}", text => self.Tell(new LogLine("data plane", text), ActorRefs.NoSender));
+    }
+
+    private void Reject(Planned planned, string[] problems)
+    {
+        planned.Submitter.Tell(new Rejected(problems));
+        _orders?.Told($"{planned.Submit.FileName} is not trained: {string.Join(' ', problems)}");
     }
 
     private void Prepared(Nodes.Prepared prepared)
@@ -296,6 +311,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private void Notice(string text)
     {
         Log(text);
+        _orders?.Told(text);
         _watcher.Tell(new Notice(_run!.Id, text));
     }
 

@@ -32,7 +32,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private Generation _newest;
     private Generation _loaded;
 
-    public NodeAgent(NodeOptions options, NodeId node, IActorRef coordinator, Action<string> log, Action<string> shutdown)
+    public NodeAgent(NodeOptions options, NodeId node, IActorRef coordinator, Action<string> log, Action<string> shutdown, Action? heard)
     {
         _options = options;
         _node = node;
@@ -41,7 +41,11 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
         Receive<RegisterDue>(_ => _coordinator.Tell(new Nodes.Register(
             _node, [.. options.Roles], options.Host, Environment.ProcessId, options.Roles.Contains("worker") ? options.Workers : 0, _prepared?.Run)));
-        Receive<Nodes.Registered>(_ => Timers.StartPeriodicTimer(RegisterDue.Instance, RegisterDue.Instance, RegisterInterval * 8));
+        Receive<Nodes.Registered>(_ =>
+        {
+            heard?.Invoke();
+            Timers.StartPeriodicTimer(RegisterDue.Instance, RegisterDue.Instance, RegisterInterval * 8);
+        });
         Receive<Nodes.Prepare>(prepare => Prepare(prepare));
         Receive<PlanReady>(ready => IsCurrent(ready.Prepare.Run), ready => Ready(ready));
         Receive<Nodes.Recall>(recall => IsCurrent(recall.Run), _ => _coordinator.Tell(new Nodes.Recalled(_prepared!, _node, _newest, _loaded, [.. _partitions.Keys])));
@@ -71,8 +75,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    public static Props Props(NodeOptions options, NodeId node, IActorRef coordinator, Action<string> log, Action<string> shutdown) =>
-        Akka.Actor.Props.Create(() => new NodeAgent(options, node, coordinator, log, shutdown));
+    public static Props Props(NodeOptions options, NodeId node, IActorRef coordinator, Action<string> log, Action<string> shutdown, Action? heard = null) =>
+        Akka.Actor.Props.Create(() => new NodeAgent(options, node, coordinator, log, shutdown, heard));
 
     protected override void PreStart() => Timers.StartPeriodicTimer(RegisterDue.Instance, RegisterDue.Instance, TimeSpan.Zero, RegisterInterval);
 
@@ -155,7 +159,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
         try
         {
-            _dataPlane = _options.Roles.Contains("server") ? new DataPlaneServer(_options.Host, _node.Value, plan.Token, _log) : null;
+            _dataPlane = _options.Roles.Contains("server") ? new DataPlaneServer(_options.Host, _node.Value, plan.Token, _log, _options.Bind) : null;
         }
         catch (Exception problem) when (problem is IOException or ArgumentException)
         {

@@ -18,12 +18,16 @@ public sealed class NodeHost : IAsyncDisposable
     private const string TakenOut = "the node was taken out of the cluster";
 
     // Leaving in good order takes about a second.
-    private static readonly TimeSpan LeaveLimit = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LeaveLimit = TimeSpan.FromSeconds(4);
+
+    // With the time to leave less than the ten seconds that a container has.
+    private static readonly TimeSpan SettleLimit = TimeSpan.FromSeconds(4);
 
     private readonly ActorSystem _system;
     private readonly IActorRef _coordinator;
     private readonly IActorRef _agent = ActorRefs.Nobody;
     private readonly NodeOptions _options;
+    private readonly NodeHealth _health;
     private readonly ConcurrentDictionary<string, bool> _known = [];
     private readonly TaskCompletionSource<string> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -38,14 +42,15 @@ public sealed class NodeHost : IAsyncDisposable
         if (options.Roles.Contains("coordinator"))
         {
             system.ActorOf(
-                ClusterSingletonManager.Props(CoordinatorActor.Props(), PoisonPill.Instance, ClusterSingletonManagerSettings.Create(system)), "coordinator");
+                ClusterSingletonManager.Props(CoordinatorActor.Props(options.Runs, options.Orders), PoisonPill.Instance, ClusterSingletonManagerSettings.Create(system)), "coordinator");
         }
 
+        _health = new NodeHealth(system, options.Roles, TimeProvider.System);
         _coordinator = system.ActorOf(ClusterSingletonProxy.Props("/user/coordinator", ClusterSingletonProxySettings.Create(system)), "coordinator-proxy");
         if (options.Roles.Any(static role => role is "server" or "worker"))
         {
             var node = NameOf(options.Roles[0], own, Environment.ProcessId);
-            _agent = system.ActorOf(NodeAgent.Props(options, node, _coordinator, log, reason => _completion.TrySetResult(reason)), "node");
+            _agent = system.ActorOf(NodeAgent.Props(options, node, _coordinator, log, reason => _completion.TrySetResult(reason), _health.HeardOfCoordinator), "node");
         }
 
         system.WhenTerminated.ContinueWith(_ => _completion.TrySetResult(TakenOut), TaskScheduler.Default);
@@ -180,6 +185,30 @@ public sealed class NodeHost : IAsyncDisposable
         }
     }
 
+    /// <summary>How it is.</summary>
+    public Task<NodeCondition> CheckAsync() => _health.CheckAsync();
+
+    /// <summary>
+    /// Where the coordinator is here: has a checkpoint made of what is being trained, and returns when it is written, when there
+    /// is nothing to write, or after some seconds without one.
+    /// </summary>
+    public async Task SettleAsync()
+    {
+        try
+        {
+            var coordinator = await _system.ActorSelection("/user/coordinator/coordinator").ResolveOne(SettleLimit);
+            await coordinator.Ask<CoordinatorActor.Left>(CoordinatorActor.LeaveInOrder.Instance, SettleLimit);
+        }
+        catch (ActorNotFoundException)
+        {
+            // Another node has it, or this one has not that role.
+        }
+        catch (AskTimeoutException)
+        {
+            // A server does not answer, or the disk is slow: the checkpoint before stays.
+        }
+    }
+
     /// <summary>Leaves the cluster and ends the actor system; where members are dead the others cannot agree, and it goes without.</summary>
     public async ValueTask DisposeAsync() => await Task.WhenAny(_system.Terminate(), Task.Delay(LeaveLimit));
 
@@ -199,7 +228,7 @@ public sealed class NodeHost : IAsyncDisposable
         }
         catch (Exception problem) when (Causes(problem).OfType<System.Net.Sockets.SocketException>().FirstOrDefault() is { } cause)
         {
-            throw new ArgumentException($"node: {options.Host}:{options.Port} cannot be listened at: {cause.Message}. Choose another --host or --port; port 0 lets the system choose.", problem);
+            throw new ArgumentException($"node: {options.Bind ?? options.Host}:{options.Port} cannot be listened at: {cause.Message}. Choose another --host or --port; port 0 lets the system choose.", problem);
         }
         catch (Exception problem) when (options.ConfigFile is not null && problem is IOException or UnauthorizedAccessException)
         {
@@ -217,14 +246,20 @@ public sealed class NodeHost : IAsyncDisposable
 
     private static Config Configuration(NodeOptions options)
     {
-        using var reader = new StreamReader(typeof(NodeHost).Assembly.GetManifestResourceStream("node.conf")!);
         var roles = string.Join(", ", options.Roles.Select(static role => $"\"{role}\""));
         var own = ConfigurationFactory.ParseString($$"""
-            akka.remote.dot-netty.tcp { hostname = "{{options.Host}}", port = {{options.Port}} }
+            akka.remote.dot-netty.tcp { hostname = "{{options.Bind ?? options.Host}}", public-hostname = "{{options.Host}}", port = {{options.Port}} }
             akka.cluster.roles = [{{roles}}]
             """);
         var file = options.ConfigFile is null ? own : own.WithFallback(ConfigurationFactory.ParseString(File.ReadAllText(options.ConfigFile)));
-        return file.WithFallback(ConfigurationFactory.ParseString(reader.ReadToEnd())).WithFallback(ClusterSingleton.DefaultConfig());
+        return options.Roles.Append("node").Aggregate(file, static (config, name) => config.WithFallback(BuiltIn(name))).WithFallback(ClusterSingleton.DefaultConfig());
+    }
+
+    /// <summary>One of the files in cluster-config, which are part of the program.</summary>
+    private static Config BuiltIn(string name)
+    {
+        using var reader = new StreamReader(typeof(NodeHost).Assembly.GetManifestResourceStream($"{name}.conf")!);
+        return ConfigurationFactory.ParseString(reader.ReadToEnd());
     }
 
     /// <summary>Passes on what it is told.</summary>

@@ -1,3 +1,5 @@
+using DistributedTrainer.Cluster.Coordination;
+
 namespace DistributedTrainer.Cluster.Hosting;
 
 /// <summary>What one process of the cluster is.</summary>
@@ -8,6 +10,12 @@ public sealed record NodeOptions
 
     /// <summary>The address that other nodes reach this one under.</summary>
     public string Host { get; init; } = "127.0.0.1";
+
+    /// <summary>
+    /// The address that the node listens on, such as 0.0.0.0 where the one that others use is a name or is translated on the
+    /// way; null: that one.
+    /// </summary>
+    public string? Bind { get; init; }
 
     /// <summary>Port of the control plane; 0: chosen by the system.</summary>
     public int Port { get; init; }
@@ -27,4 +35,10 @@ public sealed record NodeOptions
 
     /// <summary>A HOCON file whose settings override those built in; null: none.</summary>
     public string? ConfigFile { get; init; }
+
+    /// <summary>The folder of a coordinator for runs that name none.</summary>
+    public string Runs { get; init; } = "runs";
+
+    /// <summary>What a coordinator does by itself; null: it waits for experiments.</summary>
+    public StandingOrders? Orders { get; init; }
 }

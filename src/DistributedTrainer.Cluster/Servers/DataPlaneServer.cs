@@ -6,8 +6,13 @@ internal sealed class DataPlaneServer : IDisposable
     private readonly OpenDoors _doors;
     private volatile ServedRun? _served;
 
-    public DataPlaneServer(string host, string node, ulong token, Action<string> log) =>
-        _doors = new OpenDoors(host, node, token, log, _ => new ServerConnection(() => _served));
+    /// <param name="host">What workers reach it under.</param>
+    /// <param name="node">Its name.</param>
+    /// <param name="token">Of the run.</param>
+    /// <param name="log">Told of strangers.</param>
+    /// <param name="bind">What it listens on; null: the host.</param>
+    public DataPlaneServer(string host, string node, ulong token, Action<string> log, string? bind = null) =>
+        _doors = new OpenDoors(host, node, token, log, _ => new ServerConnection(() => _served), bind);
 
     /// <summary>Where workers can connect, fastest first.</summary>
     public string[] Addresses => _doors.Addresses;

@@ -13,13 +13,14 @@ internal sealed class OpenDoors : IDisposable
     private readonly List<string> _addresses = [];
     private readonly Func<IChannel, IFrameHandler> _accept;
 
-    /// <param name="host">Where to listen.</param>
+    /// <param name="host">Where others reach it.</param>
     /// <param name="node">Names this node on its machine.</param>
     /// <param name="token">What a peer must know to be let in.</param>
     /// <param name="log">Told of strangers.</param>
     /// <param name="accept">The handler of a new connection.</param>
+    /// <param name="bind">Where to listen; null: there.</param>
     /// <exception cref="IOException">A door cannot be opened; then none is.</exception>
-    public OpenDoors(string host, string node, ulong token, Action<string> log, Func<IChannel, IFrameHandler> accept)
+    public OpenDoors(string host, string node, ulong token, Action<string> log, Func<IChannel, IFrameHandler> accept, string? bind = null)
     {
         _accept = accept;
         var options = new ChannelOptions { RunToken = token, Rejected = log, Degraded = log, QuietPeriod = QuietPeriod };
@@ -39,7 +40,11 @@ internal sealed class OpenDoors : IDisposable
             }
         }
 
-        Listen($"tcp://{host}:0", options);
+        Listen($"tcp://{bind ?? host}:0", options);
+        if (bind is not null)
+        {
+            _addresses[^1] = $"tcp://{host}{_addresses[^1][_addresses[^1].LastIndexOf(':')..]}";
+        }
     }
 
     /// <summary>Where others can connect, fastest first.</summary>

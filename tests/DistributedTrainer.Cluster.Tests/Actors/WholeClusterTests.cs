@@ -52,6 +52,19 @@ public sealed class WholeClusterTests : IDisposable
         await Train(coordinator, 2, "wire");
     }
 
+    [Fact]
+    public async Task Nodes_may_be_known_by_a_name_and_listen_on_every_address()
+    {
+        static NodeOptions Named(string role, string? join) => new() { Roles = [role], Join = join, Host = "localhost", Bind = "0.0.0.0" };
+        await using var coordinator = await NodeHost.StartAsync(Named("coordinator", null), null, CancellationToken.None);
+        Assert.StartsWith("localhost:", coordinator.Address, StringComparison.Ordinal);
+        await using var server = await NodeHost.StartAsync(Named("server", coordinator.Address), null, CancellationToken.None);
+
+        // Elsewhere, as far as it knows: it goes over the network.
+        await using var worker = await NodeHost.StartAsync(new NodeOptions { Roles = ["worker"], Workers = 2, Join = coordinator.Address }, null, CancellationToken.None);
+        await Train(coordinator, 2, "named");
+    }
+
     private static string Hash(TrainedModel model) =>
         Convert.ToHexStringLower(SHA256.HashData([.. MemoryMarshal.AsBytes(model.Parameters.AsSpan()), .. MemoryMarshal.AsBytes(model.Buffers.AsSpan())]));
 
