@@ -44,6 +44,7 @@ loss: cross-entropy
 optimizer: { kind: adam, learning-rate: 0.002 }
 training: { epochs: 250, batch-size: 64, shards: 4 }
 cluster: { workers: 2, servers: 1, partitions: 2 }
+checkpoint: { every-steps: 200 }
 YAML
 chmod 644 "$work/long.yaml"
 

@@ -46,6 +46,12 @@ public static class Nodes
     /// <summary>Coordinator → node: the run is over, free what it holds.</summary>
     public sealed record EndRun(RunId Run) : IProtocolMessage;
 
+    /// <summary>Node → coordinator: this process is told to end, and waits a while for the answer.</summary>
+    public sealed record Leaving(NodeId Node) : IProtocolMessage;
+
+    /// <summary>Coordinator → node: nothing is lost with it: the others train on, or a checkpoint is written.</summary>
+    public sealed record MayLeave(NodeId Node) : IProtocolMessage;
+
     /// <summary>Coordinator → node: leave the cluster and end the process.</summary>
     public sealed record Shutdown(string Reason) : IProtocolMessage;
 }

@@ -49,6 +49,67 @@ public sealed class ClusterTests
     }
 
     [Fact]
+    public async Task A_cluster_that_ended_as_a_whole_goes_on_by_itself_and_does_not_begin_again()
+    {
+        using var directory = new RunDirectory();
+        var experiment = directory.In("iris.yaml");
+        await File.WriteAllTextAsync(experiment, Iris.Replace("epochs: 20", "epochs: 500", StringComparison.Ordinal));
+        var (code, output, errors) = await Dtrain.Run(["train", experiment, "--in-process", "--json", "--run-dir", directory.Run]);
+        Assert.True(code == 0, output + errors);
+
+        // The coordinator is told to end in mid-run, and puts down what there is; the others are killed.
+        var cluster = await Start();
+        await cluster[0].Line(static line => line.StartsWith("version ", StringComparison.Ordinal));
+        cluster[0].Signal("TERM");
+        var (exit, said, _) = await cluster[0].End();
+        Assert.Equal(0, exit);
+        Assert.Contains("The first experiment begins", said, StringComparison.Ordinal);
+        await cluster[0].DisposeAsync();
+        await End(cluster[1..], "KILL");
+        var run = Assert.Single(Directory.GetDirectories(directory.In("runs")));
+        Assert.False(File.Exists(Path.Combine(run, "result.json")));
+        Assert.NotEmpty(Directory.GetFiles(Path.Combine(run, "checkpoints"), "manifest.json", SearchOption.AllDirectories));
+
+        cluster = await Start();
+        await cluster[0].Line(static line => line.EndsWith("was interrupted, and goes on.", StringComparison.Ordinal));
+        await cluster[0].Line(static line => line.StartsWith("Going on from the checkpoint of step ", StringComparison.Ordinal));
+        await cluster[0].Line(static line => line.EndsWith(": done", StringComparison.Ordinal));
+        await End(cluster, "KILL");
+        Assert.Equal(directory.Hash, System.Text.Json.JsonDocument.Parse(File.ReadAllText(Path.Combine(run, "result.json"))).RootElement.GetProperty("parametersSha256").GetString());
+
+        cluster = await Start();
+        await cluster[0].Line(static line => line.Contains("waits for experiments", StringComparison.Ordinal));
+        await End(cluster, "TERM");
+
+        async Task<Dtrain[]> Start()
+        {
+            var coordinator = Dtrain.Start(["node"], null, ("DTRAIN_ROLES", "coordinator"), ("DTRAIN_RUNS", directory.In("runs")), ("DTRAIN_EXPERIMENT", experiment));
+            var address = (await coordinator.Line(static line => line.StartsWith("node ", StringComparison.Ordinal))).Split(' ')[1];
+            return [coordinator, Dtrain.Start(["node", "--roles", "server"], null, ("DTRAIN_JOIN", address)), Dtrain.Start(["node", "--roles", "worker"], null, ("DTRAIN_JOIN", address))];
+        }
+
+        static async Task End(Dtrain[] nodes, string signal)
+        {
+            foreach (var node in nodes)
+            {
+                node.Signal(signal);
+                await node.End();
+                await node.DisposeAsync();
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Wrong_settings_of_the_environment_are_all_named_before_anything_starts()
+    {
+        var (code, _, errors) = await Dtrain.Run(["node"], null, ("DTRAIN_ROLES", "worker"), ("DTRAIN_PORT", "many"), ("DTRAIN_JOIN", "nowhere"), ("DTRAIN_JION", "x"));
+        Assert.Equal(2, code);
+        Assert.Contains("DTRAIN_PORT: 'many' is not right. Write a port from 0 to 65535.", errors, StringComparison.Ordinal);
+        Assert.Contains("DTRAIN_JOIN: 'nowhere' is not right.", errors, StringComparison.Ordinal);
+        Assert.Contains("DTRAIN_JION in the environment means nothing here.", errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task An_experiment_that_fits_no_data_of_the_cluster_is_rejected_with_the_reason()
     {
         using var directory = new RunDirectory();

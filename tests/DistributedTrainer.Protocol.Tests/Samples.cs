@@ -26,6 +26,8 @@ internal static class Samples
         new Nodes.Recall(Run),
         new Nodes.Recalled(Preparation, Node, Generation, new Generation(3), [0, 1]),
         new Nodes.EndRun(Run),
+        new Nodes.Leaving(new NodeId("server-1")),
+        new Nodes.MayLeave(new NodeId("server-1")),
         new Nodes.Shutdown("the run is over"),
         new Partitions.Host(Run, Generation, [0, 1], new StepId(90), 5_242_880, Judgement),
         new Partitions.Hosted(Run, Node, Generation),

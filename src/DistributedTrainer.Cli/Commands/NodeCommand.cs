@@ -70,7 +70,11 @@ internal static class NodeCommand
             Console.WriteLine($"node {host.Address} roles {string.Join(',', options.Roles)}");
             if (await Task.WhenAny(stop.Task, host.Completion) == stop.Task)
             {
-                await host.SettleAsync();
+                if (!launched)
+                {
+                    await host.SettleAsync();
+                }
+
                 host.Stop(await stop.Task);
             }
 

@@ -321,11 +321,7 @@ internal sealed partial class CoordinatorActor
             Notice($"The checkpoint of step {written.Version} could not be written: {written.Problem.TrimEnd('.')}. {(run.Checkpoints.Steps is [var last, ..] ? $"The one of step {last} stays." : "There is none yet.")}");
         }
 
-        if (snapshot.Since >= _leavingSince)
-        {
-            LeaveNow();
-        }
-
+        CheckpointSettled(snapshot);
         if (run is { AdmitsNext: true, Phase: RunPhase.Training, Stopping: false })
         {
             // What the worker that joined begins with is written now, as far as it can be.

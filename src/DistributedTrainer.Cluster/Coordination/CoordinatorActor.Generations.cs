@@ -158,6 +158,7 @@ internal sealed partial class CoordinatorActor
         {
             run.Phase = RunPhase.Paused;
             Notice($"Paused: {_roster.UsableWorkers.Count} workers, cluster.minimum-workers is {minimum}. Training goes on when they are back.");
+            HaveCheckpointMade();
         }
         else if (run.Plan.ResidualVectors > 0 && !run.IsLoading && run.CommonVersion.Value > 0 && run.Shards.WouldMove(_roster.UsableWorkers, Paces, Probe))
         {
@@ -171,6 +172,7 @@ internal sealed partial class CoordinatorActor
             CrashPoint.Reach("coordinator.assigning", run.Generation.Value);
             Log($"generation {run.Generation} goes on from version {run.CommonVersion}: {string.Join(", ", _roster.UsableWorkers.Select(worker => $"{worker} has shards [{string.Join(' ', run.Shards.ShardsOf(worker))}]"))}");
             SendAssignments();
+            HaveCheckpointMade();
             if (run.Stopping)
             {
                 AskLastCheckpoint();
@@ -310,6 +312,7 @@ internal sealed partial class CoordinatorActor
         Context.Unwatch(node.Agent);
         _roster.Remove(node);
         _holders.Remove(node.Id);
+        _going.Remove(node.Id);
         if (down)
         {
             // The process is known to be dead: waiting for the failure detector would keep others from joining.

@@ -233,7 +233,7 @@ internal sealed partial class CoordinatorActor
         Tell(run, ended);
         _run = null;
         _holders.Clear();
-        LeaveNow();
+        LetGo();
     }
 
     private void Tell(ActiveRun run, Ended ended)

@@ -14,9 +14,10 @@ internal sealed partial class CoordinatorActor
     private bool _hasLooked;
     private TimeSpan? _announcedAt;
 
-    // Whoever waits for a checkpoint before this coordinator leaves.
-    private IActorRef? _leaving;
-    private TimeSpan _leavingSince;
+    // Those who wait for a checkpoint before they end, and nodes that are about to go.
+    private readonly List<(IActorRef Who, object Answer)> _waiting = [];
+    private readonly HashSet<NodeId> _going = [];
+    private TimeSpan _waitingSince;
 
     private void NoteHolder(Nodes.Register registration)
     {
@@ -64,33 +65,75 @@ internal sealed partial class CoordinatorActor
         }
     }
 
-    /// <summary>The process is to end: first what was trained is put where the next one finds it.</summary>
-    private void Leave()
+    /// <summary>
+    /// A process is to end. Where the others can train on, nothing is lost with it; where they cannot, since it has partitions, is
+    /// the last worker or the coordinator's own, a checkpoint is made first. So it is when all are told to end at the same moment.
+    /// </summary>
+    private void Leaving(Nodes.Leaving leaving)
     {
-        (_leaving, _leavingSince) = (Sender, Now);
-        if (_run is not { } run)
+        _going.Add(leaving.Node);
+        if (_run is { } run && _roster.Find(leaving.Node) is { } node
+            && (node.Partitions.Length > 0 || (node.Workers.Count > 0 && Staying < run.Plan.Experiment.Cluster.MinimumWorkers)))
         {
-            LeaveNow();
+            Wait(new Nodes.MayLeave(leaving.Node));
         }
-        else if (run.Phase == RunPhase.Training)
+        else
         {
-            ServerOf(PartitionId.Lead.Value)?.Agent.Tell(new Partitions.AskCheckpoint(run.Id, Last: false));
-        }
-        else if (run.Phase == RunPhase.Paused && run.IsEven && !run.Plan.IsLoose && run.CommonVersion.Value > (run.Checkpoints.Steps is [var last, ..] ? last : 0))
-        {
-            // Workers left before: the state stands still, and no step comes that a checkpoint could be made of.
-            TellPartitions(id => new Partitions.TakeSnapshot(run.Id, id, run.CommonVersion));
-        }
-        else if (run.Phase != RunPhase.Finishing)
-        {
-            LeaveNow();
+            Sender.Tell(new Nodes.MayLeave(leaving.Node));
         }
     }
 
-    private void LeaveNow()
+    private int Staying => _roster.UsableWorkers.Count(worker => !_going.Contains(_roster.NodeOf(worker)!.Id));
+
+    private void Wait(object answer)
     {
-        _leaving?.Tell(Left.Instance);
-        _leaving = null;
+        _waiting.Add((Sender, answer));
+        _waitingSince = Now;
+        HaveCheckpointMade();
+    }
+
+    /// <summary>What those who wait are waiting for; again whenever the run has come to another phase.</summary>
+    private void HaveCheckpointMade()
+    {
+        if (_waiting.Count == 0)
+        {
+            return;
+        }
+
+        switch (_run)
+        {
+            case { Phase: RunPhase.Training } run:
+                ServerOf(PartitionId.Lead.Value)?.Agent.Tell(new Partitions.AskCheckpoint(run.Id, Last: false));
+                break;
+            case { Phase: RunPhase.Paused, IsEven: true, Plan.IsLoose: false } run when run.CommonVersion.Value > (run.Checkpoints.Steps is [var last, ..] ? last : 0):
+                // Workers left before: the state stands still, and no step comes that a checkpoint could be made of.
+                TellPartitions(id => new Partitions.TakeSnapshot(run.Id, id, run.CommonVersion));
+                break;
+            case { Phase: RunPhase.Fencing, IsLoading: false } or { Phase: RunPhase.Finishing }:
+                break;
+            default:
+                LetGo();
+                break;
+        }
+    }
+
+    private void CheckpointSettled(PendingSnapshot snapshot)
+    {
+        if (snapshot.Since >= _waitingSince)
+        {
+            LetGo();
+        }
+        else
+        {
+            // It was begun before they asked.
+            HaveCheckpointMade();
+        }
+    }
+
+    private void LetGo()
+    {
+        _waiting.ForEach(static one => one.Who.Tell(one.Answer));
+        _waiting.Clear();
     }
 
     /// <summary>Coordinator's own process → coordinator: leave, with a checkpoint; answered by <see cref="Left"/>.</summary>

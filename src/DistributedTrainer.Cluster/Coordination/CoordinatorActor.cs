@@ -82,7 +82,8 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<Replanned>(replanned => OnReplanned(replanned));
         Receive<Watch>(Watched);
         Receive<Fetched>(fetched => fetched.Run == _run?.Id, fetched => Finish(fetched));
-        Receive<LeaveInOrder>(_ => Leave());
+        Receive<LeaveInOrder>(_ => Wait(Left.Instance));
+        Receive<Nodes.Leaving>(leaving => Leaving(leaving));
         Receive<Tick>(_ => OnTick());
     }
 

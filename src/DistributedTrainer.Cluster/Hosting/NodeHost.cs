@@ -28,6 +28,7 @@ public sealed class NodeHost : IAsyncDisposable
     private readonly IActorRef _agent = ActorRefs.Nobody;
     private readonly NodeOptions _options;
     private readonly NodeHealth _health;
+    private readonly NodeId? _name;
     private readonly ConcurrentDictionary<string, bool> _known = [];
     private readonly TaskCompletionSource<string> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -49,8 +50,8 @@ public sealed class NodeHost : IAsyncDisposable
         _coordinator = system.ActorOf(ClusterSingletonProxy.Props("/user/coordinator", ClusterSingletonProxySettings.Create(system)), "coordinator-proxy");
         if (options.Roles.Any(static role => role is "server" or "worker"))
         {
-            var node = NameOf(options.Roles[0], own, Environment.ProcessId);
-            _agent = system.ActorOf(NodeAgent.Props(options, node, _coordinator, log, reason => _completion.TrySetResult(reason), _health.HeardOfCoordinator), "node");
+            _name = NameOf(options.Roles[0], own, Environment.ProcessId);
+            _agent = system.ActorOf(NodeAgent.Props(options, _name.Value, _coordinator, log, reason => _completion.TrySetResult(reason), _health.HeardOfCoordinator), "node");
         }
 
         system.WhenTerminated.ContinueWith(_ => _completion.TrySetResult(TakenOut), TaskScheduler.Default);
@@ -189,23 +190,30 @@ public sealed class NodeHost : IAsyncDisposable
     public Task<NodeCondition> CheckAsync() => _health.CheckAsync();
 
     /// <summary>
-    /// Where the coordinator is here: has a checkpoint made of what is being trained, and returns when it is written, when there
-    /// is nothing to write, or after some seconds without one.
+    /// Before an end in good order: returns when nothing is lost with this node, be it that a checkpoint is written, or after some
+    /// seconds.
     /// </summary>
     public async Task SettleAsync()
     {
         try
         {
-            var coordinator = await _system.ActorSelection("/user/coordinator/coordinator").ResolveOne(SettleLimit);
-            await coordinator.Ask<CoordinatorActor.Left>(CoordinatorActor.LeaveInOrder.Instance, SettleLimit);
+            if (_options.Roles.Contains("coordinator"))
+            {
+                var here = await _system.ActorSelection("/user/coordinator/coordinator").ResolveOne(SettleLimit);
+                await here.Ask<CoordinatorActor.Left>(CoordinatorActor.LeaveInOrder.Instance, SettleLimit);
+            }
+            else if (_name is { } node)
+            {
+                await _coordinator.Ask<Nodes.MayLeave>(new Nodes.Leaving(node), SettleLimit);
+            }
         }
         catch (ActorNotFoundException)
         {
-            // Another node has it, or this one has not that role.
+            // Another node has the coordinator.
         }
         catch (AskTimeoutException)
         {
-            // A server does not answer, or the disk is slow: the checkpoint before stays.
+            // There is no coordinator, a server does not answer, or the disk is slow: the checkpoint before stays.
         }
     }
 

@@ -62,6 +62,36 @@ public sealed class CoordinatorStandingTests : CoordinatorTest
         Submitter.FishForMessage<CoordinatorActor.Left>(static _ => true, Patience);
     }
 
+    [Fact]
+    public void A_worker_whose_work_others_can_do_may_leave_at_once_and_the_last_one_after_a_checkpoint()
+    {
+        var (server, workers) = Training("w0", "w1");
+        Assert.Equal(new NodeId("w0"), Leave(workers[0]).ExpectMsg<Nodes.MayLeave>(Patience).Node);
+
+        var last = Leave(workers[1]);
+        Assert.False(server.Probe.FishForMessage<Partitions.AskCheckpoint>(static _ => true, Patience).Last);
+        last.ExpectNoMsg(TimeSpan.Zero);
+        Coordinator.Tell(new Partitions.Failed(Run, new StepId(3), "the disk of the server is gone"));
+        Assert.Equal(new NodeId("w1"), last.ExpectMsg<Nodes.MayLeave>(Patience).Node);
+    }
+
+    [Fact]
+    public void A_server_with_partitions_may_leave_after_a_checkpoint()
+    {
+        var (server, _) = Training("w0", "w1");
+        var waiting = Leave(server);
+        Assert.False(server.Probe.FishForMessage<Partitions.AskCheckpoint>(static _ => true, Patience).Last);
+        Coordinator.Tell(new Partitions.Failed(Run, new StepId(3), "the disk of the server is gone"));
+        Assert.Equal(new NodeId(server.Name), waiting.ExpectMsg<Nodes.MayLeave>(Patience).Node);
+    }
+
+    private TestProbe Leave(Node node)
+    {
+        var waiting = CreateTestProbe(node.Name + "-leaving");
+        Coordinator.Tell(new Nodes.Leaving(new NodeId(node.Name)), waiting.Ref);
+        return waiting;
+    }
+
     private TestProbe Come(string name, string role, RunId? run, TestProbe? probe = null)
     {
         probe ??= CreateTestProbe(name + "-node");
