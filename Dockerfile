@@ -20,11 +20,11 @@ COPY cluster-config cluster-config
 COPY src src
 RUN dotnet publish src/DistributedTrainer.Cli -c Release --no-restore --use-current-runtime --no-self-contained -o /app \
       -p:DebugType=none -p:PublishDocumentationFiles=false -p:PublishReferencesDocumentationFiles=false \
- && mkdir -p /data/runs
+ && mkdir -p /data/runs /data/cache
 
 FROM mcr.microsoft.com/dotnet/aspnet:10.0
 COPY --from=build /app /app
-# A volume that is mounted here for the first time takes over to whom it belongs.
+# A volume that is mounted in it for the first time takes over to whom it belongs.
 COPY --from=build --chown=1654:1654 /data /data
 
 # By number, so that whoever runs it can see that it is not root; it needs no name and no home.
@@ -36,8 +36,8 @@ ENV PATH="/app:$PATH" \
     DTRAIN_HOST=hostname \
     DTRAIN_PORT=4053 \
     DTRAIN_RUNS=/data/runs \
-    DTRAIN_CACHE=/tmp/dtrain-cache
-VOLUME /data/runs
+    DTRAIN_CACHE=/data/cache
+VOLUME /data/runs /data/cache
 EXPOSE 4053 7070
 STOPSIGNAL SIGTERM
 

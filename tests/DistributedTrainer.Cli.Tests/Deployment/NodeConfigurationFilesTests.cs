@@ -23,10 +23,7 @@ public sealed class NodeConfigurationFilesTests
         var below = Below(name);
         var keys = Keys(config.Root.GetObject(), "").ToArray();
         Assert.NotEmpty(keys);
-        foreach (var (path, value) in keys)
-        {
-            Assert.False(below.HasPath(path) && Text(below.GetValue(path)) == value, $"{name}: {path} = {value} is the default.");
-        }
+        Assert.Empty(keys.Where(key => below.HasPath(key.Path) && Text(below.GetValue(key.Path)) == key.Value).Select(key => $"{name}: {key.Path} = {key.Value} is the default."));
     }
 
     [Theory]
