@@ -53,16 +53,13 @@ public sealed class ClusterTests
     {
         using var directory = new RunDirectory();
         var experiment = directory.In("iris.yaml");
-        await File.WriteAllTextAsync(experiment, Iris.Replace("epochs: 20", "epochs: 500", StringComparison.Ordinal));
+        await File.WriteAllTextAsync(experiment, Iris.Replace("epochs: 20", "epochs: 60", StringComparison.Ordinal) + "\ncheckpoint: { every-steps: 50 }");
         var (code, output, errors) = await Dtrain.Run(["train", experiment, "--in-process", "--json", "--run-dir", directory.Run]);
         Assert.True(code == 0, output + errors);
 
-        // The coordinator is told to end in mid-run, and puts down what there is; the others are killed.
-        var cluster = await Start();
-        await cluster[0].Line(static line => line.StartsWith("version ", StringComparison.Ordinal));
-        cluster[0].Signal("TERM");
-        var (exit, said, _) = await cluster[0].End();
-        Assert.Equal(0, exit);
+        // The coordinator dies in mid-run, when its first checkpoint has just been written; and then the others.
+        var cluster = await Start(new CrashPlan(directory.In("crash"), ("coordinator.manifest", 1)).Environment);
+        var (_, said, _) = await cluster[0].End();
         Assert.Contains("The first experiment begins", said, StringComparison.Ordinal);
         await cluster[0].DisposeAsync();
         await End(cluster[1..], "KILL");
@@ -81,9 +78,9 @@ public sealed class ClusterTests
         await cluster[0].Line(static line => line.Contains("waits for experiments", StringComparison.Ordinal));
         await End(cluster, "TERM");
 
-        async Task<Dtrain[]> Start()
+        async Task<Dtrain[]> Start(params (string Name, string Value)[] more)
         {
-            var coordinator = Dtrain.Start(["node"], null, ("DTRAIN_ROLES", "coordinator"), ("DTRAIN_RUNS", directory.In("runs")), ("DTRAIN_EXPERIMENT", experiment));
+            var coordinator = Dtrain.Start(["node"], null, [("DTRAIN_ROLES", "coordinator"), ("DTRAIN_RUNS", directory.In("runs")), ("DTRAIN_EXPERIMENT", experiment), .. more]);
             var address = (await coordinator.Line(static line => line.StartsWith("node ", StringComparison.Ordinal))).Split(' ')[1];
             return [coordinator, Dtrain.Start(["node", "--roles", "server"], null, ("DTRAIN_JOIN", address)), Dtrain.Start(["node", "--roles", "worker"], null, ("DTRAIN_JOIN", address))];
         }
