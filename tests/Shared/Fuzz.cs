@@ -36,12 +36,19 @@ internal static class Fuzz
         {
             var input = Input(random, samples);
             string Named(string what) => $"input {number} of {input.Length} bytes {what}: {Convert.ToBase64String(input)}";
+            var allowed = (factor * input.Length) + free;
             (long Bytes, Exception? Problem) outcome = default;
-            var reader = new Thread(() => outcome = Measured(input, read, everywhere), 16 << 20) { IsBackground = true };
-            reader.Start();
-            Assert.True(reader.Join(Limit), Named($"was not read within {Limit.TotalSeconds} s"));
+
+            // What the runtime makes once, such as a method's code of the next tier, is on somebody's account: never twice.
+            for (var times = 0; times == 0 || (times < 3 && outcome.Bytes > allowed); times++)
+            {
+                var reader = new Thread(() => outcome = Measured(input, read, everywhere), 16 << 20) { IsBackground = true };
+                reader.Start();
+                Assert.True(reader.Join(Limit), Named($"was not read within {Limit.TotalSeconds} s"));
+            }
+
             Assert.True(outcome.Problem is null || isRefusal(outcome.Problem), Named($"ended with {outcome.Problem}"));
-            Assert.True(outcome.Bytes <= (factor * input.Length) + free, Named($"took {outcome.Bytes} bytes of memory"));
+            Assert.True(outcome.Bytes <= allowed, Named($"took {outcome.Bytes} bytes of memory"));
             _ = outcome.Problem is null ? done++ : refused++;
         }
 

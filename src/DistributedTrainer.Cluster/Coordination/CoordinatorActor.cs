@@ -27,6 +27,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
 
     private readonly NodeRoster _roster = new();
     private readonly StandingOrders? _orders;
+    private readonly string? _bind;
     private readonly string _runs;
     private readonly string _host;
     private readonly string _address;
@@ -44,9 +45,9 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     // Whoever still has one of these has missed its end. Null: it was another coordinator that ended it.
     private readonly Dictionary<RunId, Ended?> _ended = [];
 
-    public CoordinatorActor(string runs, StandingOrders? orders)
+    public CoordinatorActor(string runs, StandingOrders? orders, string? bind)
     {
-        (_runs, _orders) = (runs, orders);
+        (_runs, _orders, _bind) = (runs, orders, bind);
         var self = Akka.Cluster.Cluster.Get(Context.System).SelfAddress;
         (_host, _address) = (self.Host, $"{self.Host}:{self.Port}");
         Receive<Nodes.Register>(Register);
@@ -93,7 +94,9 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
 
     /// <param name="runs">The folder for runs that name none.</param>
     /// <param name="orders">What it does by itself; null: nothing.</param>
-    public static Props Props(string runs = "runs", StandingOrders? orders = null) => Akka.Actor.Props.Create(() => new CoordinatorActor(runs, orders));
+    /// <param name="bind">Where its data plane listens; null: at the host's name.</param>
+    public static Props Props(string runs = "runs", StandingOrders? orders = null, string? bind = null) =>
+        Akka.Actor.Props.Create(() => new CoordinatorActor(runs, orders, bind));
 
     protected override void PreStart()
     {
@@ -246,7 +249,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     {
         var self = Self;
         return DataSupply.Open(
-            plan, _host, $"data-{_address.Split(':')[^1]}-{Environment.ProcessId}-{++_supplies}", text => self.Tell(new LogLine("data plane", text), ActorRefs.NoSender));
+            plan, _host, $"data-{_address.Split(':')[^1]}-{Environment.ProcessId}-{++_supplies}", text => self.Tell(new LogLine("data plane", text), ActorRefs.NoSender), _bind);
     }
 
     private void Reject(Planned planned, string[] problems)

@@ -43,7 +43,7 @@ public sealed class NodeHost : IAsyncDisposable
         if (options.Roles.Contains("coordinator"))
         {
             system.ActorOf(
-                ClusterSingletonManager.Props(CoordinatorActor.Props(options.Runs, options.Orders), PoisonPill.Instance, ClusterSingletonManagerSettings.Create(system)), "coordinator");
+                ClusterSingletonManager.Props(CoordinatorActor.Props(options.Runs, options.Orders, options.Bind), PoisonPill.Instance, ClusterSingletonManagerSettings.Create(system)), "coordinator");
         }
 
         _health = new NodeHealth(system, options.Roles, TimeProvider.System);

@@ -12,10 +12,10 @@ internal sealed class DataSupply : IDisposable
 {
     private readonly OpenDoors _doors;
 
-    private DataSupply(TrainingPlan plan, string host, string node, Action<string> log)
+    private DataSupply(TrainingPlan plan, string host, string node, Action<string> log, string? bind)
     {
         var stock = new Stock(plan);
-        _doors = new OpenDoors(host, node, plan.Token, log, _ => new Connection(stock));
+        _doors = new OpenDoors(host, node, plan.Token, log, _ => new Connection(stock), bind);
         Source = new Nodes.DataSource(plan.InputsSha256, host, Environment.ProcessId, _doors.Addresses);
     }
 
@@ -24,12 +24,13 @@ internal sealed class DataSupply : IDisposable
 
     /// <summary>Opens the doors; null where no file is involved: then every node has the data.</summary>
     /// <param name="plan">The run.</param>
-    /// <param name="host">Where to listen.</param>
+    /// <param name="host">Where nodes reach it.</param>
     /// <param name="node">Names this process on its machine.</param>
     /// <param name="log">Receives what an operator wants to know.</param>
+    /// <param name="bind">Where to listen; null: at the host's name.</param>
     /// <exception cref="IOException">They cannot be opened.</exception>
-    public static DataSupply? Open(TrainingPlan plan, string host, string node, Action<string> log) =>
-        ExperimentPaths.Files(plan.Experiment).Any() ? new DataSupply(plan, host, node, log) : null;
+    public static DataSupply? Open(TrainingPlan plan, string host, string node, Action<string> log, string? bind = null) =>
+        ExperimentPaths.Files(plan.Experiment).Any() ? new DataSupply(plan, host, node, log, bind) : null;
 
     public void Dispose() => _doors.Dispose();
 

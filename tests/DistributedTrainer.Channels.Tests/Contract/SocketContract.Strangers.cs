@@ -73,6 +73,7 @@ public abstract partial class SocketContract
         var friends = Enumerable.Range(0, 3).Select(_ => Transport.Connect(listener.Address, new RecordingHandler(), new ChannelOptions())).ToList();
         Assert.Equal(3, listener.Open);
         Assert.Throws<ChannelClosedException>(() => Transport.Connect(listener.Address, new RecordingHandler(), new ChannelOptions()));
+        Patience.Until(() => !rejections.IsEmpty, "the rejection");
         Assert.Contains("3 connections are open already", rejections.Single());
         friends[1].Dispose();
         Patience.Until(() => listener.Open == 2, "the end of one");
