@@ -129,7 +129,11 @@ internal sealed partial class ServerLinks
         foreach (var range in _ranges)
         {
             var link = LinkTo(range.Id);
-            if (link.Channel.IsOpen && link.SilentFor(_times.Silence) is { } silent)
+            if (!link.Channel.IsOpen)
+            {
+                inbox.Break(link.Server, "the connection is closed");
+            }
+            else if (link.SilentFor(_times.Silence) is { } silent)
             {
                 inbox.Break(link.Server, $"no answer for {silent.TotalSeconds:0.0} s");
 

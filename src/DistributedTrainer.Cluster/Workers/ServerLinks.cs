@@ -44,13 +44,14 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
     /// <exception cref="ChannelClosedException">A server cannot be reached.</exception>
     public void Connect(IReadOnlyList<Route> routes)
     {
+        // First of all: a connection that closes from here on is either seen to be closed below, or tells it, and that stays.
+        inbox.Mend();
         var stay = routes.Select(static route => route.Node.Value).ToHashSet();
         foreach (var link in Take(link => !stay.Contains(link.Server) || !link.Channel.IsOpen))
         {
             link.Retire();
         }
 
-        inbox.Mend();
         foreach (var route in routes)
         {
             _byPartition[route.Partition.Value] = Find(route.Node.Value) ?? Add(Open(route));
