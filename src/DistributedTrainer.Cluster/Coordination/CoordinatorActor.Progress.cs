@@ -63,7 +63,9 @@ internal sealed partial class CoordinatorActor
         var text = _run.Progress.EvaluationText(evaluated.Version.Value);
         Log(text);
         AnnounceEvaluation(text);
-        if (_run.Progress.Finished && _run.Phase != RunPhase.Finishing)
+
+        // Before nodes are known, or while partitions go back, it is no end yet: it is looked for again when all are fenced.
+        if (_run.Progress.Finished && _run is { Phase: RunPhase.Training or RunPhase.Paused } or { Phase: RunPhase.Fencing, IsLoading: false })
         {
             if (evaluated.Version.Value < _run.Plan.TotalSteps)
             {
