@@ -108,6 +108,30 @@ internal sealed class MiniCluster : IDisposable
         return this;
     }
 
+    /// <summary>
+    /// Four workers; after each step the shards go to any of them: some stand by, some hold all, and shards come together that
+    /// are apart.
+    /// </summary>
+    /// <param name="seed">Who has what follows from it.</param>
+    /// <param name="most">So many generations one upon the other at most, before the workers have followed the first.</param>
+    public MiniCluster WithMovingShards(int seed, int most)
+    {
+        var random = new Random(seed);
+        var workers = Enumerable.Range(0, 4).Select(i => Add($"w{i}")).ToArray();
+        void Move(int times)
+        {
+            for (; times > 0; times--)
+            {
+                var owners = Enumerable.Range(0, Plan.Shards).Select(_ => random.Next(random.Next(1, 5))).ToArray();
+                Assign([.. workers.Select((worker, i) => (worker, Enumerable.Range(0, Plan.Shards).Where(shard => owners[shard] == i).ToArray()))]);
+            }
+        }
+
+        StepApplied = _ => Move(random.Next(most + 1));
+        Do(() => Move(2));
+        return this;
+    }
+
     /// <summary>Has the coordinating thread do something.</summary>
     public void Do(Action action) => _todo.Add(action);
 

@@ -80,23 +80,7 @@ public sealed class CompressionTests
     {
         // Whoever comes to a version without the one before it gets the optimizer's state with it, and updates from then on.
         var plan = With(seed % 2 == 0 ? "int8" : "bfloat16", Experiment with { Transport = "tcp" });
-        using var cluster = new MiniCluster(plan, servers: 2);
-        var random = new Random(seed);
-        var workers = Enumerable.Range(0, 4).Select(i => cluster.Add($"w{i}")).ToArray();
-        void Move()
-        {
-            var owners = Enumerable.Range(0, 5).Select(_ => random.Next(random.Next(1, 5))).ToArray();
-            cluster.Assign([.. workers.Select((worker, i) => (worker, Enumerable.Range(0, 5).Where(shard => owners[shard] == i).ToArray()))]);
-        }
-
-        cluster.StepApplied = _ =>
-        {
-            for (var times = random.Next(3); times > 0; times--)
-            {
-                Move();
-            }
-        };
-        cluster.Do(Move);
+        using var cluster = new MiniCluster(plan, servers: 2).WithMovingShards(seed, most: 2);
         Assert.Equal(ReferenceTrainer.Train(plan).Bits, cluster.Run().Bits);
         Assert.True(cluster.Generation >= 2);
     }

@@ -40,29 +40,7 @@ public sealed class FailureTests
     public void Shards_that_move_at_any_moment_change_no_bit(int seed)
     {
         var plan = (Experiment with { Transport = Ways[seed % Ways.Length], Overlap = seed > 6 ? "always" : "never" }).Plan();
-        using var cluster = new MiniCluster(plan, servers: 2);
-        var random = new Random(seed);
-        var workers = Enumerable.Range(0, 4).Select(i => cluster.Add($"w{i}")).ToArray();
-        void Move()
-        {
-            // Any owner for any shard: some workers stand by, some hold all.
-            var owners = Enumerable.Range(0, 5).Select(_ => random.Next(random.Next(1, 5))).ToArray();
-            cluster.Assign([.. workers.Select((worker, i) => (worker, Enumerable.Range(0, 5).Where(shard => owners[shard] == i).ToArray()))]);
-        }
-
-        cluster.StepApplied = _ =>
-        {
-            // Several generations one upon the other, before the workers have followed the first.
-            for (var times = random.Next(4); times > 0; times--)
-            {
-                Move();
-            }
-        };
-        cluster.Do(() =>
-        {
-            Move();
-            Move();
-        });
+        using var cluster = new MiniCluster(plan, servers: 2).WithMovingShards(seed, most: 3);
         Assert.Equal(ReferenceTrainer.Train(plan).Bits, cluster.Run().Bits);
         Assert.True(cluster.Generation >= 2);
     }

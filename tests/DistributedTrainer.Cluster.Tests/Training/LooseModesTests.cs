@@ -60,24 +60,7 @@ public sealed class LooseModesTests
     public void Shards_that_move_at_any_moment_are_repeated_too(string mode, int seed)
     {
         var plan = (In(mode) with { Transport = seed % 2 == 0 ? "unix" : "in-process", Optimizer = "{ kind: momentum, learning-rate: 0.02, clip-norm: 0.5 }" }).Plan();
-        using var cluster = new MiniCluster(plan, servers: 2);
-        var random = new Random(seed);
-        var workers = Enumerable.Range(0, 4).Select(i => cluster.Add($"w{i}")).ToArray();
-        void Move()
-        {
-            // Any owner for any shard: some workers stand by, some hold all, and shards come together that are apart.
-            var owners = Enumerable.Range(0, 5).Select(_ => random.Next(random.Next(1, 5))).ToArray();
-            cluster.Assign([.. workers.Select((worker, i) => (worker, Enumerable.Range(0, 5).Where(shard => owners[shard] == i).ToArray()))]);
-        }
-
-        cluster.StepApplied = _ =>
-        {
-            for (var times = random.Next(3); times > 0; times--)
-            {
-                Move();
-            }
-        };
-        cluster.Do(Move);
+        using var cluster = new MiniCluster(plan, servers: 2).WithMovingShards(seed, most: 2);
         var trained = cluster.Run();
         var updates = new List<ReplayedUpdate>();
         var replayed = new Replayer(plan, [cluster.Order(plan.TotalSteps)]).Run(told: updates.Add);
