@@ -23,7 +23,7 @@ internal sealed class SoakRun(TimeSpan duration, int seed) : IAsyncDisposable
     private const int EpochsOfTheTrial = 1000;
 
     // Of what the cluster does undisturbed: events should be over before the run is.
-    private const double ShareWhileDisturbed = 2;
+    private const double ShareWhileDisturbed = 0.8;
     private const double LeastAccuracy = 0.95;
 
     // Much longer than any recovery takes.
@@ -50,9 +50,12 @@ internal sealed class SoakRun(TimeSpan duration, int seed) : IAsyncDisposable
             var epochs = await Epochs(cancel);
             var experiment = Path.Combine(_folder, "soak.yaml");
             await File.WriteAllTextAsync(experiment, Text(epochs), cancel);
-            await Train("quiet", experiment, quiet.Folder, ["--in-process"], cancel);
-            Say($"{epochs * StepsPerEpoch} steps, hash {quiet.Hash}, seed {seed}; everything is in {_folder}");
+            Say($"{epochs * StepsPerEpoch} steps, seed {seed}; everything is in {_folder}");
+
+            // Beside it: a machine that is busy disturbs too, and no bit depends on it.
+            var alone = Train("quiet", experiment, quiet.Folder, ["--in-process"], cancel);
             await Disturbed(experiment, disturbed, cancel);
+            await alone;
             Compare(quiet, disturbed);
         }
         catch (SoakFailure failure)

@@ -56,7 +56,8 @@ public sealed class DataPlaneServerTests
                 Assert.Contains("another run token", refused.Message, StringComparison.Ordinal);
             }
 
-            Assert.Contains("another run token", Assert.Single(log), StringComparison.Ordinal);
+            // Others that start on this machine look whether its sockets are still in use, and are told of too.
+            Assert.Single(log, static line => line.Contains("another run token", StringComparison.Ordinal));
             using var friend = new SocketTransport().Connect(server.Addresses[^1], new Deaf(), new ChannelOptions { RunToken = Token });
             Assert.True(friend.IsOpen);
         }
