@@ -69,14 +69,14 @@ internal sealed partial class StepLoop : IDisposable
         _events = events;
         times ??= ResendTimes.Default;
         (_versionRepeats, _verdictRepeats) = (new RepeatTimer(times), new RepeatTimer(times));
+        _isChanged = () => Changed;
         _inbox = new WorkerInbox(plan, plan.Codec is null ? null : new Replica(plan));
         _links = new ServerLinks(plan, _inbox, name, host, plan.Transport, times);
-        _alert = new AlertWait(_links, _inbox, _clock, () => Changed);
-        _exchange = new ClusterExchange(plan, _inbox, _links, _clock, new RepeatTimer(times), _alert, () => Changed);
+        _alert = new AlertWait(_links, _inbox, _clock, _isChanged);
+        _exchange = new ClusterExchange(plan, _inbox, _links, _clock, new RepeatTimer(times), _alert, _isChanged);
         _residuals = plan.ResidualVectors > 0 ? new ShardResiduals(plan) : null;
         _computer = new LeafComputer(plan, _residuals);
         (_isEvaluated, _isWhole, _isNextThere) = (() => _inbox.EvaluatedVersion >= _version, () => _inbox.IsWhole, () => _inbox.Has(_arrived));
-        _isChanged = () => Changed;
         _isResidualThere = () => _inbox.IsResidualThere;
         _pushReports = () => _exchange.PushReports(again: true);
         _thread = new Thread(Run) { IsBackground = true, Name = $"steps of {name}" };
