@@ -79,7 +79,7 @@ public sealed class BadInputTests
     [Fact]
     public async Task A_disk_that_is_full_for_a_while_costs_checkpoints_and_nothing_else()
     {
-        string[] train = ["train", "--set", "training.epochs=300", "--set", "checkpoint.every-steps=150", "--set", "checkpoint.keep=2"];
+        string[] train = ["train", "--set", "training.epochs=600", "--set", "checkpoint.every-steps=150", "--set", "checkpoint.keep=2"];
         using var directory = new RunDirectory();
 
         // The runtime's own code memory would be limited too.

@@ -3,20 +3,21 @@ namespace DistributedTrainer.EndToEnd.Tests;
 /// <summary>Runs that are stopped and go on.</summary>
 public sealed class ResumeTests
 {
-    // Ends by early stopping and goes back to its best version, so that a checkpoint must hold that too.
+    // Ends by early stopping and goes back to its best version, so that a checkpoint must hold that too. Patient enough to be
+    // in mid-run twice, some seconds after its start, however fast the machine is.
     private const string Experiment = """
         name: resumed
         data: { source: digits, split: { validation: 0.1, test: 0.1, stratify: true }, preprocess: [ scale: 0.0625 ] }
         model: { layers: [ linear: 64, batch-norm, relu, dropout: 0.2, linear: 10 ] }
         optimizer: { kind: adam, learning-rate: 0.002, schedule: { kind: reduce-on-plateau, patience: 5 } }
-        training: { epochs: 400, batch-size: 61, shards: 4, early-stopping: { metric: validation-loss, patience: 30, restore-best: true } }
+        training: { epochs: 400, batch-size: 61, shards: 4, early-stopping: { metric: validation-loss, patience: 300, restore-best: true } }
         checkpoint: { every-steps: 70, keep: 2 }
         """;
 
     [Fact]
     public async Task Error_feedback_survives_an_end_in_between_and_the_death_of_a_worker()
     {
-        string[] sparse = ["--set", "training.epochs=200", "--set", "training.compression={ top-k: 0.02 }"];
+        string[] sparse = ["--set", "training.epochs=400", "--set", "training.compression={ top-k: 0.02 }"];
         using var quiet = new RunDirectory();
         Assert.Equal(0, (await Dtrain.Run(["train", "--in-process", "--run-dir", quiet.Run, .. sparse])).ExitCode);
 

@@ -11,6 +11,14 @@ internal static class Hello
 {
     public const string WrongToken = "hello: another run token, the peer serves another run";
 
+    /// <summary>
+    /// The peer connected and left without a word: whoever starts on this machine looks so whether a socket file is still in
+    /// use (<see cref="SocketFile.RemoveStale"/>), and health checks do the like. Nothing that anybody need be told of.
+    /// </summary>
+    public const string OnlyLooked = "hello: the peer closed the connection before it said anything";
+
+    private const string Closed = "hello: the peer closed the connection";
+
     // Enough for any reason; a longer one is not from this program.
     private const int MaximumReasonBytes = 1024;
 
@@ -29,7 +37,7 @@ internal static class Hello
     {
         flags = 0;
         Span<byte> bytes = stackalloc byte[FrameFormat.HeaderBytes];
-        var problem = Receive(socket, bytes, new Deadline(options.HelloTimeout)) ?? FrameFormat.Read(bytes, out _);
+        var problem = Receive(socket, bytes, new Deadline(options.HelloTimeout), OnlyLooked) ?? FrameFormat.Read(bytes, out _);
         if (problem is not null) return problem;
 
         FrameFormat.Read(bytes, out var header);
@@ -80,9 +88,13 @@ internal static class Hello
         SocketBytes.SendAll(socket, bytes);
     }
 
-    /// <summary>Null when all bytes came in time. The time is for all of them: a peer that dribbles gains nothing.</summary>
-    private static string? Receive(Socket socket, Span<byte> bytes, Deadline deadline)
+    /// <summary>
+    /// Null when all bytes came in time. The time is for all of them: a peer that dribbles gains nothing. One that leaves
+    /// before the first byte has said <paramref name="nothing"/>.
+    /// </summary>
+    private static string? Receive(Socket socket, Span<byte> bytes, Deadline deadline, string nothing = Closed)
     {
+        var all = bytes.Length;
         while (!bytes.IsEmpty)
         {
             if (deadline.RemainingMilliseconds is not (> 0 and var remaining)) return "hello: not received in time";
@@ -90,7 +102,7 @@ internal static class Hello
             var got = socket.Receive(bytes, SocketFlags.None, out var error);
             if (error is SocketError.TimedOut or SocketError.WouldBlock) return "hello: not received in time";
             if (error != SocketError.Success) return $"hello: connection lost ({error})";
-            if (got == 0) return "hello: the peer closed the connection";
+            if (got == 0) return bytes.Length == all ? nothing : Closed;
             bytes = bytes[got..];
         }
 

@@ -187,12 +187,13 @@ internal sealed class SocketListener : IChannelListener
             problem = $"hello: {e.Message}";
         }
 
-        if (!Forget(socket) || problem is not null)
+        if (!Forget(socket)) problem = ListenerClosed;
+        if (problem is not null)
         {
             segment?.Dispose();
             ShutDown(socket);
             socket.Dispose();
-            _rejected.Add(HostOf(peer), $"{peer}: {problem ?? ListenerClosed}");
+            if (problem != Hello.OnlyLooked) _rejected.Add(HostOf(peer), $"{peer}: {problem}");
             return;
         }
 

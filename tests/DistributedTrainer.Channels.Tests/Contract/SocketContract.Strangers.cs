@@ -48,6 +48,18 @@ public abstract partial class SocketContract
     }
 
     [Fact]
+    public void Whoever_only_looks_whether_somebody_listens_is_not_told_of()
+    {
+        var rejections = new System.Collections.Concurrent.ConcurrentQueue<string>();
+        using var listener = (SocketListener)Transport.Listen(FreshAddress(), _ => new RecordingHandler(), new ChannelOptions { Rejected = rejections.Enqueue });
+        for (var i = 0; i < 20; i++) Dial(listener.Address).Dispose();
+        using (var half = Dial(listener.Address)) SocketBytes.SendAll(half, HelloBytes(0)[..1]);
+        Patience.Until(() => !rejections.IsEmpty, "the rejection of who said something");
+        Patience.Until(() => listener.Pending == 0, "the end of all");
+        Assert.EndsWith(": hello: the peer closed the connection", Assert.Single(rejections), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Too_many_silent_peers_are_turned_away_until_some_have_gone()
     {
         var rejections = new System.Collections.Concurrent.ConcurrentQueue<string>();
@@ -115,9 +127,9 @@ public abstract partial class SocketContract
         switch (random.Next(6))
         {
             case 0:
-                return Bytes.Random(random.Next(300), random.Next());
+                return Bytes.Random(1 + random.Next(300), random.Next());
             case 1:
-                return good[..random.Next(good.Length)];
+                return good[..(1 + random.Next(good.Length - 1))];
             case 2:
                 return With(good, random.Next(good.Length), (byte)random.Next(256));
             case 3:

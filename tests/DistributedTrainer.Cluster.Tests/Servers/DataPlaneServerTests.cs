@@ -56,8 +56,9 @@ public sealed class DataPlaneServerTests
                 Assert.Contains("another run token", refused.Message, StringComparison.Ordinal);
             }
 
-            // Others that start on this machine look whether its sockets are still in use, and are told of too.
-            Assert.Single(log, static line => line.Contains("another run token", StringComparison.Ordinal));
+            // Whoever starts on this machine looks whether its sockets are still in use: no stranger.
+            SocketTransport.RemoveStaleFiles(Path.GetTempPath(), "dtrain-*.sock");
+            Assert.Contains("another run token", Assert.Single(log), StringComparison.Ordinal);
             using var friend = new SocketTransport().Connect(server.Addresses[^1], new Deaf(), new ChannelOptions { RunToken = Token });
             Assert.True(friend.IsOpen);
         }

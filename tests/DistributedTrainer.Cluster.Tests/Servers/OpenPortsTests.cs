@@ -53,8 +53,10 @@ public sealed class OpenPortsTests
 
         Assert.InRange(tries.Count, 100_000, 200_000);
 
-        // A refusal is a frame with a sentence: most of what got past the hello was answered.
-        Assert.InRange(tries.AnsweredBytes, 60L * tries.Count, 600L * tries.Count);
+        // A refusal is a frame with a sentence: what got past the hello was answered, frame by frame (one answer a connection
+        // were 3 bytes a try). Not all of it comes back: a connection that ends at a torn frame is reset, and what was not read
+        // of it by then is gone.
+        Assert.InRange(tries.AnsweredBytes, 20L * tries.Count, 600L * tries.Count);
 
         // Threads and descriptors of the last connections end on their own; what was allocated once stays within a few pages a door.
         Settle(() => Held.Now() is var now && now.Descriptors <= before.Descriptors + 8 && now.Threads <= before.Threads + 8 && now.ManagedBytes <= before.ManagedBytes + 4_000_000);
