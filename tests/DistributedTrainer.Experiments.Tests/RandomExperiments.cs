@@ -120,8 +120,8 @@ internal static class RandomExperiments
         });
 
     private static readonly Gen<ClusterOptions> Cluster = Gen.Select(
-        Gen.Int[8, 1024], Gen.Int[1, 8], Gen.Int[8, 1024], Gen.Int[1, 8], Gen.Int[0, 100], Gen.Enum<TransportKind>(), Gen.Enum<OverlapKind>(),
-        static (workers, servers, partitions, minimum, restarts, transport, overlap) => new ClusterOptions
+        Gen.Int[8, 1024], Gen.Int[1, 8], Gen.Int[8, 1024], Gen.Int[1, 8], Gen.Int[0, 100], Gen.Enum<TransportKind>(), Gen.Enum<OverlapKind>(), Gen.Enum<PlacementKind>(),
+        static (workers, servers, partitions, minimum, restarts, transport, overlap, placement) => new ClusterOptions
         {
             Workers = workers,
             Servers = servers,
@@ -129,6 +129,7 @@ internal static class RandomExperiments
             MinimumWorkers = minimum,
             MaxRestarts = restarts,
             Overlap = overlap,
+            Placement = placement,
             Transport = transport,
         });
 

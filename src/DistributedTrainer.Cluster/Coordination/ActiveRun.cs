@@ -51,7 +51,7 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
 
     public ShardAssignment Shards { get; } = new(plan.Shards);
 
-    public PaceWatch Pace { get; } = new();
+    public PaceWatch Pace { get; } = new(plan.PlacesBySpeed);
 
     public ClusterRecord Cluster { get; } = new();
 

@@ -160,7 +160,7 @@ internal sealed partial class CoordinatorActor
             Notice($"Paused: {_roster.UsableWorkers.Count} workers, cluster.minimum-workers is {minimum}. Training goes on when they are back.");
             HaveCheckpointMade();
         }
-        else if (run.Plan.ResidualVectors > 0 && !run.IsLoading && run.CommonVersion.Value > 0 && run.Shards.WouldMove(_roster.UsableWorkers, Paces, Probe))
+        else if (run.Plan.ResidualVectors > 0 && !run.IsLoading && run.CommonVersion.Value > 0 && run.Shards.WouldMove(_roster.UsableWorkers, run.Pace.Paces, run.Pace.Probe))
         {
             ResidualsLost();
         }

@@ -5,8 +5,6 @@ namespace DistributedTrainer.Cluster.Coordination;
 /// <summary>Work follows speed: what becomes of workers that are slow, fast again, or frozen.</summary>
 internal sealed partial class CoordinatorActor
 {
-    private static readonly Dictionary<WorkerId, double> AllAlike = [];
-
     private void WatchPace()
     {
         if (_run is not { Phase: RunPhase.Training } run)
@@ -32,21 +30,16 @@ internal sealed partial class CoordinatorActor
             }
         }
 
-        if (news.Count > 0 && run.Phase == RunPhase.Training && run.Shards.WouldMove(_roster.UsableWorkers, Paces, Probe))
+        if (news.Count > 0 && run.Phase == RunPhase.Training && run.Shards.WouldMove(_roster.UsableWorkers, run.Pace.Paces, run.Pace.Probe))
         {
             BeginGeneration();
         }
     }
 
-    // Where a move costs the steps since the last checkpoint, a slow worker costs less.
-    private IReadOnlyDictionary<WorkerId, double> Paces => _run!.Plan.ResidualVectors > 0 ? AllAlike : _run.Pace.Paces;
-
-    private WorkerId? Probe => _run!.Plan.ResidualVectors > 0 ? null : _run.Pace.Probe;
-
     private void PlaceShards()
     {
         var (run, workers) = (_run!, _roster.UsableWorkers);
-        run.Shards.Rebalance(workers, Paces, Probe);
+        run.Shards.Rebalance(workers, run.Pace.Paces, run.Pace.Probe);
         run.Pace.Assigned(workers, run.Shards, Now);
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cluster.Coordination;
@@ -32,7 +33,8 @@ internal sealed record PaceNews(WorkerId Worker, PaceChange Change, string Text)
 /// it is fast again. Each move costs a generation, so that small and short differences move nothing, and who was slow gets
 /// its chances ever more rarely. Fed with statuses and steps; time is given, never asked for.
 /// </summary>
-internal sealed class PaceWatch
+/// <param name="moves">Whether work moves for speed at all. If not, there is news of frozen workers only.</param>
+internal sealed class PaceWatch(bool moves = true)
 {
     // Below this a worker is not called slow: what else runs on a busy machine makes differences of 2.
     private const double SlowFactor = 2.75;
@@ -60,8 +62,8 @@ internal sealed class PaceWatch
     private TimeSpan? _lookedAt;
 
     /// <summary>Of all that are slow: time for a shard, relative to the others.</summary>
-    public IReadOnlyDictionary<WorkerId, double> Paces =>
-        _records.Where(static pair => pair.Value.IsSlow).ToDictionary(static pair => pair.Key, static pair => pair.Value.Pace);
+    public IReadOnlyDictionary<WorkerId, double> Paces => !moves ? ImmutableDictionary<WorkerId, double>.Empty
+        : _records.Where(static pair => pair.Value.IsSlow).ToDictionary(static pair => pair.Key, static pair => pair.Value.Pace);
 
     /// <summary>Who is to have one shard although it would have none by its pace, since else nobody would know when it is fast again.</summary>
     public WorkerId? Probe { get; private set; }
@@ -109,6 +111,11 @@ internal sealed class PaceWatch
         if (workers.Count < 2)
         {
             return [];
+        }
+
+        if (!moves)
+        {
+            return Frozen(workers, now);
         }
 
         if (_records.FirstOrDefault(static pair => pair.Value.IsTried) is { Value: { } tried } pair && !workers.Contains(pair.Key))

@@ -88,6 +88,9 @@ internal sealed class TrainingPlan
     /// </summary>
     public int ResidualVectors => Codec?.HasResidual == true ? Shards : 0;
 
+    /// <summary>Whether shards move to faster workers. Where a move costs the steps since the last checkpoint, a slow worker costs less.</summary>
+    public bool PlacesBySpeed => ResidualVectors == 0 && Experiment.Cluster.Placement == PlacementKind.BySpeed;
+
     /// <summary>Vectors of a run's state beside the parameters.</summary>
     public int StateVectors => Optimizer.StateVectors + ResidualVectors;
 

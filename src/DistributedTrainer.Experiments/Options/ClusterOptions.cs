@@ -23,6 +23,19 @@ public sealed record ClusterOptions
 
     /// <summary>Whether gradients and parameters are under way while a step is computed.</summary>
     public OverlapKind Overlap { get; init; } = OverlapKind.Auto;
+
+    /// <summary>Whether shards move to faster workers.</summary>
+    public PlacementKind Placement { get; init; } = PlacementKind.BySpeed;
+}
+
+/// <summary>Which worker computes which shards.</summary>
+public enum PlacementKind
+{
+    /// <summary>Each as many as it computes in the time of the others; they move when a worker is found to be slow, or fast again.</summary>
+    BySpeed,
+
+    /// <summary>Each as many as the others, however slow it is; they move when workers come and go.</summary>
+    Even,
 }
 
 /// <summary>Whether gradients and parameters are under way while a step is computed, partition by partition.</summary>

@@ -15,6 +15,7 @@ internal static class ClusterSection
             MaxRestarts = (int)cluster.Integer("max-restarts", defaults.MaxRestarts, 0, 1_000_000),
             Transport = cluster.Choice("transport", defaults.Transport),
             Overlap = cluster.Choice("overlap", defaults.Overlap),
+            Placement = cluster.Choice("placement", defaults.Placement),
         };
         if (options.MinimumWorkers > options.Workers)
         {

@@ -40,6 +40,18 @@ public sealed class CoordinatorPaceTests : CoordinatorTest
     }
 
     [Fact]
+    public void Shards_stay_with_a_slow_worker_where_they_are_to_be_placed_evenly_and_a_frozen_one_is_cut_off_all_the_same()
+    {
+        Experiment = Experiment with { Placement = "even" };
+        var (server, workers) = Begun();
+        Live(5, (workers[0], 2000), (workers[1], 20_000));
+        server.Probe.ExpectNoMsg(TimeSpan.Zero);
+        Live(3, (workers[0], null));
+        ExpectFence(server, 2);
+        Said<Notice>(static notice => notice.Text.StartsWith("W1/0 is frozen ", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void A_worker_that_stays_slow_loses_the_shard_that_it_was_tried_with()
     {
         var (server, workers) = Begun();

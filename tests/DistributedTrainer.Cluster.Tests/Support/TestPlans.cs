@@ -38,6 +38,8 @@ internal sealed record TestExperiment
 
     public int Partitions { get; init; } = 1;
 
+    public string Placement { get; init; } = "by-speed";
+
     public string Transport { get; init; } = "auto";
 
     public string Overlap { get; init; } = "auto";
@@ -53,7 +55,7 @@ internal sealed record TestExperiment
         loss: {Loss}
         optimizer: {Optimizer}
         training: {Training}
-        cluster: {"{"} workers: {Workers}, minimum-workers: {MinimumWorkers}, servers: {Servers}, partitions: {Partitions}, transport: {Transport}, overlap: {Overlap} {"}"}
+        cluster: {"{"} workers: {Workers}, minimum-workers: {MinimumWorkers}, servers: {Servers}, partitions: {Partitions}, transport: {Transport}, overlap: {Overlap}, placement: {Placement} {"}"}
         """;
 
     /// <summary>The plan; a run token of its own keeps clusters of parallel tests apart.</summary>
