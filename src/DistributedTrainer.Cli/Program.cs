@@ -12,26 +12,7 @@ if (Problems.Print(environment.Problems))
     return ExitCodes.UsageWrong;
 }
 
-var root = new RootCommand("Trains neural networks on a cluster of .NET processes, to the same bits however many there are.")
-{
-    // In the order in which they are used: a model is checked, trained, improved, used; then clusters of one's own, and their speed.
-    CheckGradientsCommand.Create(),
-    TrainCommand.Create(),
-    ResumeCommand.Create(),
-    ReplayCommand.Create(),
-    TuneCommand.Create(),
-    DashboardCommand.Create(),
-    ReportCommand.Create(),
-    InspectCommand.Create(),
-    EvaluateCommand.Create(),
-    PredictCommand.Create(),
-    ExportCommand.Create(),
-    NodeCommand.Create(),
-    SubmitCommand.Create(),
-    HealthCommand.Create(),
-    BenchCommand.Create(),
-};
-var parsed = root.Parse(args);
+var parsed = DtrainCommand.Create().Parse(args);
 
 // Interrupts are handled where there is something to stop in good order, without a limit of two seconds.
 var invocation = new InvocationConfiguration { ProcessTerminationTimeout = null };

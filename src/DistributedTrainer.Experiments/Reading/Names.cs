@@ -58,6 +58,9 @@ internal static class Names
         ["checkpoint"] = ["every-steps", "every-seconds", "keep"],
     };
 
+    /// <summary>Keys that every experiment can have, with their sections.</summary>
+    public static IEnumerable<string> KnownKeys => Places.SelectMany(static place => place.Value.Where(static key => !Places.ContainsKey(key)).Select(key => place.Key.Length == 0 ? key : $"{place.Key}.{key}"));
+
     /// <summary>Kebab case: MinMax → min-max.</summary>
     public static string Kebab(string pascal)
     {
