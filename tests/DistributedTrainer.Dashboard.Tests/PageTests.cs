@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Deque.AxeCore.Playwright;
 using DistributedTrainer.Dashboard.Reports;
 using DistributedTrainer.Dashboard.Serving;
 using DistributedTrainer.Dashboard.Tests.Support;
@@ -102,6 +103,27 @@ public sealed class PageTests(Chromium chromium) : IClassFixture<Chromium>, IDis
 
         Assert.Equal("rgb(14, 19, 27)", await page.EvaluateAsync<string>("getComputedStyle(document.body).backgroundColor"));
         Assert.DoesNotContain(problems, static problem => !problem.Contains("409", StringComparison.Ordinal));
+    }
+
+    [BrowserTheory]
+    [InlineData(ColorScheme.Light, 1280)]
+    [InlineData(ColorScheme.Dark, 1280)]
+    [InlineData(ColorScheme.Light, 390)]
+    public async Task Whoever_does_not_see_or_point_well_can_use_each_view(ColorScheme colors, int width)
+    {
+        Begin();
+        _run.Result();
+        await using var server = await DashboardServer.StartAsync(_run.Directory, port: 0);
+        var (page, _) = await chromium.Open(server.Address, width, colors);
+        await Assertions.Expect(Tile(page, "Step")).ToHaveTextAsync("100 of 100");
+        foreach (var view in (string[])["Overview", "Cluster", "Model", "Experiment"])
+        {
+            await page.GetByRole(AriaRole.Tab, new() { Name = view }).ClickAsync();
+            await Assertions.Expect(page.Locator($"#view-{view}")).ToBeVisibleAsync();
+            var found = await page.RunAxe();
+            Assert.NotEmpty(found.Passes);
+            Assert.True(found.Violations.Length == 0, $"{view}: {string.Join("; ", found.Violations.Select(static violation => $"{violation.Id}: {violation.Help}: {string.Join(", ", violation.Nodes.Select(static node => node.Html))}"))}");
+        }
     }
 
     [BrowserFact]

@@ -32,7 +32,7 @@ export class ExperimentView {
     ].filter(row => row[1]);
     fill(this.facts, table('The run', ['what', 'value'], rows));
     const recoveries = result?.recoveries ?? [];
-    fill(this.recoveries, recoveries.length > 0 && panel('Recoveries', table('Recoveries', ['step', 'seconds', 'cause'], recoveries.map(one => [number(one.step), number(one.seconds, 3), one.cause]), [0, 1])));
+    fill(this.recoveries, recoveries.length > 0 && panel('Recoveries', table('What happened and how long it took', ['step', 'seconds', 'cause'], recoveries.map(one => [number(one.step), number(one.seconds, 3), one.cause]), [0, 1])));
     this.text.textContent = experiment ?? '';
   }
 }

@@ -6,13 +6,14 @@ namespace DistributedTrainer.Dashboard.Tests.Support;
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class BrowserFactAttribute : FactAttribute
 {
-    public BrowserFactAttribute()
-    {
-        if (Chromium.Path is null)
-        {
-            Skip = "There is no Chromium: install the package chromium, or name the program in the variable CHROMIUM.";
-        }
-    }
+    public BrowserFactAttribute() => Skip = Chromium.Problem;
+}
+
+/// <summary>The same with several cases.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class BrowserTheoryAttribute : TheoryAttribute
+{
+    public BrowserTheoryAttribute() => Skip = Chromium.Problem;
 }
 
 /// <summary>One headless browser for the tests of a class.</summary>
@@ -27,6 +28,9 @@ public sealed class Chromium : IAsyncLifetime
     public static string? Path { get; } = Environment.GetEnvironmentVariable("CHROMIUM") is { Length: > 0 } named
         ? named
         : (Environment.GetEnvironmentVariable("PATH") ?? "").Split(System.IO.Path.PathSeparator).SelectMany(static folder => Names.Select(name => System.IO.Path.Combine(folder, name))).FirstOrDefault(File.Exists);
+
+    /// <summary>Why there is no browser; null: there is one.</summary>
+    public static string? Problem => Path is null ? "There is no Chromium: install the package chromium, or name the program in the variable CHROMIUM." : null;
 
     public async Task InitializeAsync()
     {
