@@ -14,11 +14,13 @@ public sealed class ElasticTests : IDisposable
 {
     private const int Changes = 5;
 
+    // The view of a run comes a few times a second: a run that lasts less than that between two changes would be over before
+    // the last one, and did so once.
     private static readonly TestExperiment Experiment = new()
     {
         Layers = ["linear: 16", "batch-norm", "relu", "dropout: 0.1", "linear: 3"],
         Split = "{ validation: 0.1, test: 0.1 }",
-        Training = "{ epochs: 1500, batch-size: 32, shards: 4 }",
+        Training = "{ epochs: 5000, batch-size: 32, shards: 4 }",
         Partitions = 2,
         Workers = 2,
         MinimumWorkers = 2,
