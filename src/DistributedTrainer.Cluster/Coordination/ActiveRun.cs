@@ -55,7 +55,7 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
 
     public ClusterRecord Cluster { get; } = new();
 
-    public NonFiniteSteps NonFinite { get; } = new();
+    public NonFiniteSteps NonFinite { get; } = new(plan.After);
 
     public RunPhase Phase { get; set; } = RunPhase.Gathering;
 
