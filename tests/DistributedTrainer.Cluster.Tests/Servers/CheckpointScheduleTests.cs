@@ -27,6 +27,23 @@ public sealed class CheckpointScheduleTests
     }
 
     [Fact]
+    public void Where_there_is_no_version_of_that_step_the_first_behind_it_is_taken()
+    {
+        var schedule = Schedule(everySteps: 10);
+        var asked = new List<long>();
+        for (var version = 4L; version <= 40; version += 4)
+        {
+            if (schedule.Next(version, version - 4) == CheckpointAsk.Snapshot)
+            {
+                asked.Add(version);
+                schedule.Done(version);
+            }
+        }
+
+        Assert.Equal([12L, 20, 32, 40], asked);
+    }
+
+    [Fact]
     public void Every_so_many_seconds_one_is_made()
     {
         var schedule = Schedule(everySeconds: 60);
