@@ -32,7 +32,8 @@ internal sealed record PaceNews(WorkerId Worker, PaceChange Change, string Text)
 /// it is fast again. Each move costs a generation, so that small and short differences move nothing, and who was slow gets
 /// its chances ever more rarely. Fed with statuses and steps; time is given, never asked for.
 /// </summary>
-internal sealed class PaceWatch
+/// <param name="stepsAtOnce">Steps from one version to the next.</param>
+internal sealed class PaceWatch(int stepsAtOnce = 1)
 {
     // Below this a worker is not called slow: what else runs on a busy machine makes differences of 2.
     private const double SlowFactor = 2.75;
@@ -56,7 +57,7 @@ internal sealed class PaceWatch
 
     private readonly Dictionary<WorkerId, WorkerPace> _measured = [];
     private readonly Dictionary<WorkerId, SlowWorker> _records = [];
-    private readonly StandstillWatch _standstill = new();
+    private readonly StandstillWatch _standstill = new(stepsAtOnce);
     private TimeSpan? _lookedAt;
 
     /// <summary>Of all that are slow: time for a shard, relative to the others.</summary>
