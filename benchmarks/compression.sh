@@ -73,10 +73,13 @@ echo setting,steps_per_second,worker_megabytes_per_step,sha256
 failed=0
 for setting in "$@"; do
   case $setting in
-    local-steps=*) key=$setting count=$((4 * ${setting#*=})) ;;
-    *) key="compression=$setting" count=0 ;;
+    local-steps=*) key=$setting round=${setting#*=} ;;
+    *) key="compression=$setting" round=1 ;;
   esac
-  count=$((count > steps ? count : steps))
+
+  # Whole rounds of steps that shards take by themselves, four at least.
+  rounds=$(((steps + round - 1) / round))
+  count=$(((rounds > 4 ? rounds : 4) * round))
   run=$work/run
   rm -rf "$run"
   ip netns exec "$prefix-server" "$dtrain" node --roles coordinator,server --host 10.77.0.1 --port 4053 > "$work/server.txt" 2>&1 &
@@ -90,14 +93,14 @@ for setting in "$@"; do
   before=$(sent)
   if ip netns exec "$prefix-server" "$dtrain" submit "$work/experiment.yaml" --to 10.77.0.1:4053 --run-dir "$run" --set "training.$key" --set "training.steps=$count" --plain > "$work/submit.txt" 2>&1; then
     bytes=$(($(sent) - before))
-    python3 - "$run" "$setting" "$count" "$bytes" <<'PYTHON'
+    python3 - "$run" "$setting" "$count" "$bytes" "$round" <<'PYTHON'
 import json, sys
-run, setting, steps, sent = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+run, setting, steps, sent, round_ = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
 # The time of each step, in seconds since the run began.
 lines = [line for line in map(json.loads, open(f"{run}/metrics.jsonl")) if "loss" in line]
 times = {line["step"]: line["seconds"] for line in lines}
-# Steps that shards take by themselves are told when all of them are applied: the second half begins with such a moment.
-half = max(step for step in times if times[step] == times[steps // 2])
+# The steps of a round are told together, when it is applied.
+half = steps // 2 // round_ * round_
 rate = (steps - half) / (times[steps] - times[half])
 print(f'"{setting}",{rate:.3g},{sent / steps / 1e6:.3g},{json.load(open(f"{run}/result.json"))["parametersSha256"][:16]}', flush=True)
 PYTHON

@@ -29,7 +29,7 @@ public sealed class RoundsTests
 
         Assert.Equal(expected, versions);
         Assert.Equal(plan.TotalSteps * 30, rows);
-        Assert.Equal(plan.TotalSteps, Enumerable.Range(0, (int)plan.TotalSteps).Count(step => plan.IsVersion(step) || localSteps > 1));
+        Assert.Equal([.. versions.Take(versions.Count - 1).Prepend(0)], Enumerable.Range(0, (int)plan.TotalSteps).Select(static step => (long)step).Where(plan.IsVersion));
     }
 
     [Fact]
@@ -57,6 +57,21 @@ public sealed class RoundsTests
             "training.local-steps: 8 are more than the 5 steps of an epoch, at whose end shards are averaged in any case.",
             PlanWarnings.Of(Plan("epochs: 2, batch-size: 30, shards: 4, local-steps: 8")));
         Assert.DoesNotContain(PlanWarnings.Of(Plan("epochs: 2, batch-size: 30, shards: 4, local-steps: 5")), static warning => warning.StartsWith("training.local-steps", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("{ kind: adam, learning-rate: 0.01 }", 3, true)]
+    [InlineData("{ kind: adam, learning-rate: 0.01 }", 4, false)]
+    [InlineData("{ kind: momentum, learning-rate: 0.01 }", 2, true)]
+    [InlineData("{ kind: sgd, learning-rate: 0.01 }", 2, false)]
+    public void Rounds_that_send_no_less_are_told(string optimizer, int localSteps, bool told)
+    {
+        // Large enough that headers do not count.
+        var experiment = Experiment with { Layers = ["linear: 512", "relu", "linear: 3"], Optimizer = optimizer };
+        var plan = (experiment with { Training = $"{{ epochs: 2, batch-size: 30, shards: 4, local-steps: {localSteps} }}" }).Plan();
+        Assert.Equal(told, PlanWarnings.Of(plan).Any(warning => warning.Contains($"so that {localSteps} of them send no less", StringComparison.Ordinal)));
+        var without = (experiment with { Training = "{ epochs: 2, batch-size: 30, shards: 4 }" }).Plan();
+        Assert.Equal(told, StepTraffic.Bytes(plan) > 0.95 * StepTraffic.Bytes(without));
     }
 
     private static TrainingPlan Plan(string training) => (Experiment with { Training = $"{{ {training} }}" }).Plan();
