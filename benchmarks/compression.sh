@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # Measures steps a second over links that are held to a rate by tc: a host with the coordinator and a server, and a host for
-# each worker, all of them network namespaces on one bridge. Prints one line a setting of training.compression as CSV.
+# each worker, all of them network namespaces on one bridge. Prints one line a setting of training.compression, or of
+# training.local-steps, as CSV.
 #
-# usage: compression.sh SOURCE [COMPRESSION…]
-#   SOURCE        a folder with Fashion-MNIST or any other pictures of 28x28 in IDX files
-#   COMPRESSION   such as int8 or "{ top-k: 0.01 }"; without: none float16 bfloat16 int8 "{ top-k: 0.01 }"
-# environment: RATE=100mbit, LAYERS="1024 1024", BATCH=64 (rows of a worker), SHARDS=2, WORKERS=2, STEPS=40
-# Steps a second are those of the second half of the steps. Linux, as root. Nothing else should run on the machine meanwhile.
+# usage: compression.sh SOURCE [SETTING…]
+#   SOURCE    a folder with Fashion-MNIST or any other pictures of 28x28 in IDX files
+#   SETTING   of compression, such as int8 or "{ top-k: 0.01 }", or local-steps=4; without: none float16 bfloat16 int8 "{ top-k: 0.01 }"
+# environment: RATE=100mbit, LAYERS="1024 1024", BATCH=64 (rows of a worker), SHARDS=2, WORKERS=2, STEPS=40, OPTIMIZER=adam
+# Steps a second are those of the second half of the steps; with local-steps=K there are 4 K steps at least. Linux, as root.
+# Nothing else should run on the machine meanwhile.
 # exit code: 0 all was measured, 1 something failed, 2 wrong usage, or the system lets no such links be made
 set -euo pipefail
-[ $# -ge 1 ] || { sed -n '5,9s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '5,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 source=$(realpath "$1")
 shift
 [ $# -gt 0 ] || set -- none float16 bfloat16 int8 "{ top-k: 0.01 }"
@@ -61,15 +63,23 @@ model:
 $(for width in "${layers[@]}"; do printf '    - linear: %s\n    - relu\n' "$width"; done)
     - linear: 10
 loss: cross-entropy
-optimizer: { kind: adam, learning-rate: 0.001 }
+optimizer: { kind: ${OPTIMIZER:-adam}, learning-rate: 0.001 }
 training: { steps: $steps, batch-size: $((${BATCH:-64} * workers)), shards: ${SHARDS:-2} }
 cluster: { workers: $workers, minimum-workers: $workers, servers: 1, partitions: 2 }
 checkpoint: { every-steps: null, every-seconds: null }
 YAML
 
-echo compression,steps_per_second,worker_megabytes_per_step,sha256
+echo setting,steps_per_second,worker_megabytes_per_step,sha256
 failed=0
-for compression in "$@"; do
+for setting in "$@"; do
+  case $setting in
+    local-steps=*) key=$setting round=${setting#*=} ;;
+    *) key="compression=$setting" round=1 ;;
+  esac
+
+  # Whole rounds of steps that shards take by themselves, four at least.
+  rounds=$(((steps + round - 1) / round))
+  count=$(((rounds > 4 ? rounds : 4) * round))
   run=$work/run
   rm -rf "$run"
   ip netns exec "$prefix-server" "$dtrain" node --roles coordinator,server --host 10.77.0.1 --port 4053 > "$work/server.txt" 2>&1 &
@@ -81,21 +91,22 @@ for compression in "$@"; do
 
   sent() { ip netns exec "$prefix-worker1" cat /sys/class/net/eth0/statistics/tx_bytes /sys/class/net/eth0/statistics/rx_bytes | awk '{ sum += $1 } END { print sum }'; }
   before=$(sent)
-  if ip netns exec "$prefix-server" "$dtrain" submit "$work/experiment.yaml" --to 10.77.0.1:4053 --run-dir "$run" --set "training.compression=$compression" --plain > "$work/submit.txt" 2>&1; then
+  if ip netns exec "$prefix-server" "$dtrain" submit "$work/experiment.yaml" --to 10.77.0.1:4053 --run-dir "$run" --set "training.$key" --set "training.steps=$count" --plain > "$work/submit.txt" 2>&1; then
     bytes=$(($(sent) - before))
-    python3 - "$run" "$compression" "$steps" "$bytes" <<'PYTHON'
+    python3 - "$run" "$setting" "$count" "$bytes" "$round" <<'PYTHON'
 import json, sys
-run, compression, steps, sent = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+run, setting, steps, sent, round_ = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
 # The time of each step, in seconds since the run began.
 lines = [line for line in map(json.loads, open(f"{run}/metrics.jsonl")) if "loss" in line]
 times = {line["step"]: line["seconds"] for line in lines}
-half = steps // 2
+# The steps of a round are told together, when it is applied.
+half = steps // 2 // round_ * round_
 rate = (steps - half) / (times[steps] - times[half])
-print(f'"{compression}",{rate:.3g},{sent / steps / 1e6:.3g},{json.load(open(f"{run}/result.json"))["parametersSha256"][:16]}', flush=True)
+print(f'"{setting}",{rate:.3g},{sent / steps / 1e6:.3g},{json.load(open(f"{run}/result.json"))["parametersSha256"][:16]}', flush=True)
 PYTHON
   else
     failed=1
-    echo "compression: $compression failed" >&2
+    echo "compression: $setting failed" >&2
     tail -n 5 "$work/submit.txt" "$work"/*.txt >&2
   fi
 

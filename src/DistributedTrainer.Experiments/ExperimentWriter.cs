@@ -71,6 +71,11 @@ public static class ExperimentWriter
         }
 
         Line(text, $"  accumulate: {training.Accumulate}");
+        if (training.LocalSteps > 1)
+        {
+            Line(text, $"  local-steps: {training.LocalSteps}");
+        }
+
         Line(text, $"  last-batch: {Names.Kebab(training.LastBatch)}");
         Line(text, $"  non-finite: {Names.Kebab(training.NonFinite)}");
         if (training.Compression.Kind != CompressionKind.None)

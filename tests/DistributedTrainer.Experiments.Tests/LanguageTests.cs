@@ -189,6 +189,16 @@ public sealed class LanguageTests
         Assert.Equal((mode, staleness), (training.Mode, training.Staleness));
     }
 
+    [Fact]
+    public void Local_steps_are_read_and_written_where_there_are_any()
+    {
+        Assert.Equal(8, Reads.Good(Reads.Minimal + "training: { local-steps: 8, accumulate: 2 }").Training.LocalSteps);
+        Assert.Contains("local-steps: 8", ExperimentWriter.Write(Reads.Good(Reads.Minimal + "training: { local-steps: 8 }")), StringComparison.Ordinal);
+
+        // Checkpoints of before know an experiment by its text.
+        Assert.DoesNotContain("local-steps", ExperimentWriter.Write(Reads.Good(Reads.Minimal)), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("{}", EarlyStoppingMetric.ValidationLoss, 5, true)]
     [InlineData("{ metric: validation-accuracy, patience: 2, restore-best: false }", EarlyStoppingMetric.ValidationAccuracy, 2, false)]

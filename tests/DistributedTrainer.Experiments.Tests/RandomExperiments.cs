@@ -111,6 +111,7 @@ internal static class RandomExperiments
             BatchSize = batch,
             Shards = shards,
             Accumulate = accumulate,
+            LocalSteps = stopping.Item5 == TrainingMode.Sync && shards % 5 == 0 ? 1 + (accumulate % 7) : 1,
             LastBatch = last.Item1,
             NonFinite = last.Item2,
             Compression = stopping.Item5 != TrainingMode.Sync ? new CompressionOptions(CompressionKind.None)

@@ -26,7 +26,9 @@ internal sealed record RangeTest(IReadOnlyList<RangePoint> Points, IReadOnlyList
         Tune = null,
         Data = experiment.Data with { Fold = experiment.Data.Folds is null ? null : experiment.Data.Fold ?? 1 },
         Optimizer = experiment.Optimizer with { Schedule = new RangeTestScheduleOptions(from, to, steps) },
-        Training = experiment.Training with { Epochs = null, Steps = steps, EarlyStopping = null },
+
+        // Each rate's loss is wanted, not the mean over several rates.
+        Training = experiment.Training with { Epochs = null, Steps = steps, LocalSteps = 1, EarlyStopping = null },
         Cluster = experiment.Cluster with { Servers = 1 },
     };
 

@@ -51,11 +51,11 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
 
     public ShardAssignment Shards { get; } = new(plan.Shards);
 
-    public PaceWatch Pace { get; } = new(plan.PlacesBySpeed);
+    public PaceWatch Pace { get; } = new(plan.PlacesBySpeed, plan.Experiment.Training.LocalSteps);
 
     public ClusterRecord Cluster { get; } = new();
 
-    public NonFiniteSteps NonFinite { get; } = new();
+    public NonFiniteSteps NonFinite { get; } = new(plan.After);
 
     public RunPhase Phase { get; set; } = RunPhase.Gathering;
 
@@ -125,8 +125,8 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
     /// <summary>Whether all partitions are at the common version.</summary>
     public bool IsEven => _fenced.Values.Distinct().Count() == 1;
 
-    /// <summary>Whether their versions differ by no more than a step that some have taken and others not yet.</summary>
-    public bool IsClose => _fenced.Values.Max() - _fenced.Values.Min() <= 1;
+    /// <summary>Whether they differ by no more than one version, which some have made and others not yet.</summary>
+    public bool IsClose => _fenced.Values.Max() <= plan.After(_fenced.Values.Min());
 
     /// <summary>Closes what is open of it on this node.</summary>
     public void Close()

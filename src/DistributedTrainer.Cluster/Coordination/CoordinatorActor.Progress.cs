@@ -28,7 +28,7 @@ internal sealed partial class CoordinatorActor
             _toldKept = (0, -1);
         }
 
-        foreach (var skipped in applied.Skipped.Select(place => applied.First.Value + place).Where(step => step >= run.Progress.Step))
+        foreach (var skipped in applied.Skipped.Select(place => applied.First.Value + place).Where(step => step >= run.Progress.Step && run.Plan.IsVersion(step)))
         {
             run.NonFinite.Skipped(skipped, Now);
         }

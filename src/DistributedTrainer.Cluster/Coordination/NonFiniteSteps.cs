@@ -6,7 +6,8 @@ namespace DistributedTrainer.Cluster.Coordination;
 /// Steps that are not finite: workers tell where it began, the lead partition what became of it, in any order. Time is
 /// given, never asked for.
 /// </summary>
-internal sealed class NonFiniteSteps
+/// <param name="after">The version that follows one; null: the number after it.</param>
+internal sealed class NonFiniteSteps(Func<long, long>? after = null)
 {
     // Workers on different nodes tell of the same step within this time; the first cause of all is wanted.
     private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(300);
@@ -62,7 +63,9 @@ internal sealed class NonFiniteSteps
             _skipped.Dequeue();
             if (++_told <= ToldSingly)
             {
-                yield return $"Step {next.Step + 1} was skipped: {CauseOf(next.Step)}.";
+                yield return after?.Invoke(next.Step) is { } end && end > next.Step + 1
+                    ? $"Steps {next.Step + 1} to {end} were skipped: {CauseOf(next.Step)}."
+                    : $"Step {next.Step + 1} was skipped: {CauseOf(next.Step)}.";
             }
             else if (_told == _nextTold)
             {
@@ -85,7 +88,9 @@ internal sealed class NonFiniteSteps
     public string StopText(string runDirectory, bool model, long? checkpoint)
     {
         var step = StopsAt ?? throw new InvalidOperationException("non-finite steps: the run does not end with one.");
-        var text = $"step {step + 1} is not finite: {CauseOf(step)}. Nothing of it was applied. ";
+        var text = after?.Invoke(step) is { } end && end > step + 1
+            ? $"what steps {step + 1} to {end} lead to is not finite: {CauseOf(step)}. Nothing of them was applied. "
+            : $"step {step + 1} is not finite: {CauseOf(step)}. Nothing of it was applied. ";
         text += model ? $"model.safetensors holds the parameters after step {step}. "
             : step > 0 ? $"The parameters after step {step} are not finite either, or could not be fetched, so that there is no model.safetensors. "
             : "";

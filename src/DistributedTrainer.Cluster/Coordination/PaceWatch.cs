@@ -34,7 +34,8 @@ internal sealed record PaceNews(WorkerId Worker, PaceChange Change, string Text)
 /// its chances ever more rarely. Fed with statuses and steps; time is given, never asked for.
 /// </summary>
 /// <param name="moves">Whether work moves for speed at all. If not, there is news of frozen workers only.</param>
-internal sealed class PaceWatch(bool moves = true)
+/// <param name="stepsAtOnce">Steps from one version to the next.</param>
+internal sealed class PaceWatch(bool moves = true, int stepsAtOnce = 1)
 {
     // Below this a worker is not called slow: what else runs on a busy machine makes differences of 2.
     private const double SlowFactor = 2.75;
@@ -58,7 +59,7 @@ internal sealed class PaceWatch(bool moves = true)
 
     private readonly Dictionary<WorkerId, WorkerPace> _measured = [];
     private readonly Dictionary<WorkerId, SlowWorker> _records = [];
-    private readonly StandstillWatch _standstill = new();
+    private readonly StandstillWatch _standstill = new(stepsAtOnce);
     private TimeSpan? _lookedAt;
 
     /// <summary>Of all that are slow: time for a shard, relative to the others.</summary>

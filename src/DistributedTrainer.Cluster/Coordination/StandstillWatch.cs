@@ -6,7 +6,8 @@ namespace DistributedTrainer.Cluster.Coordination;
 /// Finds workers that are frozen: the run stands still, and they alone are not heard of. A process that is stopped keeps
 /// its connections, so that nothing else tells for a long time. Time is given, never asked for.
 /// </summary>
-internal sealed class StandstillWatch
+/// <param name="stepsAtOnce">Steps from one version to the next, which are all told when the last of them is applied.</param>
+internal sealed class StandstillWatch(int stepsAtOnce = 1)
 {
     // Four statuses that did not come.
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(2);
@@ -61,7 +62,7 @@ internal sealed class StandstillWatch
     }
 
     /// <summary>Whether nothing was applied for this long, and for several usual steps.</summary>
-    public bool IsStill(TimeSpan least, TimeSpan now) => now - _progressAt > least && now - _progressAt > StillSteps * (UsualStep ?? TimeSpan.Zero);
+    public bool IsStill(TimeSpan least, TimeSpan now) => now - _progressAt > least && now - _progressAt > StillSteps * stepsAtOnce * (UsualStep ?? TimeSpan.Zero);
 
     /// <summary>Those who are frozen, and for how long they have not been heard of; nobody where all are silent, or none.</summary>
     /// <param name="workers">Who may compute.</param>

@@ -202,7 +202,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         var hasLead = host.Partitions.Contains(PartitionId.Lead.Value);
         var statistics = hasLead ? new StatisticsBoard(plan) : null;
         lead.Evaluations = hasLead ? new EvaluationBoard(plan, lead.Evaluated, host.Judgement) : null;
-        var norms = plan.ClipNorm is null ? null : new NormBoard(plan);
+        var norms = plan.ClipsWholeSteps ? new NormBoard(plan) : null;
         var start = new StartingPoint(host.From.Value, Verdict.Unpack(host.Verdict));
         var served = new Dictionary<int, Partition>();
         foreach (var id in host.Partitions)

@@ -19,6 +19,9 @@ public sealed record NodeMemory(string Role, int Count, IReadOnlyList<(string Wh
 /// servers read the last, and P + B of the next version where the channel cannot lend it;</item>
 /// <item>worker whose gradients are made smaller: beside that, over a network 2 P + k P for its copy of the partitions, and with
 /// error feedback 2 P for each of its leaves; servers keep L P and the coordinator 2 L P of them more;</item>
+/// <item>worker whose shards take steps by themselves: one after the other, so that it has 2 P + 2 k P more, whatever their
+/// number: the common parameters and a gradient, the common state and that of the shard. What it keeps of a leaf, and the next
+/// version, is P + k P; so are a version and a buffer of a server, which has no other state then;</item>
 /// <item>server, of its share of the parameters: three versions (current, previous, next), one more for the best where early
 /// stopping restores it, k vectors of state, a snapshot (a version and k vectors), and a buffer for each pushed node where
 /// the channel cannot lend it, else for those that are combined;</item>
@@ -60,8 +63,9 @@ internal static class MemoryEstimate
         [
             ("data", plan.Data.Bytes),
             ("activations and parameters", threads * plan.Model.WorkspaceBytes(Math.Max(EvaluationRows, plan.PassRows))),
-            ("gradients", threads * (leaves + 1) * Parameters(plan)),
-            ("the next version", Lends(plan) ? 0 : threads * (Parameters(plan) + Buffers(plan))),
+            ("gradients", threads * (leaves + 1) * Parameters(plan) * Width(plan)),
+            ("local steps", plan.IsAveraged ? threads * 2 * Parameters(plan) * Width(plan) : 0),
+            ("the next version", Lends(plan) ? 0 : threads * ((Parameters(plan) * Width(plan)) + Buffers(plan))),
             ("compression", threads * Compression(plan, leaves)),
             ("runtime", Runtime),
         ]);
@@ -78,11 +82,11 @@ internal static class MemoryEstimate
         return new NodeMemory("server", servers,
         [
             ("data", plan.Data.Bytes),
-            ("versions", ((3 + best) * (share + Buffers(plan)))),
-            ("optimizer state", vectors * share),
+            ("versions", ((3 + best) * ((share * Width(plan)) + Buffers(plan)))),
+            ("optimizer state", (vectors - plan.AveragedVectors) * share),
             ("residuals", plan.ResidualVectors * share),
-            ("snapshot", ((1 + vectors + plan.ResidualVectors) * share) + Buffers(plan)),
-            ("gradients", (Lends(plan) ? Math.Max(0, nodes - 2) : nodes) * share),
+            ("snapshot", ((1 + vectors + plan.ResidualVectors + (plan.AveragedVectors > 0 ? best : 0)) * share) + Buffers(plan)),
+            ("gradients", (Lends(plan) ? Math.Max(0, nodes - 2) : nodes) * share * Width(plan)),
             ("runtime", Runtime),
         ]);
     }
@@ -107,6 +111,9 @@ internal static class MemoryEstimate
 
     /// <summary>Whether a peer on this host can read a payload where it lies. Automatic channels do so within a host.</summary>
     private static bool Lends(TrainingPlan plan) => plan.Transport is "auto" or "in-process" or "shared-memory";
+
+    /// <summary>Vectors of what travels: the parameters or their gradient, and what else is averaged.</summary>
+    private static int Width(TrainingPlan plan) => 1 + plan.AveragedVectors;
 
     private static long Parameters(TrainingPlan plan) => (long)plan.Model.Layout.Length * sizeof(float);
 

@@ -1,3 +1,4 @@
+using DistributedTrainer.Channels;
 using DistributedTrainer.Data;
 using DistributedTrainer.Engine.Losses;
 using DistributedTrainer.Experiments;
@@ -111,6 +112,22 @@ internal static class PlanProblems
 
         FindInBatchNorms(plan, problems);
         FindInActivations(plan, problems);
+        FindInWidths(plan, problems);
+    }
+
+    /// <summary>Parameters and the state that is averaged with them travel as one.</summary>
+    private static void FindInWidths(TrainingPlan plan, ICollection<string> problems)
+    {
+        var (most, bytes) = (new ChannelOptions().MaximumPayloadBytes, (1L + plan.AveragedVectors) * sizeof(float));
+        if (plan.AveragedVectors > 0 && plan.Ranges.Max(static range => range.Length) * bytes > most)
+        {
+            var least = (plan.Model.Layout.Length * bytes / most) + 1;
+            problems.Add($"training.local-steps: the largest partition has {plan.Ranges.Max(static range => range.Length)} parameters, which with the optimizer's state are more than the {most} bytes of a frame. Write cluster.partitions: {least} at least, or local-steps: 1.");
+        }
+        else if (plan.AveragedVectors > 0 && plan.Model.Layout.Length * (1L + plan.AveragedVectors) > int.MaxValue)
+        {
+            problems.Add($"training.local-steps: {plan.Model.Layout.Length} parameters with the optimizer's state are more than 2^31 numbers. Choose an optimizer with less state, or write local-steps: 1.");
+        }
     }
 
     /// <summary>All that one worker computes with lies in one vector.</summary>
@@ -155,6 +172,12 @@ internal static class PlanProblems
         if (plan.IsLoose && plan.Model.BatchNorms.Count > 0)
         {
             problems.Add($"training.mode: {ExperimentNames.Of(plan.Experiment.Training.Mode)} and batch-norm do not go together: its statistics are those of whole steps. Write mode: sync, or layer-norm instead.");
+        }
+
+        if (plan.IsAveraged && plan.Model.BatchNorms.Count > 0)
+        {
+            problems.Add("training.local-steps: batch-norm and steps that shards take by themselves do not go together: its statistics are those of whole steps. Write local-steps: 1, or layer-norm instead.");
+            return;
         }
 
         if (plan.Experiment.Training.Accumulate > 1 && plan.Model.BatchNorms.Any(static slot => slot.Sync))

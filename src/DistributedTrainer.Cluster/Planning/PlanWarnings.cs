@@ -36,6 +36,16 @@ internal static class PlanWarnings
             yield return $"training.accumulate: a leaf has {plan.PassRows} rows, more than the {plan.Experiment.Training.BatchSize} of a batch, and is computed at once. Where memory is short, use at least as many training.shards as accumulated batches.";
         }
 
+        if (plan.Experiment.Training.LocalSteps > plan.Schedule.StepsPerEpoch)
+        {
+            yield return $"training.local-steps: {plan.Experiment.Training.LocalSteps} are more than the {plan.Schedule.StepsPerEpoch} steps of an epoch, at whose end shards are averaged in any case.";
+        }
+
+        if (plan.IsAveraged && plan.Shards > 1 && plan.After(0) <= 1 + plan.AveragedVectors)
+        {
+            yield return $"training.local-steps: with the optimizer's state {1 + plan.AveragedVectors} vectors travel where a step without local steps sends one, so that {plan.After(0)} of them send no less. Use more, or an optimizer with less state.";
+        }
+
         if (model is { From: null, Init.Weights.Kind: WeightKind.Zeros } && model.Layers.Count(static layer => layer is LinearOptions or Conv2dOptions) > 1)
         {
             yield return "model.init.weights: zeros: all hidden units get the same gradient and stay equal. Write he, glorot or xavier.";

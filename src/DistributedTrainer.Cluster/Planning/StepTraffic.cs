@@ -16,11 +16,12 @@ internal static class StepTraffic
 
     /// <summary>
     /// Bytes of all workers' frames in one step, both ways: gradients, the next version, statistics of batch norm. Where gradients
-    /// are made smaller: over a network; with top-k, where a sum has the elements of all its leaves, at most.
+    /// are made smaller: over a network; with top-k, where a sum has the elements of all its leaves, at most. Where shards take
+    /// steps by themselves: parameters and the optimizer's state both ways, once in all of these steps, the mean of them.
     /// </summary>
     public static long Bytes(TrainingPlan plan)
     {
-        var (parameters, buffers, parts) = ((long)plan.Model.Layout.Length * sizeof(float), (long)plan.Model.Buffers.Length * sizeof(float), plan.Ranges.Count);
+        var (parameters, buffers, parts) = ((long)plan.Model.Layout.Length * sizeof(float) * (1 + plan.AveragedVectors), (long)plan.Model.Buffers.Length * sizeof(float), plan.Ranges.Count);
         var bytes = 0L;
         foreach (var own in Shards(plan).Where(static own => own.Length > 0))
         {
@@ -38,7 +39,7 @@ internal static class StepTraffic
             }
         }
 
-        return bytes;
+        return bytes / plan.After(0);
     }
 
     private static IEnumerable<int[]> Shards(TrainingPlan plan)
@@ -58,8 +59,8 @@ internal static class StepTraffic
     private static IReadOnlyList<TreeNode> Present(TrainingPlan plan, int[] shards)
     {
         var gather = new TreeGather<object>(new FixedTree(plan.Shards), static (_, _) => { }, static _ => { });
-        gather.Reset(shard => plan.Schedule.LeafRows(0, shard) > 0);
-        foreach (var shard in shards.Where(shard => plan.Schedule.LeafRows(0, shard) > 0))
+        gather.Reset(shard => plan.LeafRows(0, shard) > 0);
+        foreach (var shard in shards.Where(shard => plan.LeafRows(0, shard) > 0))
         {
             gather.Offer(TreeNode.OfLeaf(shard), gather);
         }

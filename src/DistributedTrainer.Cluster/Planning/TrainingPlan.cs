@@ -17,6 +17,7 @@ internal sealed class TrainingPlan
 {
     private readonly FixedTree _tree;
     private readonly Schedule _rates;
+    private readonly Rounds _rounds;
     private StartingWeights? _start;
 
     private TrainingPlan(Experiment experiment, PreparedData data, ulong token)
@@ -28,6 +29,7 @@ internal sealed class TrainingPlan
         Schedule = new LeafSchedule(
             data.Training.Rows, training.BatchSize * training.Accumulate, training.Shards, training.LastBatch == LastBatch.Keep, experiment.Data.Shuffle, experiment.Seed);
         TotalSteps = training.Steps ?? (training.Epochs ?? 1) * Schedule.StepsPerEpoch;
+        _rounds = new Rounds(Schedule, training.LocalSteps, TotalSteps);
         var input = experiment.Model.Layers.Any(EngineParts.NeedsImages) ? data.InputShape : new Shape(data.InputShape.Elements);
         Definition = new ModelDefinition(input, [.. experiment.Model.Layers.Select(EngineParts.LayerOf)], EngineParts.WeightsOf(experiment.Model.Init.Weights));
         Model = new Model(Definition);
@@ -70,12 +72,15 @@ internal sealed class TrainingPlan
 
     /// <summary>
     /// Rows that a worker computes at once, at most: of accumulated batches as many as one has, so that its memory does not
-    /// grow with their number; but whole leaves.
+    /// grow with their number; but whole leaves. One leaf, where each has parameters of its own.
     /// </summary>
-    public int PassRows => Math.Max(Experiment.Training.BatchSize, (BatchSize + Shards - 1) / Shards);
+    public int PassRows => Math.Max(IsAveraged ? 1 : Experiment.Training.BatchSize, (BatchSize + Shards - 1) / Shards);
 
     /// <summary>The greatest norm of the mean gradient; null: any.</summary>
     public double? ClipNorm => Experiment.Optimizer.ClipNorm;
+
+    /// <summary>Whether that is the norm of whole steps, of which no partition and no worker has all.</summary>
+    public bool ClipsWholeSteps => ClipNorm is not null && !IsLoose && !IsAveraged;
 
     public ulong Seed => Experiment.Seed;
 
@@ -93,6 +98,14 @@ internal sealed class TrainingPlan
 
     /// <summary>Vectors of a run's state beside the parameters.</summary>
     public int StateVectors => Optimizer.StateVectors + ResidualVectors;
+
+    /// <summary>
+    /// Whether shards take steps by themselves, and what they have come to is averaged; otherwise gradients are, step by step.
+    /// </summary>
+    public bool IsAveraged => Experiment.Training.LocalSteps > 1;
+
+    /// <summary>Vectors of the optimizer's state that are averaged, and travel, with the parameters.</summary>
+    public int AveragedVectors => IsAveraged ? Optimizer.StateVectors : 0;
 
     /// <summary>How training rows are varied; empty: not at all.</summary>
     public AugmentStep[] Augmentation { get; }
@@ -123,7 +136,7 @@ internal sealed class TrainingPlan
     /// Where steps overlap with what travels. Not where a step is computed in several passes, or has parameters that no other
     /// has; nor where what travels is small, and is no use before all of it is there.
     /// </summary>
-    public OverlapKind Overlap => IsLoose || Codec is not null || Experiment.Training.Accumulate > 1 ? OverlapKind.Never : Experiment.Cluster.Overlap;
+    public OverlapKind Overlap => IsLoose || IsAveraged || Codec is not null || Experiment.Training.Accumulate > 1 ? OverlapKind.Never : Experiment.Cluster.Overlap;
 
     public string Transport => Experiment.Cluster.Transport switch
     {
@@ -238,7 +251,19 @@ internal sealed class TrainingPlan
         };
     }
 
-    /// <summary>Rows of all leaves under a node in a step.</summary>
+    /// <summary>The version that a step leads to, or all of those that shards take by themselves.</summary>
+    public long After(long version) => _rounds.After(version);
+
+    /// <summary>Whether there is a version with so many steps behind it, so that the next step is the first after it.</summary>
+    public bool IsVersion(long step) => _rounds.Begins(step);
+
+    /// <summary>Rows of a shard from a version to the next; 0: it has no leaf there.</summary>
+    public int LeafRows(long version, int shard) => _rounds.Rows(version, shard);
+
+    /// <summary>Floats of what is pushed to a partition, and of what it publishes: parameters, and behind them the state that is averaged.</summary>
+    public int WidthOf(PartitionRange range) => range.Length * (1 + AveragedVectors);
+
+    /// <summary>Rows of all leaves under a node from a version to the next.</summary>
     public int RowsUnder(long step, TreeNode node)
     {
         var rows = 0;
@@ -246,15 +271,18 @@ internal sealed class TrainingPlan
         {
             for (var shard = node.FirstLeaf; shard < _tree.EndLeaf(node); shard++)
             {
-                rows += Schedule.LeafRows(step, shard);
+                rows += LeafRows(step, shard);
             }
         }
 
         return rows;
     }
 
+    /// <summary>Rows from a version to the next.</summary>
+    public int RowsAfter(long version) => RowsUnder(version, _tree.Root);
+
     /// <summary>Rows of a step.</summary>
-    public int RowsIn(long step) => RowsUnder(step, _tree.Root);
+    public int RowsIn(long step) => step >= 0 && step < TotalSteps ? Schedule.GlobalRows(step) : 0;
 
     /// <summary>Whether version v is evaluated: after each epoch where there are validation rows, and at the end.</summary>
     public bool EvaluatesAt(long version) =>

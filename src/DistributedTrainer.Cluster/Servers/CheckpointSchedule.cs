@@ -30,7 +30,9 @@ internal sealed class CheckpointSchedule(CheckpointOptions options, long steps, 
     public void Ask(bool last) => _asked |= CheckpointAsk.Snapshot | (last ? CheckpointAsk.Last : CheckpointAsk.None);
 
     /// <summary>What is asked for of this version, once: it is busy from now on, until <see cref="Done"/>.</summary>
-    public CheckpointAsk Next(long version)
+    /// <param name="version">The version.</param>
+    /// <param name="before">The one before it.</param>
+    public CheckpointAsk Next(long version, long before)
     {
         // The end of training has one of its own.
         if (version >= steps)
@@ -39,7 +41,7 @@ internal sealed class CheckpointSchedule(CheckpointOptions options, long steps, 
         }
 
         var due = _asked;
-        if (due == CheckpointAsk.None && _busyWith < 0 && (IsDueByStep(version) || IsDueByTime()))
+        if (due == CheckpointAsk.None && _busyWith < 0 && (IsDueByStep(version, before) || IsDueByTime()))
         {
             due = CheckpointAsk.Snapshot;
         }
@@ -61,7 +63,8 @@ internal sealed class CheckpointSchedule(CheckpointOptions options, long steps, 
         }
     }
 
-    private bool IsDueByStep(long version) => options.EverySteps is { } every && version % every == 0;
+    // Where there is no version of that very step: the first one behind it.
+    private bool IsDueByStep(long version, long before) => options.EverySteps is { } every && version / every > before / every;
 
     private bool IsDueByTime() => options.EverySeconds is { } seconds && time.GetElapsedTime(_lastAt).TotalSeconds >= seconds;
 }

@@ -201,7 +201,7 @@ internal sealed partial class Partition
     {
         for (; _checkpoints is not null && _loose!.Decided < until; _loose.Decided++)
         {
-            _loose.Note(_loose.Decided + 1, _checkpoints.Next(_loose.Decided + 2));
+            _loose.Note(_loose.Decided + 1, _checkpoints.Next(_loose.Decided + 2, _loose.Decided + 1));
         }
     }
 

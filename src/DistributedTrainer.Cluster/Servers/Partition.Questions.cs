@@ -56,7 +56,7 @@ internal sealed partial class Partition
         var lacks = ShardMask.Of(_plan.Shards);
         for (var shard = 0; shard < _plan.Shards; shard++)
         {
-            if (_plan.Schedule.LeafRows(step, shard) > 0 && !_leaves.Has(Engine.Reduction.TreeNode.OfLeaf(shard)))
+            if (_plan.LeafRows(step, shard) > 0 && !_leaves.Has(Engine.Reduction.TreeNode.OfLeaf(shard)))
             {
                 ShardMask.Set(lacks, shard);
             }

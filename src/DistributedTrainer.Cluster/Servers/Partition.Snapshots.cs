@@ -153,18 +153,22 @@ internal sealed partial class Partition
             _best = _versions.Rent().Open(_verdict.BestVersion, default);
         }
 
-        var missing = new bool[1 + _state.Length + (_best is null ? 0 : 1)];
+        var missing = new bool[1 + _plan.StateVectors + (_best is null ? 0 : 1)];
         Array.Fill(missing, true);
         return missing;
     }
 
-    // Parameters, each vector of the optimizer's state, and the best version: as in a snapshot.
-    private int LengthOf(int index) => index == 0 || index > _state.Length ? _versionLength : _range.Length;
+    // Parameters, each vector of the optimizer's state, and the best version: as in a snapshot. What is averaged comes apart,
+    // and lies behind the parameters.
+    private int LengthOf(int index) => index > 0 && index <= _plan.StateVectors ? _range.Length : _range.Length + (_versionLength - _width);
+
+    private bool IsAveraged(int index) => index > 0 && index <= _plan.AveragedVectors;
 
     private IncomingVector Incoming(int index)
     {
-        var version = index == 0 ? _current : index > _state.Length ? _best! : null;
-        return new IncomingVector(this, index, version?.Values ?? _state[index - 1], LengthOf(index), version?.Share());
+        var version = index == 0 || IsAveraged(index) ? _current : index > _plan.StateVectors ? _best! : null;
+        var place = version?.Values ?? _state[index - 1 - _plan.AveragedVectors];
+        return new IncomingVector(this, index, place, IsAveraged(index) ? index * _range.Length : 0, LengthOf(index), version?.Share());
     }
 
     private bool HasBest(Verdict verdict) => verdict.BestVersion > 0 && _plan.RestoresBest;
@@ -195,12 +199,15 @@ internal sealed partial class Partition
 
         // Not what pushes of the next step have said meanwhile: that belongs to the version after this one.
         var verdict = _current.Verdict;
-        var vectors = new List<ParameterVersion> { _current.Share() };
+        var vectors = new List<ParameterVersion> { WithoutState(_current) };
+        for (var k = 0; k < _plan.AveragedVectors; k++)
+        {
+            vectors.Add(Copy(_current.Values.Span.Slice((1 + k) * _range.Length, _range.Length), version, verdict));
+        }
+
         foreach (var state in _state)
         {
-            var copy = _copies.Rent().Open(version, verdict);
-            state.Span[.._range.Length].CopyTo(copy.Values.Span);
-            vectors.Add(copy);
+            vectors.Add(Copy(state.Span[.._range.Length], version, verdict));
         }
 
         if (!HasResiduals(version))
@@ -214,9 +221,19 @@ internal sealed partial class Partition
 
         if (HasBest(verdict))
         {
-            vectors.Add(_best!.Share());
+            vectors.Add(WithoutState(_best!));
         }
 
         _snapshot = new Snapshot(version, verdict, [.. vectors], _order?.ToArray());
+    }
+
+    private ParameterVersion WithoutState(ParameterVersion version) =>
+        _plan.AveragedVectors == 0 ? version.Share() : Copy(version.Values.Span[.._range.Length], version.Step, version.Verdict);
+
+    private ParameterVersion Copy(ReadOnlySpan<float> vector, long version, Verdict verdict)
+    {
+        var copy = _copies.Rent().Open(version, verdict);
+        vector.CopyTo(copy.Values.Span);
+        return copy;
     }
 }

@@ -46,6 +46,12 @@ internal sealed partial class Partition : IDisposable
     private readonly Spares<ParameterVersion> _versions;
     private readonly AlignedBuffer[] _state;
     private readonly UpdatePass _update;
+
+    // Where shards take steps by themselves; null: what they push are gradients.
+    private readonly AveragePass? _average;
+
+    // Floats of what is pushed: the parameters, and behind them what else is averaged.
+    private readonly int _width;
     private readonly int _versionLength;
     private ParameterVersion _current;
     private ParameterVersion? _previous;
@@ -79,19 +85,21 @@ internal sealed partial class Partition : IDisposable
         _generation = generation;
         _statistics = statistics;
         _events = events;
-        _buffers = new LeafBufferPool(range.Length, plan.Codec);
+        _width = plan.WidthOf(range);
+        _buffers = new LeafBufferPool(_width, plan.Codec);
 
         // A total that is to be rounded is made as a whole; one that is not, while the optimizer reads it.
         _leaves = new TreeGather<LeafBuffer>(new FixedTree(plan.Shards), static (left, right) => left.Add(right), _buffers.Return, keepHalves: plan.Codec is null);
-        _state = [.. Enumerable.Range(0, plan.StateVectors).Select(_ => new AlignedBuffer(range.Length))];
-        _update = new UpdatePass(plan, range, _state[..plan.Optimizer.StateVectors]);
-        _versionLength = range.Length + (statistics is null ? 0 : plan.Model.Buffers.Length);
+        _state = [.. Enumerable.Range(0, plan.StateVectors - plan.AveragedVectors).Select(_ => new AlignedBuffer(range.Length))];
+        _update = new UpdatePass(plan, range, plan.IsAveraged ? [] : _state[..plan.Optimizer.StateVectors]);
+        _average = plan.IsAveraged ? new AveragePass(_width) : null;
+        _versionLength = _width + (statistics is null ? 0 : plan.Model.Buffers.Length);
         _versions = new Spares<ParameterVersion>(spares => new ParameterVersion(_versionLength, spares));
         _copies = new Spares<ParameterVersion>(spares => new ParameterVersion(range.Length, spares));
         (_verdict, _checkpoints) = (start.Verdict, checkpoints);
         _residualVersions = new long[plan.ResidualVectors];
         Array.Fill(_residualVersions, start.Version);
-        if (plan.ClipNorm is not null && !plan.IsLoose)
+        if (plan.ClipsWholeSteps)
         {
             _norms = norms ?? new NormBoard(plan);
             _norms.Add(range.Id);
@@ -120,7 +128,7 @@ internal sealed partial class Partition : IDisposable
         parameters.Span.Slice(range.Offset, range.Length).CopyTo(_current.Values.Span);
         if (statistics is not null)
         {
-            runningStatistics.CopyTo(_current.Values.Span[range.Length..]);
+            runningStatistics.CopyTo(_current.Values.Span[_width..]);
         }
     }
 
@@ -138,6 +146,9 @@ internal sealed partial class Partition : IDisposable
         }
     }
 
+    /// <summary>The one that comes after it.</summary>
+    public long NextVersion => After(Version);
+
     /// <summary>The only generation that may push.</summary>
     public long Generation
     {
@@ -149,6 +160,9 @@ internal sealed partial class Partition : IDisposable
             }
         }
     }
+
+    /// <summary>The version that comes after one.</summary>
+    public long After(long version) => _plan.After(version);
 
     /// <summary>From now on only this generation may push, if it is not an old one. Returns the one that may, and the current version.</summary>
     public (long Generation, long Version) Fence(long generation)
@@ -349,7 +363,7 @@ internal sealed partial class Partition : IDisposable
     {
         if (!_leaves.Tree.Contains(node) || !FitsBytes(push))
         {
-            return $"node {node} with {push.PayloadBytes} bytes does not fit {_plan.Shards} shards and {_range.Length} parameters";
+            return $"node {node} with {push.PayloadBytes} bytes does not fit {_plan.Shards} shards and {_width} {(_average is null ? "parameters" : "numbers of parameters and the optimizer's state")}";
         }
 
         var rows = _plan.RowsUnder(push.Step, node);
@@ -359,7 +373,7 @@ internal sealed partial class Partition : IDisposable
     private bool FitsBytes(in FrameHeader push) =>
         PushFlags.Closes(push) ? push.PayloadBytes == 0
         : (push.Flags & PushFlags.Written) != 0 ? _plan.Codec?.Fits(push.PayloadBytes, _range.Length) == true
-        : push.PayloadBytes == _range.Length * sizeof(float);
+        : push.PayloadBytes == _width * sizeof(float);
 
     private LeafFault FaultOf(LeafBuffer left, LeafBuffer? right) =>
         left.Fault | (right?.Fault ?? LeafFault.None) | (double.IsFinite(left.LossSum + (right?.LossSum ?? 0)) ? LeafFault.None : LeafFault.NotFinite);
@@ -393,11 +407,15 @@ internal sealed partial class Partition : IDisposable
             _best = _current.Share();
         }
 
-        var next = NewVersion(step + 1);
+        var next = NewVersion(_plan.After(step));
         if (skips)
         {
             _current.Values.Span[.._versionLength].CopyTo(next.Values.Span);
             next.IsSkipped = true;
+        }
+        else if (_average is not null)
+        {
+            _average.Run(left, right, next.Values);
         }
         else
         {
@@ -406,8 +424,8 @@ internal sealed partial class Partition : IDisposable
 
         if (_statistics is not null && !skips)
         {
-            var statistics = next.Values.Span[_range.Length.._versionLength];
-            _current.Values.Span[_range.Length.._versionLength].CopyTo(statistics);
+            var statistics = next.Values.Span[_width.._versionLength];
+            _current.Values.Span[_width.._versionLength].CopyTo(statistics);
             _statistics.UpdateRunning(step, statistics);
         }
 
@@ -422,24 +440,39 @@ internal sealed partial class Partition : IDisposable
         ResetGather();
 
         // Told before anybody can evaluate what came of it.
-        _events.StepApplied(step, loss, rows, _plan.LearningRate(step, _verdict.Reductions), skips);
+        Tell(step, loss, rows, skips);
         AnswerWaiting();
 
         // The workers compute meanwhile.
         PutAside();
     }
 
+    /// <summary>What shards have done by themselves is told step by step: with the mean loss of all of these steps, since no other is known here.</summary>
+    private void Tell(long step, double loss, int rows, bool skips)
+    {
+        if (_average is null)
+        {
+            _events.StepApplied(step, loss, rows, _plan.LearningRate(step, _verdict.Reductions), skips);
+            return;
+        }
+
+        for (; step < _current.Step; step++)
+        {
+            _events.StepApplied(step, loss / rows * _plan.RowsIn(step), _plan.RowsIn(step), _plan.LearningRate(step, _verdict.Reductions), skips);
+        }
+    }
+
     private void ResetGather()
     {
         ReturnOpen();
         var step = _current.Step;
-        _leaves.Reset(shard => step < _plan.TotalSteps && _plan.Schedule.LeafRows(step, shard) > 0);
+        _leaves.Reset(shard => step < _plan.TotalSteps && _plan.LeafRows(step, shard) > 0);
     }
 
     private ParameterVersion NewVersion(long step)
     {
         var version = _versions.Rent().Open(step, _verdict);
-        version.Asks = _checkpoints?.Next(step + 1) ?? CheckpointAsk.None;
+        version.Asks = _checkpoints?.Next(_plan.After(step), step) ?? CheckpointAsk.None;
         return version;
     }
 }

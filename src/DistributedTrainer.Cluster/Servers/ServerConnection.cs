@@ -303,7 +303,7 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
             case FrameKind.Pull:
                 Pull(channel, header, partition, header.Step);
                 break;
-            case FrameKind.Request when header.Step > partition.Version + 1 && !partition.IsLoose:
+            case FrameKind.Request when header.Step > partition.NextVersion && !partition.IsLoose:
                 Refuse(channel, header, Ahead(header.Step, partition), stale: false);
                 break;
             case FrameKind.Request:
@@ -367,14 +367,14 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
         }
         else if (push.Step <= partition.Version)
         {
-            partition.Pull(channel, push.Step + 1, PullForms.InPush(push.Flags));
+            partition.Pull(channel, partition.After(push.Step), PullForms.InPush(push.Flags));
         }
     }
 
     private static void Pull(IChannel channel, in FrameHeader header, Partition partition, long version)
     {
         // Whoever has pushed a step waits for the next version: a further one would only be waited for for ever.
-        if ((version > partition.Version + 1 && !partition.IsLoose) || !partition.Pull(channel, version, PullForms.In(header.Flags)))
+        if ((version > partition.NextVersion && !partition.IsLoose) || !partition.Pull(channel, version, PullForms.In(header.Flags)))
         {
             var reason = version > partition.Version ? Ahead(version, partition) : $"version {version} is no longer kept";
             Refuse(channel, header, reason, header.Generation < partition.Generation);

@@ -41,7 +41,7 @@ internal readonly record struct StartingPoint(long Version, Verdict Verdict);
 /// A vector of the state that is on its way to a partition. The memory that it is written to stays until it has come or
 /// was abandoned, also where the partition ends meanwhile; and it counts for that partition only, not for one that follows.
 /// </summary>
-internal sealed class IncomingVector(Partition partition, int index, AlignedBuffer place, int length, ParameterVersion? user) : IDisposable
+internal sealed class IncomingVector(Partition partition, int index, AlignedBuffer place, int start, int length, ParameterVersion? user) : IDisposable
 {
     private ParameterVersion? _user = user;
 
@@ -52,7 +52,7 @@ internal sealed class IncomingVector(Partition partition, int index, AlignedBuff
     public int Index => index;
 
     /// <summary>Where it is written to.</summary>
-    public Span<byte> Bytes => MemoryMarshal.AsBytes(place.Span[..length]);
+    public Span<byte> Bytes => MemoryMarshal.AsBytes(place.Span.Slice(start, length));
 
     public void Dispose() => Interlocked.Exchange(ref _user, null)?.Release();
 }

@@ -71,6 +71,7 @@ internal sealed partial class LeafComputer : IDisposable
         _sums = new LeafSums[plan.Shards];
         _computed = new bool[plan.Shards];
         _failed = new bool[plan.Shards];
+        _local = plan.IsAveraged ? new LocalCourse(plan, _workspace) : null;
     }
 
     public Span<float> Parameters => _workspace.Parameters;
@@ -112,13 +113,17 @@ internal sealed partial class LeafComputer : IDisposable
         DropApart();
         (_step, _isApart) = (step, apart);
         Array.Clear(_computed);
-        _nodes.Reset(shard => _plan.Schedule.LeafRows(step, shard) > 0);
+        _nodes.Reset(shard => _plan.LeafRows(step, shard) > 0);
     }
 
     /// <summary>Reads the rows of a step ahead, while there is nothing else to do. Not to be called before the current one is computed.</summary>
     public void Prepare(int[] shards, long step)
     {
-        if (step < _plan.TotalSteps)
+        if (step < _plan.TotalSteps && _local is not null)
+        {
+            PrepareFirst(shards, step);
+        }
+        else if (step < _plan.TotalSteps)
         {
             Choose(shards, step, all: true, first: 0, out var count);
             Gather(step, count);
@@ -136,6 +141,11 @@ internal sealed partial class LeafComputer : IDisposable
     public int Compute(int[] shards, long step, IBatchStatisticsExchange exchange, IVersionFlow flow)
     {
         Finding = null;
+        if (_local is not null)
+        {
+            return ComputeApart(shards, exchange);
+        }
+
         if (step != _step)
         {
             return ComputeGathered(step, exchange, flow);
@@ -264,7 +274,7 @@ internal sealed partial class LeafComputer : IDisposable
     }
 
     private bool IsToCompute(int[] shards, int shard, long step, bool all) =>
-        (all || !_computed[shard]) && _plan.Schedule.LeafRows(step, shard) > 0 && Array.IndexOf(shards, shard) >= 0;
+        (all || !_computed[shard]) && _plan.LeafRows(step, shard) > 0 && Array.IndexOf(shards, shard) >= 0;
 
     private void Gather(long step, int count)
     {

@@ -17,7 +17,10 @@ internal sealed class NodeGradient(GradientPool pool)
 {
     private GradientMemory _memory = pool.RentMemory();
 
-    /// <summary>The flat vector.</summary>
+    /// <summary>
+    /// The flat vector of a gradient. Where shards take steps by themselves: of partition after partition the parameters, and
+    /// behind them the vectors of the optimizer's state, all of them weighted.
+    /// </summary>
     public AlignedBuffer Values => _memory.Values;
 
     /// <summary>Loss summed over the node's rows.</summary>
@@ -148,8 +151,8 @@ internal sealed class GradientMemory : IDisposable
     public GradientMemory(TrainingPlan plan, Spares<GradientMemory> spares)
     {
         _spares = spares;
-        _memory = new SharedFloats(plan.Model.Layout.Length);
-        _parts = [.. plan.Ranges.Select(range => new Part(this, range.Offset, range.Length))];
+        _memory = new SharedFloats(plan.Ranges.Sum(plan.WidthOf));
+        _parts = [.. plan.Ranges.Select(range => new Part(this, range.Offset * (1 + plan.AveragedVectors), plan.WidthOf(range)))];
         _writtenParts = plan.Codec is { } codec ? [.. plan.Ranges.Select(range => new WrittenPart(this, range.Offset, range.Length, codec))] : [];
     }
 

@@ -64,7 +64,7 @@ internal sealed partial class ServerLinks
                 Send(Header(FrameKind.Pull, generation, version, range.Id) with { Flags = FormOf(range.Id, version) }, Introduction);
                 lost = true;
             }
-            else if (there == version - 1)
+            else if (plan.After(there) == version)
             {
                 lost |= PushLacking(generation, there, range, nodes, reports);
             }

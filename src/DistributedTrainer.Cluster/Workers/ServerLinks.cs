@@ -98,11 +98,11 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
 
         foreach (var range in _ranges)
         {
-            LinkTo(range.Id).BytesUnderWay += range.Length * sizeof(float);
+            LinkTo(range.Id).BytesUnderWay += plan.WidthOf(range) * sizeof(float);
         }
 
         // Before anything is sent: the answer may come at once.
-        var asks = inbox.Want(step + 1, Overlaps);
+        var asks = inbox.Want(plan.After(step), Overlaps);
         for (var i = 0; i < nodes.Count; i++)
         {
             var flags = (byte)(PushFlags.Carry(inbox.Ask) | (asks && i == nodes.Count - 1 ? PushFlags.WantsNext : 0));
@@ -125,7 +125,7 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
         BeginPass();
         if (asks && nodes.Count == 0)
         {
-            SendPulls(generation, step + 1);
+            SendPulls(generation, plan.After(step));
         }
     }
 

@@ -64,7 +64,7 @@ internal sealed partial class StepLoop
         }
 
         _clock.Waited();
-        _inbox.CopyTo(_computer.Parameters, _computer.Buffers);
+        _inbox.CopyTo(_computer.Parameters, _computer.Buffers, _computer.State);
         _residuals?.Advance(version, _inbox.IsSkipped);
 
         // Only where each worker goes at its own pace can there be steps that others have taken for it.

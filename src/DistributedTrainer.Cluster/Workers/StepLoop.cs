@@ -263,6 +263,7 @@ internal sealed partial class StepLoop : IDisposable
             _exchange.Step = IsTorn ? _arriving : _version;
             _links.BeginPass();
             CrashPoint.Reach("worker.compute", _exchange.Step);
+            _computer.Reductions = _inbox.Verdict.Reductions;
             Volatile.Write(ref _rowsComputed, _rowsComputed + _computer.Compute(assignment.Shards, _exchange.Step, _exchange, this));
             if (_computer.Finding is { } finding)
             {
@@ -277,9 +278,10 @@ internal sealed partial class StepLoop : IDisposable
             _links.Push(generation, _version, _computer.Nodes);
             CrashPoint.Reach("worker.pushed", _version);
             _clock.Pushed();
-            _computer.Prepare(assignment.Shards, _version + 1);
+            var next = _plan.After(_version);
+            _computer.Prepare(assignment.Shards, next);
             _clock.Computed();
-            if (!(Flows(_version + 1) ? Approach(_version + 1, generation) : MoveTo(_version + 1, generation, pushed: true)))
+            if (!(Flows(next) ? Approach(next, generation) : MoveTo(next, generation, pushed: true)))
             {
                 return;
             }

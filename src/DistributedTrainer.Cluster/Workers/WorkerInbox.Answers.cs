@@ -30,7 +30,7 @@ internal sealed partial class WorkerInbox
         {
             return refused switch
             {
-                FrameKind.Push => IsWanted(partition, step + 1),
+                FrameKind.Push => IsWanted(partition, _plan.After(step)),
                 FrameKind.Pull or FrameKind.Request => IsWanted(partition, step),
                 FrameKind.Statistics => step == _exchanged,
                 FrameKind.Evaluation => step > EvaluatedVersion,

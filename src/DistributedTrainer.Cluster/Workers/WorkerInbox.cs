@@ -209,17 +209,20 @@ internal sealed partial class WorkerInbox
     }
 
     /// <summary>Takes a whole version over and copies it to where the model computes.</summary>
-    public void CopyTo(Span<float> parameters, Span<float> buffers)
+    /// <param name="parameters">Where parameters go.</param>
+    /// <param name="buffers">Where running statistics go.</param>
+    /// <param name="state">Where what is averaged of the optimizer's state goes; default: nowhere.</param>
+    public void CopyTo(Span<float> parameters, Span<float> buffers, ReadOnlySpan<AlignedBuffer> state = default)
     {
         Take();
         for (var partition = 0; partition < _staged.Length; partition++)
         {
-            CopyTo(parameters, buffers, partition);
+            CopyTo(parameters, buffers, partition, state);
         }
     }
 
     /// <summary>Copies a partition that is there to where the model computes. It is given back with the pushes, so that the server wakes once for both.</summary>
-    public void CopyTo(Span<float> parameters, Span<float> buffers, int partition)
+    public void CopyTo(Span<float> parameters, Span<float> buffers, int partition, ReadOnlySpan<AlignedBuffer> state = default)
     {
         if (_arrivals[partition] is { Form: not PullForm.Plain } arrival)
         {
@@ -231,7 +234,11 @@ internal sealed partial class WorkerInbox
         var range = _plan.Ranges[partition];
         var values = _leases[partition] is { } lease ? MemoryMarshal.Cast<byte, float>(lease.Bytes) : _staged[partition]!.Span;
         values[..range.Length].CopyTo(parameters[range.Offset..]);
-        values.Slice(range.Length, BuffersIn(partition)).CopyTo(buffers);
+        values.Slice(_plan.WidthOf(range), BuffersIn(partition)).CopyTo(buffers);
+        for (var k = 0; k < state.Length; k++)
+        {
+            values.Slice((1 + k) * range.Length, range.Length).CopyTo(state[k].Span[range.Offset..]);
+        }
     }
 
     /// <summary>From now on totals of this step are awaited.</summary>
@@ -375,7 +382,7 @@ internal sealed partial class WorkerInbox
         }
     }
 
-    private int LengthOf(int partition) => _plan.Ranges[partition].Length + BuffersIn(partition);
+    private int LengthOf(int partition) => _plan.WidthOf(_plan.Ranges[partition]) + BuffersIn(partition);
 
     private int BuffersIn(int partition) => partition == 0 ? _plan.Model.Buffers.Length : 0;
 }

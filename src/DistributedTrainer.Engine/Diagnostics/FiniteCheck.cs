@@ -158,6 +158,20 @@ public sealed class FiniteCheck
         throw new InvalidOperationException("finite check: nothing is wrong with this leaf.");
     }
 
+    /// <summary>What is wrong with the parameters that a leaf has come to by itself: they are summed as gradients are. Null: nothing.</summary>
+    public NonFinite? FindInParameters()
+    {
+        foreach (var slot in _slots)
+        {
+            if (Wrong(_workspace.Parameters.Slice(slot.Offset, slot.Shape.Elements), _limit) is { } wrong)
+            {
+                return new NonFinite(0, $"the parameter {slot.Name} is {wrong}", InParameters: false);
+            }
+        }
+
+        return null;
+    }
+
     private static string? Wrong(ReadOnlySpan<float> numbers, double limit)
     {
         var largest = Magnitude.Largest(numbers);

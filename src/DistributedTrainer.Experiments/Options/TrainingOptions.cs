@@ -6,6 +6,9 @@ public sealed record TrainingOptions
     /// <summary>Staleness where the mode is stale and nothing is said of it.</summary>
     public const int DefaultStaleness = 4;
 
+    /// <summary>The most steps between two averages.</summary>
+    public const int MostLocalSteps = 10_000;
+
     /// <summary>Passes over the training rows; null: <see cref="Steps"/> counts.</summary>
     public int? Epochs { get; init; } = 20;
 
@@ -32,6 +35,12 @@ public sealed record TrainingOptions
     /// larger, with the memory of one.
     /// </summary>
     public int Accumulate { get; init; } = 1;
+
+    /// <summary>
+    /// Steps that each shard takes by itself before all are averaged, from 1, which averages gradients instead, to
+    /// <see cref="MostLocalSteps"/> (McMahan et al., 2017; Stich, 2019).
+    /// </summary>
+    public int LocalSteps { get; init; } = 1;
 
     /// <summary>What becomes of an epoch's last batch where it is smaller than the others.</summary>
     public LastBatch LastBatch { get; init; } = LastBatch.Keep;

@@ -53,7 +53,7 @@ internal static class Names
         ["data"] = ["source", "target", "task", "split", "folds", "fold", "training-share", "validation-source", "test-source", "image", "preprocess", "augment", "shuffle"],
         ["model"] = ["layers", "init"],
         ["optimizer"] = ["learning-rate", "weight-decay", "l1", "decay-biases", "clip-norm", "clip-value", "schedule"],
-        ["training"] = ["epochs", "batch-size", "shards", "mode", "staleness", "accumulate", "last-batch", "non-finite", "compression", "early-stopping"],
+        ["training"] = ["epochs", "batch-size", "shards", "mode", "staleness", "accumulate", "local-steps", "last-batch", "non-finite", "compression", "early-stopping"],
         ["cluster"] = ["workers", "servers", "partitions", "minimum-workers", "max-restarts", "transport", "overlap", "placement"],
         ["checkpoint"] = ["every-steps", "every-seconds", "keep"],
     };

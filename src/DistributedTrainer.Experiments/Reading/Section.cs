@@ -196,15 +196,6 @@ internal sealed class Section
         return null;
     }
 
-    /// <summary>Refuses a key that the design names but the trainer does not do yet; a neutral value passes.</summary>
-    public void NotBuilt(string name, Func<YamlNode, bool>? neutral = null, string remedy = "Remove it.")
-    {
-        if (Find(name) is { } node && neutral?.Invoke(node) != true)
-        {
-            Problems.Add(node, KeyOf(name), $"{name} is not built yet. {remedy}");
-        }
-    }
-
     /// <summary>Call last: whatever was not asked for is unknown.</summary>
     public void RefuseUnknown()
     {

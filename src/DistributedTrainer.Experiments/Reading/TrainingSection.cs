@@ -28,6 +28,7 @@ internal static class TrainingSection
             Shards = (int)training.Integer("shards", defaults.Shards, 1, 65536),
             Mode = training.Choice("mode", defaults.Mode),
             Accumulate = (int)training.Integer("accumulate", defaults.Accumulate, 1),
+            LocalSteps = (int)training.Integer("local-steps", defaults.LocalSteps, 1, TrainingOptions.MostLocalSteps),
             LastBatch = training.Choice("last-batch", defaults.LastBatch),
             NonFinite = training.Choice("non-finite", defaults.NonFinite),
             Compression = ReadCompression(training),
@@ -48,9 +49,24 @@ internal static class TrainingSection
                 training.Find("compression"), training.KeyOf("compression"), $"it is made for mode: sync; with {Names.Kebab(options.Mode)} it is not built. Write mode: sync, or compression: none.");
         }
 
-        training.NotBuilt("local-steps", static node => node is YamlScalarNode { Value: "1" });
+        RefuseWithLocalSteps(training, options);
         training.RefuseUnknown();
         return options;
+    }
+
+    private static void RefuseWithLocalSteps(Section training, TrainingOptions options)
+    {
+        if (options.LocalSteps > 1 && options.Mode != TrainingMode.Sync)
+        {
+            training.Problems.Add(
+                training.Find("local-steps"), training.KeyOf("local-steps"), $"shards that are averaged wait for each other, which {Names.Kebab(options.Mode)} does not. Write mode: sync, or local-steps: 1.");
+        }
+
+        if (options.LocalSteps > 1 && options.Compression.Kind != CompressionKind.None)
+        {
+            training.Problems.Add(
+                training.Find("local-steps"), training.KeyOf("local-steps"), "compression is made for gradients; averages of parameters and of the optimizer's state would not bear it. Write compression: none, or local-steps: 1.");
+        }
     }
 
     private static CompressionOptions ReadCompression(Section training)

@@ -20,6 +20,19 @@ public sealed class NonFiniteStepsTests
     }
 
     [Fact]
+    public void Steps_that_were_taken_together_are_told_together()
+    {
+        var steps = new NonFiniteSteps(static version => version + 4);
+        steps.Found(Found(8, shard: 2, order: 3, "the loss is NaN at step 11"));
+        steps.Skipped(8, At(0));
+        Assert.Equal(["Steps 9 to 12 were skipped: in shard 2, computed by w2/0, the loss is NaN at step 11."], steps.News(At(1)));
+        steps.Stop(8, At(1));
+        Assert.StartsWith(
+            "what steps 9 to 12 lead to is not finite: in shard 2, computed by w2/0, the loss is NaN at step 11. Nothing of them was applied. model.safetensors holds the parameters after step 8. ",
+            steps.StopText("runs/x", model: true, checkpoint: null), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_end_waits_a_moment_for_other_workers_and_not_for_ever_for_any()
     {
         Assert.False(_steps.IsStopDue(At(0)));

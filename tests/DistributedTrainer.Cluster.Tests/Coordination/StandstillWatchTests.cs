@@ -55,6 +55,26 @@ public sealed class StandstillWatchTests
         Assert.Equal([Workers[1]], Frozen());
     }
 
+    [Theory]
+    [InlineData(1, 2.5, true)]
+    [InlineData(8, 2.5, false)]
+    [InlineData(8, 3.5, true)]
+    public void Steps_that_are_told_together_are_waited_for_together(int stepsAtOnce, double silent, bool frozen)
+    {
+        // Eight steps every 0.8 s; then nothing more.
+        var watch = new StandstillWatch(stepsAtOnce);
+        watch.Begin(TimeSpan.Zero);
+        for (var round = 1; round <= 20; round++)
+        {
+            watch.Applied(8 * round, TimeSpan.FromSeconds(0.8 * round));
+        }
+
+        watch.Heard(Workers[1], TimeSpan.FromSeconds(16));
+        var now = TimeSpan.FromSeconds(16 + silent);
+        watch.Heard(Workers[0], now);
+        Assert.Equal(frozen ? [Workers[1]] : [], watch.Frozen(Workers, static _ => true, now).Select(static found => found.Worker));
+    }
+
     [Fact]
     public void A_worker_that_was_never_heard_of_may_still_be_beginning()
     {

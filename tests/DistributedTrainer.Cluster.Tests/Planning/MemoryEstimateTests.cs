@@ -1,5 +1,6 @@
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Tests.Support;
+using DistributedTrainer.Cluster.Workers;
 using DistributedTrainer.Engine.Autograd;
 using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Engine.Tensors;
@@ -74,6 +75,36 @@ public sealed class MemoryEstimateTests
         var sgd = (Medium with { Optimizer = "{ kind: sgd, learning-rate: 0.1 }", Transport = "in-process" }).Plan();
         Assert.Equal((0, 0), (MemoryEstimate.Server(sgd).Parts.ToDictionary()["optimizer state"], MemoryEstimate.Worker(sgd).Parts.ToDictionary()["the next version"]));
         Assert.True(MemoryEstimate.Together(plan, inProcess: true) < MemoryEstimate.Together(plan, inProcess: false) - (2 * MemoryEstimate.Runtime));
+    }
+
+    [Fact]
+    public void What_is_averaged_counts_wherever_it_travels()
+    {
+        var experiment = Medium with { Layers = ["linear: 512", "relu", "linear: 512", "relu", "linear: 10"], Training = "{ epochs: 1, batch-size: 128, shards: 4, local-steps: 4 }" };
+        var plan = experiment.Plan();
+        var parameters = plan.Model.Layout.Length * 4L;
+
+        // Adam keeps two vectors: three with the parameters. Two workers of two leaves each.
+        var server = MemoryEstimate.Server(plan).Parts.ToDictionary();
+        Assert.Equal((9 * parameters, 0, 3 * parameters, 6 * parameters), (server["versions"], server["optimizer state"], server["snapshot"], server["gradients"]));
+        var worker = MemoryEstimate.Worker(plan).Parts.ToDictionary();
+        Assert.Equal((9 * parameters, 6 * parameters, 3 * parameters), (worker["gradients"], worker["local steps"], worker["the next version"]));
+
+        // One leaf at a time: activations do not grow with the batch.
+        var large = (experiment with { Training = "{ epochs: 1, batch-size: 1024, shards: 4, local-steps: 4 }" }).Plan();
+        Assert.Equal(256, large.PassRows);
+        Assert.Equal(worker["activations and parameters"], MemoryEstimate.Worker(large).Parts.ToDictionary()["activations and parameters"]);
+    }
+
+    [Fact]
+    public void What_a_worker_takes_for_local_steps_is_what_is_said()
+    {
+        var plan = (Medium with { Layers = ["linear: 512", "relu", "linear: 512", "relu", "linear: 10"], Training = "{ epochs: 1, batch-size: 128, shards: 4, local-steps: 4 }" }).Plan();
+        var workspace = plan.Model.CreateWorkspace(plan.Loss, 32);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var course = new LocalCourse(plan, workspace);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0.99 * 6 * plan.Model.Layout.Length * 4, 1.01 * 6 * plan.Model.Layout.Length * 4);
+        Assert.Equal(2, course.CommonState.Length);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Servers;
@@ -65,6 +66,41 @@ public sealed class PartitionSnapshotTests
             Assert.Equal(expected, restored.Parameters(9));
             Assert.Equal(bench.Events.Applied[3..], restored.Events.Applied);
         }
+    }
+
+    [Theory]
+    [InlineData("{ kind: sgd, learning-rate: 0.1 }", 1)]
+    [InlineData("{ kind: adam, learning-rate: 0.01 }", 3)]
+    public void What_is_averaged_is_put_aside_vector_by_vector_as_the_state_of_whole_steps_is(string optimizer, int vectors)
+    {
+        // A version each second step.
+        var plan = (Small with { Optimizer = optimizer, Split = EarlyStopping().Split, Training = "{ epochs: 9, batch-size: 23, shards: 3, local-steps: 2, early-stopping: { patience: 4 } }" }).Plan();
+        Assert.Equal([2L, 4L], [plan.After(0), plan.After(2)]);
+        var bench = new PartitionBench(plan);
+        bench.PushAll(0);
+        bench.Verdict = new Verdict(0, 2);
+        bench.PushAll(2, ask: CheckpointAsk.Snapshot);
+        var state = bench.Snapshot(4);
+        Assert.Equal(vectors + 1, state.Count);
+        Assert.All(state, vector => Assert.Equal(plan.Model.Layout.Length * sizeof(float), vector.Length));
+        Assert.Equal(bench.Parameters(4), state.Take(vectors).SelectMany(static vector => MemoryMarshal.Cast<byte, float>(vector).ToArray()));
+
+        var restored = Restoring(plan, 4, bench.Verdict);
+        Assert.NotNull(restored.Restore(4, 0, new byte[state[0].Length * vectors + 4]));
+        for (var vector = vectors; vector >= 0; vector--)
+        {
+            Assert.False(restored.Partition.IsWhole);
+            Assert.Null(restored.Restore(4, vector, state[vector]));
+        }
+
+        Assert.Equal(bench.Parameters(4), restored.Parameters(4));
+        Assert.Equal(state[^1], MemoryMarshal.AsBytes(restored.Parameters(2).AsSpan(0, plan.Model.Layout.Length)).ToArray());
+        foreach (var one in (PartitionBench[])[bench, restored])
+        {
+            one.PushAll(4, ask: CheckpointAsk.Snapshot);
+        }
+
+        Assert.Equal(bench.Snapshot(plan.After(4)), restored.Snapshot(plan.After(4)));
     }
 
     [Fact]

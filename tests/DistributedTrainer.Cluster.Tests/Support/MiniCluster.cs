@@ -204,7 +204,7 @@ internal sealed class MiniCluster : IDisposable
     {
         var lead = ranges.Any(static range => range.Id == 0);
         var statistics = lead ? new StatisticsBoard(Plan) : null;
-        var norms = Plan.ClipNorm is null ? null : new NormBoard(Plan);
+        var norms = Plan.ClipsWholeSteps ? new NormBoard(Plan) : null;
         var own = ranges.ToDictionary(static range => range.Id, range => new Partition(Plan, range, 0, range.Id == 0 ? statistics : null, new PartitionEvents(this, range.Id), norms: norms));
         foreach (var (id, partition) in own)
         {

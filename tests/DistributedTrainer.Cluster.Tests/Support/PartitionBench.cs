@@ -75,7 +75,7 @@ internal sealed class PartitionBench
         Rows = Plan.RowsUnder(step, node),
         Sum = loss,
         Count = Verdict.Packed,
-        PayloadBytes = Partition.Range.Length * sizeof(float),
+        PayloadBytes = Plan.WidthOf(Partition.Range) * sizeof(float),
     };
 
     /// <summary>Pushes a node; returns the refusal, if any.</summary>
@@ -104,7 +104,7 @@ internal sealed class PartitionBench
     {
         for (var shard = 0; shard < Plan.Shards; shard++)
         {
-            if (Plan.Schedule.LeafRows(step, shard) > 0)
+            if (Plan.LeafRows(step, shard) > 0)
             {
                 Assert.Null(Push(step, TreeNode.OfLeaf(shard), generation, ask: ask));
             }
@@ -196,6 +196,6 @@ internal sealed class PartitionBench
     private float[] Gradient(long step, int leaf)
     {
         var random = new Random((int)((step * 1000) + leaf));
-        return [.. Enumerable.Range(0, Partition.Range.Length).Select(_ => (float)(random.NextDouble() - 0.5))];
+        return [.. Enumerable.Range(0, Plan.WidthOf(Partition.Range)).Select(_ => (float)(random.NextDouble() - 0.5))];
     }
 }

@@ -15,6 +15,11 @@ internal static class ReferenceTrainer
 {
     public static TrainedModel Train(TrainingPlan plan)
     {
+        if (plan.IsAveraged)
+        {
+            return LocalReference.Train(plan);
+        }
+
         var workspace = plan.Model.CreateWorkspace(plan.Loss, plan.BatchSize);
         plan.Initialize(workspace.Parameters, workspace.Buffers);
         var state = Enumerable.Range(0, plan.Optimizer.StateVectors).Select(_ => new float[plan.Model.Layout.Length]).ToArray();
@@ -97,7 +102,7 @@ internal static class ReferenceTrainer
         return loss;
     }
 
-    private static void Fill(TrainingPlan plan, Workspace workspace, List<int> rows)
+    internal static void Fill(TrainingPlan plan, Workspace workspace, List<int> rows)
     {
         var input = workspace.Input(rows.Count);
         var width = plan.Data.InputShape.Elements;
@@ -115,7 +120,7 @@ internal static class ReferenceTrainer
         }
     }
 
-    private static void Augment(TrainingPlan plan, Workspace workspace, LeafSegment leaf, int rows, long step)
+    internal static void Augment(TrainingPlan plan, Workspace workspace, LeafSegment leaf, int rows, long step)
     {
         var input = workspace.Input(rows);
         var (augmenter, width) = (new Augmenter(plan.Augmentation), plan.Data.InputShape.Elements);

@@ -62,6 +62,44 @@ public sealed class NonFiniteTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData(1, 1, 1)]
+    [InlineData(3, 3, 2)]
+    public void Steps_that_shards_take_by_themselves_are_left_out_together(int workers, int partitions, int servers)
+    {
+        WriteRows(columns: 3, extreme: 1e30f);
+        var plan = (Experiment("skip", ["linear: 64", "relu", "linear: 128", "relu", "linear: 1"], partitions) with { Training = "{ epochs: 2, batch-size: 20, shards: 4, non-finite: skip, local-steps: 3 }" }).Plan(_folder.Path);
+        using var cluster = new MiniCluster(plan, servers).With(workers);
+        Assert.Equal(ReferenceTrainer.Train(plan).Parameters, cluster.Run().Parameters);
+
+        // Row 41 is in the third batch of each epoch of five: of the first three steps.
+        long[] skipped = [0, 1, 2, 5, 6, 7];
+        Assert.Equal(Enumerable.Range(0, partitions).SelectMany(partition => skipped.Select(step => (partition, step))).Order(), cluster.Skipped.Order());
+        var found = cluster.Findings.Where(static found => found.Step == 0).Select(static found => found.Finding).MinBy(static finding => finding.Found.Order)!;
+        Assert.Equal(41 % 4, found.Shard);
+        Assert.EndsWith(" at step 3", found.Found.Where, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_a_shard_has_come_to_by_itself_is_judged_before_it_is_averaged()
+    {
+        // A step makes parameters infinite, with a loss and a gradient that are finite.
+        WriteRows(columns: 3, extreme: 1e36f);
+        var plan = (Experiment("stop", ["linear: 1"], partitions: 1) with
+        {
+            Loss = "mean-absolute-error",
+            Optimizer = "{ kind: sgd, learning-rate: 10000 }",
+            Training = "{ steps: 1, batch-size: 60, shards: 4, local-steps: 3 }",
+        }).Plan(_folder.Path);
+        using var cluster = new MiniCluster(plan).With(2);
+        Assert.Throws<AggregateException>(() => cluster.Run());
+        Assert.Equal([(0, 0L)], cluster.NotFinite);
+        var found = cluster.Findings.Select(static found => found.Finding).MinBy(static finding => finding.Found.Order)!;
+        Assert.Equal(1, found.Shard);
+        Assert.Equal("the parameter 0.weight is infinite at step 1", found.Found.Where);
+        Assert.False(found.Found.InParameters);
+    }
+
     private static TestExperiment Experiment(string rule, string[] layers, int partitions, string compression = "none") => new()
     {
         Source = "rows.csv",

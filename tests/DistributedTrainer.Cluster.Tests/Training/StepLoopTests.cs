@@ -67,9 +67,11 @@ public sealed class StepLoopTests
     [InlineData("linear: 300", "in-process")]
     [InlineData("linear: 300", "shared-memory")]
     [InlineData("linear: 300", "tcp")]
-    public void A_warm_step_allocates_next_to_nothing_whatever_the_models_size(string layer, string transport)
+    [InlineData("linear: 300", "in-process", 4)]
+    [InlineData("linear: 300", "tcp", 4)]
+    public void A_warm_step_allocates_next_to_nothing_whatever_the_models_size(string layer, string transport, int localSteps = 1)
     {
-        var experiment = new TestExperiment { Layers = [layer, "relu", "linear: 3"], Training = "{ epochs: 40, batch-size: 20, shards: 4 }", Transport = transport };
+        var experiment = new TestExperiment { Layers = [layer, "relu", "linear: 3"], Training = $"{{ epochs: 40, batch-size: 20, shards: 4, local-steps: {localSteps} }}", Transport = transport };
         var plan = experiment.Plan();
         var seen = new Dictionary<long, StepCosts>();
         using var cluster = new MiniCluster(plan);

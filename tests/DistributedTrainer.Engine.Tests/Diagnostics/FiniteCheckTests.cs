@@ -82,6 +82,22 @@ public sealed class FiniteCheckTests
     }
 
     [Fact]
+    public void Parameters_that_are_to_be_summed_are_judged_as_gradients_are()
+    {
+        // Of up to eight leaves each may be below 2^125.
+        var check = new FiniteCheck(_model, _workspace, 8);
+        Assert.Null(check.FindInParameters());
+        var slot = _model.Layout.Slots.Single(static slot => slot.Name == "3.weight");
+        _workspace.Parameters[slot.Offset + 1] = MathF.ScaleB(0.99f, 125);
+        Assert.Null(check.FindInParameters());
+        _workspace.Parameters[slot.Offset + 1] = -MathF.ScaleB(1, 125);
+        Assert.Equal("the parameter 3.weight is as large as 4.25E+37", check.FindInParameters()?.Where);
+        _workspace.Parameters[slot.Offset + 1] = float.NaN;
+        Assert.Equal("the parameter 3.weight is NaN", check.FindInParameters()?.Where);
+        Assert.False(check.FindInParameters()!.InParameters);
+    }
+
+    [Fact]
     public void Outputs_that_overflow_are_named_by_their_layers()
     {
         _workspace.Input(5)[..Wide].Fill(3e38f);

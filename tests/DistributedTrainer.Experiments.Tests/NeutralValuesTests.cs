@@ -1,18 +1,8 @@
 namespace DistributedTrainer.Experiments.Tests;
 
-/// <summary>What the design names and the trainer does not do yet is refused, never ignored.</summary>
-public sealed class NotBuiltTests
+/// <summary>What asks for nothing.</summary>
+public sealed class NeutralValuesTests
 {
-    [Theory]
-    [InlineData("training: { local-steps: 4 }", "training.local-steps: local-steps")]
-    public void Keys_and_values_that_are_not_built_are_refused(string line, string expected)
-    {
-        var problem = Reads.Problem(line);
-
-        Assert.StartsWith($"test.yaml:5: {expected}", problem);
-        Assert.Contains(" not built yet. ", problem);
-    }
-
     [Fact]
     public void Values_that_ask_for_nothing_are_accepted()
     {
