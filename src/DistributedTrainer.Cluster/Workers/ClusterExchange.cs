@@ -9,7 +9,8 @@ namespace DistributedTrainer.Cluster.Workers;
 /// <summary>
 /// Batch-norm statistics of the global batch, by way of the lead partition: sends the sums of the leaves computed
 /// here, combined as far as the fixed tree allows, and waits for the total. A new assignment breaks the wait off,
-/// since the missing leaves may now be this worker's own.
+/// since the missing leaves may now be this worker's own. So does a lead partition that is two versions further, which
+/// keeps no statistics of this step any more: somebody else's leaves came in time, and the next step needed none of here.
 /// </summary>
 internal sealed class ClusterExchange : IBatchStatisticsExchange
 {
@@ -168,7 +169,7 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
         {
             while (!_inbox.TryTakeTotal(layer, (flags & StatisticsFlags.Backward) != 0, Step, total, out rows))
             {
-                if (_abandoned() || _inbox.Broken is not null)
+                if (_abandoned() || _inbox.Broken is not null || IsOvertaken)
                 {
                     throw new ExchangeAbandonedException();
                 }
@@ -185,6 +186,8 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
             return true;
         }
     }
+
+    private bool IsOvertaken => _inbox.LeadVersion > _plan.After(Step);
 
     /// <param name="Moments">Of the leaves that were computed here.</param>
     /// <param name="Answered">Whether their total is awaited: then they came.</param>

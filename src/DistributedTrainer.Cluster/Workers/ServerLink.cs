@@ -132,6 +132,9 @@ internal sealed class ServerLink(string server, WorkerInbox inbox, Action<int> r
             case FrameKind.Verdict:
                 inbox.VerdictArrived(header.Generation, header.Step, header.Count, (header.Flags & EvaluationBoard.StopFlag) != 0);
                 break;
+            case FrameKind.Reply when header is { Count: 0, Partition: 0 }:
+                inbox.LeadIsAt(header.Generation, header.Step);
+                break;
             case FrameKind.Reply:
                 inbox.AnswerArrived(header.Partition, header.Count, header.Step, _answer);
                 break;

@@ -52,6 +52,9 @@ internal sealed partial class StepLoop : IDisposable
     private Assign? _current;
     private bool _stopped;
 
+    // The others have made versions without this worker's step: it goes on with theirs.
+    private bool _isOvertaken;
+
     // From before the first connection to after the last; stays where one is not to be had.
     private volatile bool _connecting;
     private long _version = -1;
@@ -151,7 +154,9 @@ internal sealed partial class StepLoop : IDisposable
             }
             catch (ExchangeAbandonedException)
             {
-                // The assignment changed, or a link broke, while statistics were awaited: both are looked at next.
+                // The assignment changed, or a link broke, while statistics were awaited: both are looked at next. Or, if it
+                // was neither, nobody needs them any more.
+                _isOvertaken = _inbox.Broken is null;
             }
             catch (ChannelClosedException)
             {
@@ -176,11 +181,13 @@ internal sealed partial class StepLoop : IDisposable
     {
         lock (_inbox.Gate)
         {
-            while (!Changed)
+            while (!Changed && !_isOvertaken)
             {
                 Monitor.Wait(_inbox.Gate);
             }
 
+            // Under a new assignment another partition may wait for a step that the lead partition has taken.
+            _isOvertaken &= !Changed;
             _current = _assignment;
             return !_stopped;
         }
@@ -229,9 +236,11 @@ internal sealed partial class StepLoop : IDisposable
             return;
         }
 
-        if (assignment.From.Value > _version || IsTorn)
+        var from = Math.Max(assignment.From.Value, _isOvertaken ? _inbox.LeadVersion : -1);
+        _isOvertaken = false;
+        if (from > _version || IsTorn)
         {
-            if (!MoveTo(Math.Max(assignment.From.Value, _version), generation, pushed: false))
+            if (!MoveTo(Math.Max(from, _version), generation, pushed: false))
             {
                 return;
             }

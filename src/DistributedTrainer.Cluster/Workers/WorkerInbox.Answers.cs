@@ -14,6 +14,9 @@ internal sealed partial class WorkerInbox
     /// <summary>Bytes of the longest answer: a bit for each shard.</summary>
     public int AnswerBytes { get; }
 
+    /// <summary>The version that the lead partition said it is at when it was last asked for a sign of life; −1: nothing is known.</summary>
+    public long LeadVersion { get; private set; } = -1;
+
     /// <summary>Whether a partition of a version is being waited for.</summary>
     public bool Wants(int partition, long version)
     {
@@ -45,6 +48,17 @@ internal sealed partial class WorkerInbox
         lock (Gate)
         {
             (_answers[partition].Number, _answers[partition].IsNew) = (number, false);
+        }
+    }
+
+    /// <summary>The lead partition gives its sign of life.</summary>
+    public void LeadIsAt(long generation, long version)
+    {
+        lock (Gate)
+        {
+            // What it says of a course that was given up would put this worker ahead of it.
+            LeadVersion = generation >= _loaded ? version : LeadVersion;
+            Monitor.PulseAll(Gate);
         }
     }
 

@@ -322,7 +322,7 @@ internal sealed partial class WorkerInbox
         {
             _loaded = generation;
             _replica?.Forget();
-            (EvaluatedVersion, Stopped) = (version - 1, false);
+            (EvaluatedVersion, Stopped, LeadVersion) = (version - 1, false, -1);
             Array.Fill(_totalSteps, -1);
         }
     }

@@ -45,6 +45,49 @@ public sealed class FailureTests
         Assert.True(cluster.Generation >= 2);
     }
 
+    // 150 rows: the second of two steps has two, in leaves 3 and 4.
+    [Fact]
+    public void A_worker_whose_leaf_another_one_has_and_whom_the_next_step_does_not_need_is_overtaken_and_goes_on()
+    {
+        var plan = (Experiment with { Training = "{ epochs: 3, batch-size: 148, shards: 5 }", Split = "none" }).Plan();
+        Assert.Equal([0, 0, 0, 1, 1], Enumerable.Range(0, 5).Select(shard => plan.LeafRows(1, shard)));
+        using var cluster = new MiniCluster(plan);
+        FrameProxy[] ofFirst = [], ofSecond = [];
+        MiniCluster.Worker first = null!, second = null!;
+        var moved = 0;
+        first = cluster.Add("first", routes =>
+        {
+            // It has computed all leaves of the first step when leaf 0 becomes another one's, and will push it with its own.
+            (var through, ofFirst) = FrameProxy.Between(routes, (_, frame) =>
+            {
+                if (frame is not { Kind: FrameKind.Push, Generation: 1 })
+                {
+                    return Fate.Pass;
+                }
+
+                if (Interlocked.Exchange(ref moved, 1) == 0)
+                {
+                    cluster.Do(() => cluster.Assign((first, [1, 2, 3, 4]), (second, [0])));
+                }
+
+                return Fate.Drop;
+            });
+            return through;
+        });
+        second = cluster.Add("second", routes =>
+        {
+            // What it sends of the first step's pass backwards comes when nobody needs it any more.
+            (var through, ofSecond) = FrameProxy.Between(routes, static (_, frame) =>
+                frame is { Kind: FrameKind.Statistics, Step: 0 } && (frame.Flags & StatisticsFlags.Backward) != 0 ? Fate.Drop : Fate.Pass);
+            return through;
+        });
+        cluster.Do(() => cluster.Assign((first, [0, 1, 2, 3, 4])));
+        Assert.Equal(ReferenceTrainer.Train(plan).Bits, cluster.Run().Bits);
+        Assert.Equal(2, cluster.Generation);
+        Assert.Empty(cluster.LostLinks);
+        Array.ForEach([.. ofFirst, .. ofSecond], static proxy => proxy.Dispose());
+    }
+
     [Fact]
     public void A_worker_that_waits_in_an_exchange_computes_a_dead_workers_leaves_itself()
     {
