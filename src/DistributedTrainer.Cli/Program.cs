@@ -28,6 +28,7 @@ var root = new RootCommand("Trains neural networks on a cluster of .NET processe
     ExportCommand.Create(),
     NodeCommand.Create(),
     SubmitCommand.Create(),
+    ControlCommand.Create(),
     HealthCommand.Create(),
     BenchCommand.Create(),
 };

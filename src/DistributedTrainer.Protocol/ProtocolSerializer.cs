@@ -32,7 +32,7 @@ public sealed class ProtocolSerializer(ExtendedActorSystem system) : SerializerW
     };
 
     // Of the form of all messages: nodes of another version are refused by it.
-    private const int Version = 2;
+    private const int Version = 3;
 
     private static readonly FrozenDictionary<string, Type> Types = typeof(IProtocolMessage).Assembly.GetTypes()
         .Where(type => type is { IsClass: true } && type.IsAssignableTo(typeof(IProtocolMessage)))

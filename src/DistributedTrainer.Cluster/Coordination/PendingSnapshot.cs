@@ -11,6 +11,9 @@ internal sealed class PendingSnapshot(long version, int partitions, TimeSpan sin
 
     public TimeSpan Since => since;
 
+    /// <summary>The generation in which it was taken, where that is known.</summary>
+    public Protocol.Generation Generation { get; init; }
+
     public long Verdict { get; private set; }
 
     public Judgement? Judgement { get; private set; }
@@ -20,6 +23,9 @@ internal sealed class PendingSnapshot(long version, int partitions, TimeSpan sin
 
     public bool IsBeingWritten { get; set; }
 
+    /// <summary>Whether no step follows it in its generation.</summary>
+    public bool IsHeld { get; private set; }
+
     public bool IsComplete => _taken.Count == partitions && Progress is not null;
 
     /// <summary>Notes an answer. That of the lead partition comes after it has told of all steps before.</summary>
@@ -28,7 +34,7 @@ internal sealed class PendingSnapshot(long version, int partitions, TimeSpan sin
         _taken.Add(taken.Partition.Value);
         if (taken.Judgement is not null)
         {
-            (Verdict, Judgement, Progress) = (taken.Verdict, taken.Judgement, Progress ?? progress());
+            (Verdict, Judgement, Progress, IsHeld) = (taken.Verdict, taken.Judgement, Progress ?? progress(), taken.Held);
         }
     }
 }

@@ -30,6 +30,18 @@ internal sealed partial class Partition
         }
     }
 
+    /// <summary>Whether nothing follows what is put aside, until there is a new generation.</summary>
+    public bool IsHeld
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _held;
+            }
+        }
+    }
+
     /// <summary>Has a checkpoint made at the next occasion; in the lead partition.</summary>
     public void AskCheckpoint(bool last)
     {
