@@ -141,6 +141,18 @@ internal sealed partial class CoordinatorActor
         }
     }
 
+    /// <summary>
+    /// Some partitions stand still at a version that nobody can go on from, such as where a worker died between the last pushes
+    /// of its step: they go on in a new generation.
+    /// </summary>
+    private void Release()
+    {
+        if (_run is { Phase: RunPhase.Training, Stopping: false })
+        {
+            BeginGeneration();
+        }
+    }
+
     /// <summary>A checkpoint is written, or could not be, and all partitions stand still at its version.</summary>
     private void HeldWritten(Written written)
     {

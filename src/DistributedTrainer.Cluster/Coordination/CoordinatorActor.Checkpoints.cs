@@ -217,6 +217,11 @@ internal sealed partial class CoordinatorActor
         {
             // Told again, or late: it is not needed.
             ServerOf(taken.Partition.Value)?.Agent.Tell(new Partitions.SnapshotDone(run.Id, taken.Partition, taken.Version));
+            if (taken.Held)
+            {
+                Release();
+            }
+
             return;
         }
 
@@ -227,12 +232,11 @@ internal sealed partial class CoordinatorActor
 
         if (run.Snapshot is null)
         {
-            // While partitions are fenced, what is told may be of the generation before.
-            var generation = run.Phase == RunPhase.Training ? run.Generation : default;
-            (run.Snapshot, run.LastProgress) = (new PendingSnapshot(taken.Version.Value, run.Plan.Ranges.Count, Now) { Generation = generation }, Now);
+            (run.Snapshot, run.LastProgress) = (new PendingSnapshot(taken.Version.Value, run.Plan.Ranges.Count, Now), Now);
         }
 
-        run.Snapshot.Add(taken, () => run.Progress.Memory(Now));
+        // While partitions are fenced, what is told may be of the generation before.
+        run.Snapshot.Add(taken, () => run.Progress.Memory(Now), run.Phase == RunPhase.Training ? run.Generation : default);
         if (run.Snapshot is { IsComplete: true, IsBeingWritten: false } whole)
         {
             Write(whole);
@@ -338,9 +342,13 @@ internal sealed partial class CoordinatorActor
         }
 
         CheckpointSettled(snapshot);
-        if (snapshot.IsHeld && snapshot.Generation == run.Generation && run is { Phase: RunPhase.Training, Stopping: false })
+        if (snapshot.HeldIn == run.Generation && run is { Phase: RunPhase.Training, Stopping: false })
         {
             HeldWritten(written);
+        }
+        else if (snapshot.IsHeld)
+        {
+            Release();
         }
         else if (run is { AdmitsNext: true, Phase: RunPhase.Training, Stopping: false })
         {
@@ -379,10 +387,9 @@ internal sealed partial class CoordinatorActor
         {
             Log($"the checkpoint of step {snapshot.Version} is given up: not all partitions have put it aside");
             DropSnapshot(snapshot.Version);
-            if (run is { Change.IsAdopted: false, Phase: RunPhase.Training })
+            if (snapshot.IsHeld)
             {
-                // Some of them stand still, and go on in a new one.
-                BeginGeneration();
+                Release();
             }
         }
 
