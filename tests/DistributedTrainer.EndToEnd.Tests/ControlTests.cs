@@ -21,7 +21,7 @@ public sealed class ControlTests
         Dtrain.Signal(run.Nodes.First(static node => node.Role == "server").Process, "KILL");
         var third = await Changed(run.Run, "training.mode=sync");
 
-        var (wrong, _, why) = await Dtrain.Run(["control", run.Run, "--set", "training.batch-size=3"]);
+        var (wrong, _, why) = await Dtrain.Run(["control", run.Run, "--set", "training.batch-size=64"]);
         Assert.Equal((2, true), (wrong, why.Contains("training.batch-size: it cannot be changed while the run goes on. What can: training.mode,", StringComparison.Ordinal)));
         dtrain.Signal("INT");
         Assert.Equal(1, (await dtrain.End()).ExitCode);
