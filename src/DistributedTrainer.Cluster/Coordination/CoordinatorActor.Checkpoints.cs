@@ -357,7 +357,9 @@ internal sealed partial class CoordinatorActor
         }
 
         var isLast = run.StoppingSince is { } since && snapshot.Since >= since;
-        if (run.Phase == RunPhase.Finishing || isLast)
+
+        // One that was still being written when the run came to its end is not the one that it ends with.
+        if ((run.Phase == RunPhase.Finishing || isLast) && !(run.LastVersion > written.Version))
         {
             FinishWritten(written);
         }

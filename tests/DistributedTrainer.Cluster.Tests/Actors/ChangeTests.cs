@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using System.Text.Json;
 using Akka.Actor.Internal;
 using DistributedTrainer.Cluster.Checkpoints;
@@ -151,10 +153,13 @@ public sealed class ChangeTests : IDisposable
         Assert.Null(ended!.Failure);
         Assert.NotEmpty(JsonDocument.Parse(ended.ResultJson!).RootElement.GetProperty("changes").EnumerateArray());
         var quiet = ReferenceTrainer.Train(experiment.Plan());
+        Assert.Equal(
+            Convert.ToHexStringLower(SHA256.HashData([.. MemoryMarshal.AsBytes(quiet.Parameters.AsSpan()), .. MemoryMarshal.AsBytes(quiet.Buffers.AsSpan())])),
+            JsonDocument.Parse(ended.ResultJson!).RootElement.GetProperty("parametersSha256").GetString());
         var newest = new CheckpointFolder(Run, 1).Newest([])!;
-        Assert.Equal(quiet.Parameters, newest.Parameters);
-        Assert.Equal(quiet.Buffers, newest.RunningStatistics);
         Assert.Empty(newest.Orders);
+        Assert.Equal(experiment.Plan().TotalSteps, newest.Step);
+        Assert.Equal(quiet.Parameters, newest.Parameters);
     }
 
     [Fact]
