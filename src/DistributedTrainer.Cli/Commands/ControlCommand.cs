@@ -82,8 +82,10 @@ internal static class ControlCommand
     /// <summary>HOST:PORT; null: there is none, and this is why.</summary>
     private static string? Address(string? where, out string? problem)
     {
-        problem = where is null ? "WHERE: missing. Write the run's folder, or the HOST:PORT that a node of the cluster printed when it started, or set DTRAIN_JOIN." : null;
-        return where is null ? null
+        problem = where is null ? "WHERE: missing. Write the run's folder, or the HOST:PORT that a node of the cluster printed when it started, or set DTRAIN_JOIN."
+            : !Directory.Exists(where) && !where.Contains(':', StringComparison.Ordinal) ? $"{where}: there is no such folder, and it is no HOST:PORT. Write the run's folder, or the HOST:PORT that a node of the cluster printed when it started."
+            : null;
+        return where is null || problem is not null ? null
             : Directory.Exists(where) ? RunAddress.Of(Path.GetFullPath(where), out problem)
             : where;
     }
