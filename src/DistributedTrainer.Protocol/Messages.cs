@@ -39,9 +39,9 @@ public static class Nodes
 
     /// <summary>
     /// Node → coordinator: how the run was prepared, the newest generation that was seen here and the one that loaded the
-    /// state which training goes on from, and the partitions that are here.
+    /// state which training goes on from, the partitions that are here, and the settings that they were loaded with.
     /// </summary>
-    public sealed record Recalled(Prepare Preparation, NodeId Node, Generation Newest, Generation Loaded, int[] Partitions) : IProtocolMessage;
+    public sealed record Recalled(Prepare Preparation, NodeId Node, Generation Newest, Generation Loaded, int[] Partitions, string[]? Settings = null) : IProtocolMessage;
 
     /// <summary>Coordinator → node: the run is over, free what it holds.</summary>
     public sealed record EndRun(RunId Run) : IProtocolMessage;
@@ -61,9 +61,10 @@ public static class Partitions
 {
     /// <summary>
     /// Coordinator → server node: own these ranges from this version on, whatever you had. Version 0 follows from the seed;
-    /// the state of a later one comes over the data plane, the verdict and the judgement with this.
+    /// the state of a later one comes over the data plane, the verdict and the judgement with this. The settings are what is
+    /// different from the experiment that was prepared, <c>key=value</c> each; null: nothing.
     /// </summary>
-    public sealed record Host(RunId Run, Generation Generation, int[] Partitions, StepId From, long Verdict, Judgement? Judgement) : IProtocolMessage;
+    public sealed record Host(RunId Run, Generation Generation, int[] Partitions, StepId From, long Verdict, Judgement? Judgement, string[]? Settings = null) : IProtocolMessage;
 
     /// <summary>Server node → coordinator: the ranges are there, and can be loaded; with a newer generation than was asked for: refused, since that one is known here.</summary>
     public sealed record Hosted(RunId Run, NodeId Node, Generation Generation) : IProtocolMessage;
@@ -94,8 +95,11 @@ public static class Partitions
     /// <summary>Coordinator → partition: put this version aside for a checkpoint. It is the current one, and nobody changes it.</summary>
     public sealed record TakeSnapshot(RunId Run, PartitionId Partition, StepId Version) : IProtocolMessage;
 
-    /// <summary>Partition → coordinator: this version's state is put aside and can be fetched. The judgement comes from the lead partition.</summary>
-    public sealed record SnapshotTaken(RunId Run, PartitionId Partition, StepId Version, long Verdict, Judgement? Judgement) : IProtocolMessage;
+    /// <summary>
+    /// Partition → coordinator: this version's state is put aside and can be fetched. The judgement comes from the lead
+    /// partition. Where it is held no step follows it in this generation.
+    /// </summary>
+    public sealed record SnapshotTaken(RunId Run, PartitionId Partition, StepId Version, long Verdict, Judgement? Judgement, bool Held = false) : IProtocolMessage;
 
     /// <summary>Coordinator → partition: what was put aside of this version is not needed any more.</summary>
     public sealed record SnapshotDone(RunId Run, PartitionId Partition, StepId Version) : IProtocolMessage;
@@ -153,9 +157,10 @@ public static class Workers
 
     /// <summary>
     /// Coordinator → node of the worker: compute these shards from this version on. Where the generation that loaded the
-    /// state is a new one, training has gone back: what the worker knows of later versions is forgotten.
+    /// state is a new one, training has gone back: what the worker knows of later versions is forgotten. The settings are those
+    /// of <see cref="Partitions.Host"/>, and belong to that generation.
     /// </summary>
-    public sealed record Assign(RunId Run, WorkerId Worker, Generation Generation, Generation Loaded, StepId From, int[] Shards, Route[] Routes) : IProtocolMessage;
+    public sealed record Assign(RunId Run, WorkerId Worker, Generation Generation, Generation Loaded, StepId From, int[] Shards, Route[] Routes, string[]? Settings = null) : IProtocolMessage;
 
     /// <summary>Worker → coordinator, about twice a second: where it is, how many rows it has computed and what that cost.</summary>
     public sealed record Status(RunId Run, WorkerId Worker, StepId Step, long RowsComputed, string State, StepCosts Costs) : IProtocolMessage
@@ -206,6 +211,27 @@ public static class Submissions
 
     /// <summary>Submitter → coordinator: stop the run and keep what was trained.</summary>
     public sealed record Stop(RunId Run) : IProtocolMessage;
+
+    /// <summary>
+    /// Operator → coordinator, repeated until it is answered: go on with these settings, <c>key=value</c> each; none: only say
+    /// what they are. The request is a name that no other has.
+    /// </summary>
+    public sealed record Change(string Request, string[] Set) : IProtocolMessage;
+
+    /// <summary>Coordinator → operator: it is being done; what it waits for.</summary>
+    public sealed record ChangePending(string Request, string Waits) : IProtocolMessage;
+
+    /// <summary>
+    /// Coordinator → operator: this is how it is, for whoever computes, from this step on. No differences: it was so before;
+    /// the step is the one from which on the mode holds.
+    /// </summary>
+    public sealed record Changed(string Request, RunId Run, string RunDirectory, StepId From, SettingDifference[] Differences, SettingDifference[] Settings) : IProtocolMessage;
+
+    /// <summary>Coordinator → operator: nothing is changed, since the request is wrong, or since it could not be done.</summary>
+    public sealed record NotChanged(string Request, bool IsWrong, string[] Problems) : IProtocolMessage;
+
+    /// <summary>A key of the experiment with its value, and the one before it; null: it had none, or has the same.</summary>
+    public sealed record SettingDifference(string Key, string? Before, string Value);
 
     /// <summary>Launcher → coordinator: a process that it had started is dead.</summary>
     public sealed record ProcessDied(int ProcessId, string Reason) : IProtocolMessage;

@@ -21,6 +21,7 @@ internal static class DtrainCommand
         ExportCommand.Create(),
         NodeCommand.Create(),
         SubmitCommand.Create(),
+        ControlCommand.Create(),
         HealthCommand.Create(),
         BenchCommand.Create(),
         CompletionCommand.Create(),

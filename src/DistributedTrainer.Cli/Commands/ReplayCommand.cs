@@ -22,7 +22,7 @@ internal static class ReplayCommand
         var json = new ExperimentArguments().Json;
         var command = new Command(
             "replay",
-            "Repeats a run in one process and compares the hash of its parameters; exit code 1 where they differ. In mode sync from the experiment, in stale and async from the recorded order of updates. Example: dtrain replay runs/digits-20260101-120000 --until 40")
+            "Repeats a run in one process and compares the hash of its parameters; exit code 1 where they differ. In mode sync from the experiment, in stale and async from the recorded order of updates; a run whose mode was changed part by part. Example: dtrain replay runs/digits-20260101-120000 --until 40")
         {
             directory, until, json,
         };
@@ -48,7 +48,7 @@ internal static class ReplayCommand
                 return ExitCodes.UsageWrong;
             }
 
-            if (experiment.Training.Mode != TrainingMode.Sync)
+            if (experiment.Training.Mode != TrainingMode.Sync || RecordedRun.Is(path))
             {
                 var problems = new List<string>();
                 var outcome = RecordedRun.Repeat(path, experiment, stop, problems);

@@ -76,6 +76,11 @@ internal static class Summary
             rows.Add(("recovered", $"step {Number(recovery, "step", "0")} in {Number(recovery, "seconds", "0.00")} s: {recovery.GetProperty("cause").GetString()}"));
         }
 
+        foreach (var change in result.TryGetProperty("changes", out var changes) ? changes.EnumerateArray() : default)
+        {
+            rows.Add(("changed", $"from step {Number(change, "step", "0")} on: {change.GetProperty("what").GetString()}"));
+        }
+
         rows.Add(("parameters", result.GetProperty("parametersSha256").GetString()!));
         return rows;
     }

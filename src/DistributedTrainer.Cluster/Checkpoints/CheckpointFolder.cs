@@ -20,9 +20,17 @@ internal sealed class CheckpointFolder(string runDirectory, int keep)
 
     private readonly string _path = Path.Combine(runDirectory, "checkpoints");
     private readonly object _gate = new();
+    private volatile int _keep = keep;
 
     // True: written or checked by this object, so that it need not be written again. False: damaged, although there may be a manifest.
     private readonly ConcurrentDictionary<long, bool> _known = [];
+
+    /// <summary>How many stay, from the next one that is written on.</summary>
+    public int Keep
+    {
+        get => _keep;
+        set => _keep = value;
+    }
 
     /// <summary>Steps of the checkpoints that have a manifest and are not known to be damaged, the newest first.</summary>
     public IReadOnlyList<long> Steps
@@ -200,7 +208,9 @@ internal sealed class CheckpointFolder(string runDirectory, int keep)
         {
             try
             {
-                return [.. ReadOrders(path, ReadManifest(path)).Where(section => section.From < own.From), own];
+                // Whichever says nothing follows from the experiment: it was sync from the start.
+                var earlier = ReadOrders(path, ReadManifest(path));
+                return [.. (earlier.Count == 0 ? [OrderSection.Sync(0)] : earlier).Where(section => section.From < own.From), own];
             }
             catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or InvalidDataException or JsonException)
             {
@@ -229,7 +239,7 @@ internal sealed class CheckpointFolder(string runDirectory, int keep)
             kept += counts ? 1 : 0;
 
             // A damaged one that is newer than all others stays to be looked at, until training comes there again.
-            if (counts ? kept > keep : !finished || kept > 0)
+            if (counts ? kept > _keep : !finished || kept > 0)
             {
                 Remove(path);
             }

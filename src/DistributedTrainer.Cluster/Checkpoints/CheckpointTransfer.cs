@@ -30,7 +30,7 @@ internal static class CheckpointTransfer
         {
             var place = 1 + into.State.Length + (into.Best is null ? 0 : 1);
             byte[][] logs = [.. plan.Ranges.Select(range => transfer.FetchBytes(range.Id, into.Step, place))];
-            into.Orders = [new OrderSection(new Servers.OrderLog.Reader(logs[0]).Start, logs)];
+            into.Orders = [new OrderSection(new Servers.OrderLog.Reader(logs[0]).Start, logs, plan.Experiment.Training.Mode, plan.Experiment.Training.Staleness)];
         }
     }
 

@@ -1,4 +1,5 @@
 using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Replay;
 
 namespace DistributedTrainer.Cluster.Checkpoints;
 
@@ -18,10 +19,11 @@ internal static class ResumePoint
             return null;
         }
 
+        // The mode may be another one from here on: the record says what it was up to here.
         var manifest = checkpoint.Manifest;
-        if (manifest.ExperimentSha256 != ExperimentIdentity.Sha256(plan.Experiment))
+        if (manifest.ExperimentSha256 != ExperimentIdentity.Sha256(OrderSection.TrainedLast(plan.Experiment, checkpoint.Orders)))
         {
-            problems.Add($"{runDirectory}: the experiment is not that of the checkpoint of step {manifest.Step}. Only cluster.*, checkpoint.*, training.non-finite, name, and where the data lies may be changed: all else would change the result. To train on from these weights with other settings, start a new run with model.from.");
+            problems.Add($"{runDirectory}: the experiment is not that of the checkpoint of step {manifest.Step}. Only cluster.*, checkpoint.*, training.mode, training.staleness, training.non-finite, name, and where the data lies may be changed: all else would change the result. To train on from these weights with other settings, start a new run with model.from.");
         }
         else if (manifest.InputsSha256 != plan.InputsSha256)
         {

@@ -1,6 +1,7 @@
 using DistributedTrainer.Cluster.Checkpoints;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Supply;
+using DistributedTrainer.Experiments;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cluster.Coordination;
@@ -30,12 +31,20 @@ internal enum RunPhase
 /// <summary>A run's state as the coordinator holds it: plain data with questions.</summary>
 internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFolder folder, RunProgress progress)
 {
+    private readonly Experiment _prepared = plan.Experiment;
     private readonly Dictionary<int, long> _fenced = [];
     private readonly HashSet<NodeId> _hosted = [];
 
     public RunId Id => prepare.Run;
 
-    public TrainingPlan Plan => plan;
+    /// <summary>As it is trained now.</summary>
+    public TrainingPlan Plan { get; private set; } = plan;
+
+    /// <summary>What is different from what nodes were told to prepare; null: nothing.</summary>
+    public string[]? Settings { get; private set; }
+
+    /// <summary>What somebody wants to be different, until it is; null: nothing.</summary>
+    public PendingChange? Change { get; set; }
 
     public RunFolder Folder => folder;
 
@@ -117,7 +126,7 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
     /// <summary>When progress was last seen, or something was last sent again.</summary>
     public TimeSpan LastProgress { get; set; }
 
-    public IEnumerable<int> Unfenced => Enumerable.Range(0, plan.Ranges.Count).Where(partition => !_fenced.ContainsKey(partition));
+    public IEnumerable<int> Unfenced => Enumerable.Range(0, Plan.Ranges.Count).Where(partition => !_fenced.ContainsKey(partition));
 
     /// <summary>The version that every partition has: where a new generation goes on.</summary>
     public StepId CommonVersion => new(_fenced.Values.Min());
@@ -126,7 +135,15 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
     public bool IsEven => _fenced.Values.Distinct().Count() == 1;
 
     /// <summary>Whether they differ by no more than one version, which some have made and others not yet.</summary>
-    public bool IsClose => _fenced.Values.Max() <= plan.After(_fenced.Values.Min());
+    public bool IsClose => _fenced.Values.Max() <= Plan.After(_fenced.Values.Min());
+
+    /// <summary>From the next generation that loads a state on it is trained like this.</summary>
+    public void GoOnWith(TrainingPlan changed)
+    {
+        var overrides = RunSettings.Overrides(_prepared, changed.Experiment);
+        (Plan, Settings) = (changed, overrides.Length == 0 ? null : overrides);
+        Checkpoints.Keep = changed.Experiment.Checkpoint.Keep;
+    }
 
     /// <summary>Closes what is open of it on this node.</summary>
     public void Close()
@@ -167,6 +184,6 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
         }
 
         _fenced[fenced.Partition.Value] = fenced.Version.Value;
-        return _fenced.Count == plan.Ranges.Count;
+        return _fenced.Count == Plan.Ranges.Count;
     }
 }

@@ -50,7 +50,7 @@ internal sealed partial class CoordinatorActor
     {
         var run = _run!;
         var manifest = run.From?.Manifest;
-        return new Partitions.Host(run.Id, run.Generation, server.Partitions, new StepId(manifest?.Step ?? 0), manifest?.Verdict ?? 0, manifest?.Judgement);
+        return new Partitions.Host(run.Id, run.Generation, server.Partitions, new StepId(manifest?.Step ?? 0), manifest?.Verdict ?? 0, manifest?.Judgement, run.Settings);
     }
 
     private void Hosted(Partitions.Hosted hosted)
@@ -142,6 +142,19 @@ internal sealed partial class CoordinatorActor
     private void Load()
     {
         var run = _run!;
+        BeginAnew();
+        var (checkpoints, attempt) = (run.Checkpoints, run.Attempt);
+        Task.Run(() =>
+        {
+            var warnings = new List<string>();
+            return new Loaded(run.Id, attempt, checkpoints.Newest(warnings), [.. warnings], null);
+        }).PipeTo(Self, failure: cause => new Loaded(run.Id, attempt, null, [], cause.Message));
+    }
+
+    /// <summary>Whatever partitions hold is given up.</summary>
+    private void BeginAnew()
+    {
+        var run = _run!;
         run.Phase = RunPhase.Loading;
         run.Attempt++;
         run.Transfer?.Dispose();
@@ -151,13 +164,6 @@ internal sealed partial class CoordinatorActor
         {
             node.Partitions = [];
         }
-
-        var (checkpoints, attempt) = (run.Checkpoints, run.Attempt);
-        Task.Run(() =>
-        {
-            var warnings = new List<string>();
-            return new Loaded(run.Id, attempt, checkpoints.Newest(warnings), [.. warnings], null);
-        }).PipeTo(Self, failure: cause => new Loaded(run.Id, attempt, null, [], cause.Message));
     }
 
     private void OnLoaded(Loaded loaded)
@@ -180,6 +186,14 @@ internal sealed partial class CoordinatorActor
         }
 
         (run.From, run.IsStateKnown) = (loaded.Checkpoint, true);
+        run.Progress.GoingBack(run.From?.Step ?? 0);
+        if (_unnoted.Length > 0)
+        {
+            run.Progress.Changed(run.From?.Step ?? 0, _unnoted);
+            Notice($"From step {run.From?.Step ?? 0} on: {string.Join(", ", _unnoted.Select(static change => $"{change.Key} is {change.To} (was {change.From})"))}.");
+            _unnoted = [];
+        }
+
         Log(run.From is { } from ? $"going back to the checkpoint of step {from.Step}" : "going back to the beginning: there is no checkpoint yet");
         BeginLoaded();
     }
@@ -203,6 +217,11 @@ internal sealed partial class CoordinatorActor
         {
             // Told again, or late: it is not needed.
             ServerOf(taken.Partition.Value)?.Agent.Tell(new Partitions.SnapshotDone(run.Id, taken.Partition, taken.Version));
+            if (taken.Held)
+            {
+                Release();
+            }
+
             return;
         }
 
@@ -216,7 +235,8 @@ internal sealed partial class CoordinatorActor
             (run.Snapshot, run.LastProgress) = (new PendingSnapshot(taken.Version.Value, run.Plan.Ranges.Count, Now), Now);
         }
 
-        run.Snapshot.Add(taken, () => run.Progress.Memory(Now));
+        // While partitions are fenced, what is told may be of the generation before.
+        run.Snapshot.Add(taken, () => run.Progress.Memory(Now), run.Phase == RunPhase.Training ? run.Generation : default);
         if (run.Snapshot is { IsComplete: true, IsBeingWritten: false } whole)
         {
             Write(whole);
@@ -231,7 +251,7 @@ internal sealed partial class CoordinatorActor
         // What a resumed run takes from the metrics must be there before the manifest is.
         run.Folder.FlushMetrics();
         var (plan, host, routes, checkpoints, finished) = (run.Plan, _host, Routes(), run.Checkpoints, run.Progress.Finished);
-        var checkpoint = new Checkpoint(ManifestOf(run, snapshot));
+        var checkpoint = new Checkpoint(ManifestOf(run, snapshot)) { Orders = SyncSection(run) };
         if (checkpoint.Manifest.HasBest(plan))
         {
             checkpoint.Best = new FlatVersion(new float[checkpoint.Parameters.Length], new float[checkpoint.RunningStatistics.Length]);
@@ -322,14 +342,24 @@ internal sealed partial class CoordinatorActor
         }
 
         CheckpointSettled(snapshot);
-        if (run is { AdmitsNext: true, Phase: RunPhase.Training, Stopping: false })
+        if (snapshot.HeldIn == run.Generation && run is { Phase: RunPhase.Training, Stopping: false })
+        {
+            HeldWritten(written);
+        }
+        else if (snapshot.IsHeld)
+        {
+            Release();
+        }
+        else if (run is { AdmitsNext: true, Phase: RunPhase.Training, Stopping: false })
         {
             // What the worker that joined begins with is written now, as far as it can be.
             BeginGeneration();
         }
 
         var isLast = run.StoppingSince is { } since && snapshot.Since >= since;
-        if (run.Phase == RunPhase.Finishing || isLast)
+
+        // One that was still being written when the run came to its end is not the one that it ends with.
+        if ((run.Phase == RunPhase.Finishing || isLast) && !(run.LastVersion > written.Version))
         {
             FinishWritten(written);
         }
@@ -359,6 +389,10 @@ internal sealed partial class CoordinatorActor
         {
             Log($"the checkpoint of step {snapshot.Version} is given up: not all partitions have put it aside");
             DropSnapshot(snapshot.Version);
+            if (snapshot.IsHeld)
+            {
+                Release();
+            }
         }
 
         if (run.Phase == RunPhase.Fencing && !run.IsLoading && Now - run.FencingSince > LoadingLimit)

@@ -178,6 +178,8 @@ internal sealed partial class CoordinatorActor
                 AskLastCheckpoint();
             }
         }
+
+        GoOnChanging();
     }
 
     /// <summary>What is being fenced or loaded is so again, in a generation that is newer than any that was seen.</summary>
@@ -198,7 +200,7 @@ internal sealed partial class CoordinatorActor
         var routes = Routes();
         foreach (var worker in _roster.UsableWorkers)
         {
-            _roster.NodeOf(worker)!.Agent.Tell(new Protocol.Workers.Assign(run.Id, worker, run.Generation, run.Loaded, run.CommonVersion, run.Shards.ShardsOf(worker), routes));
+            _roster.NodeOf(worker)!.Agent.Tell(new Protocol.Workers.Assign(run.Id, worker, run.Generation, run.Loaded, run.CommonVersion, run.Shards.ShardsOf(worker), routes, run.Settings));
         }
     }
 
@@ -267,7 +269,7 @@ internal sealed partial class CoordinatorActor
         {
             // Without shards nobody waits for it. While it is at it, the same again counts for nothing.
             var run = _run!;
-            _roster.NodeOf(worker.Id)!.Agent.Tell(new Protocol.Workers.Assign(run.Id, worker.Id, run.Generation, run.Loaded, run.CommonVersion, [], Routes()));
+            _roster.NodeOf(worker.Id)!.Agent.Tell(new Protocol.Workers.Assign(run.Id, worker.Id, run.Generation, run.Loaded, run.CommonVersion, [], Routes(), run.Settings));
             return;
         }
 

@@ -221,6 +221,12 @@ internal sealed partial class CoordinatorActor
             Notice(news);
         }
 
+        if (run.Change is { } change)
+        {
+            run.Change = null;
+            Answer(change, new NotChanged(change.Request, false, [$"The run ended before it could be changed: {failure ?? "it is done"}."]));
+        }
+
         run.Folder.Log(failure ?? "done");
         _orders?.Told($"{run.Folder.FullPath}: {failure ?? "done"}");
         if (failure is not null)
@@ -277,6 +283,7 @@ internal sealed partial class CoordinatorActor
         }
 
         WatchCheckpoints();
+        WatchChange();
         WatchNonFinite();
         WatchPace();
         if (_run is not null)

@@ -90,8 +90,8 @@ internal sealed partial class CoordinatorActor
                 var result = ExperimentReader.Read(prepare.ExperimentYaml, "experiment.yaml", []);
                 var problems = result.Problems.Select(static problem => problem.ToString()).ToList();
                 var plan = result.Experiment is null ? null : TrainingPlan.Create(result.Experiment, prepare.BaseDirectory, prepare.Token, problems);
-                return new Replanned(prepare, plan, string.Join(' ', problems));
-            }).PipeTo(Self, failure: cause => new Replanned(prepare, null, cause.Message));
+                return new Replanned(prepare, plan, plan is null ? null : AsItGoesOn(plan, prepare.RunDirectory), string.Join(' ', problems));
+            }).PipeTo(Self, failure: cause => new Replanned(prepare, null, null, cause.Message));
         }
     }
 
@@ -99,7 +99,7 @@ internal sealed partial class CoordinatorActor
     {
         _starting = false;
         var prepare = replanned.Prepare;
-        if (replanned.Plan is not { } plan)
+        if (replanned is not { Plan: { } plan, GoesOn: { } goesOn })
         {
             // Without the data the run cannot be led from here; the nodes go on, and another coordinator may do better.
             Log($"run {prepare.Run} cannot be taken over: {replanned.Problem}");
@@ -112,12 +112,14 @@ internal sealed partial class CoordinatorActor
             supply = OpenSupply(plan);
             prepare = prepare with { Data = supply?.Source };
             var unwatched = RunFolder.UnwatchedFor(prepare.RunDirectory);
-            var yaml = ExperimentWriter.Write(ExperimentPaths.Absolute(plan.Experiment, prepare.BaseDirectory));
+            var yaml = ExperimentWriter.Write(ExperimentPaths.Absolute(goesOn.Experiment, prepare.BaseDirectory));
             var folder = RunFolder.GoOn(prepare.RunDirectory, yaml, null, out var lines);
             var progress = new RunProgress(plan, folder, Now);
             progress.Resume(0, folder.Memory, lines);
             _run = new ActiveRun(prepare, plan, folder, progress) { LastProgress = Now, Supply = supply };
             _run.CatchUp(new Generation(folder.Generation), default);
+            _run.GoOnWith(goesOn);
+            _unnoted = progress.Unnoted(plan.Experiment, goesOn.Experiment);
             _toldKept = (0, -1);
             progress.Failed("the coordinator began anew", Now - unwatched);
         }
@@ -164,11 +166,19 @@ internal sealed partial class CoordinatorActor
         }
 
         CrashPoint.Reach("coordinator.recall", run.Progress.Step);
-        EndRecall();
         run.Phase = RunPhase.Paused;
-        if (complete)
+        var settled = AreSettled(run);
+        EndRecall();
+        if (complete && settled)
         {
+            run.Progress.Changed(run.Progress.Step, _unnoted);
+            _unnoted = [];
             BeginGeneration();
+        }
+        else if (complete)
+        {
+            Notice("Settings were being changed when the coordinator died: training goes on with the new ones, from the checkpoint that was made for it.");
+            Load();
         }
         else
         {
@@ -200,5 +210,5 @@ internal sealed partial class CoordinatorActor
         _recalled.Clear();
     }
 
-    private sealed record Replanned(Nodes.Prepare Prepare, TrainingPlan? Plan, string Problem) : INoSerializationVerificationNeeded;
+    private sealed record Replanned(Nodes.Prepare Prepare, TrainingPlan? Plan, TrainingPlan? GoesOn, string Problem) : INoSerializationVerificationNeeded;
 }

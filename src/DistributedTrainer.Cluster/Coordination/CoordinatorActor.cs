@@ -1,6 +1,7 @@
 using Akka.Actor;
 using DistributedTrainer.Cluster.Checkpoints;
 using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Replay;
 using DistributedTrainer.Cluster.Supply;
 using DistributedTrainer.Experiments;
 using DistributedTrainer.Protocol;
@@ -60,6 +61,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<LogLine>(line => Log($"{line.Source}: {line.Text}"));
         Receive<Submit>(submit => Submit(submit, Sender));
         Receive<Planned>(planned => Start(planned));
+        Receive<Change>(OnChange);
         Receive<Stop>(stop => stop.Run == _run?.Id, _ => StopRun());
         Receive<Partitions.Fenced>(fenced => fenced.Run == _run?.Id, fenced => Fenced(fenced));
         Receive<Partitions.StepsApplied>(applied => applied.Run == _run?.Id, applied => Applied(applied));
@@ -100,6 +102,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
 
     protected override void PreStart()
     {
+        _begunAt = Now;
         Timers.StartPeriodicTimer(Tick.Instance, Tick.Instance, TickInterval);
         Akka.Cluster.Cluster.Get(Context.System).Subscribe(
             Self, Akka.Cluster.ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(Akka.Cluster.ClusterEvent.MemberDowned));
@@ -201,6 +204,11 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 : RunFolder.Create(directory, yaml);
             var progress = new RunProgress(plan, folder, Now);
             progress.Resume(planned.From?.Step ?? 0, planned.From?.Manifest.Progress, lines);
+            if (planned.From is { } checkpoint && progress.Unnoted(OrderSection.TrainedLast(plan.Experiment, checkpoint.Orders), plan.Experiment) is { Length: > 0 } changes)
+            {
+                progress.Changed(checkpoint.Step, changes);
+            }
+
             var prepare = new Nodes.Prepare(new RunId(System.Security.Cryptography.RandomNumberGenerator.GetHexString(8, lowercase: true)), plan.Token, ExperimentWriter.Write(plan.Experiment), submit.BaseDirectory, folder.FullPath, submit.EndCluster, supply?.Source);
             _run = new ActiveRun(prepare, plan, folder, progress) { LastProgress = Now, From = planned.From, Supply = supply };
         }

@@ -7,6 +7,9 @@ namespace DistributedTrainer.Cluster.Coordination;
 /// <summary>The files of a run. A file that is rewritten is renamed into place, so that a reader never sees half of it.</summary>
 internal sealed class RunFolder : IDisposable
 {
+    /// <summary>The file with the experiment as it goes on.</summary>
+    public const string ExperimentName = "experiment.yaml";
+
     private static readonly JsonSerializerOptions Json = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
@@ -50,7 +53,7 @@ internal sealed class RunFolder : IDisposable
             throw new IOException($"{path} holds another run. Choose another --run-dir, or go on with that run: dtrain resume {path}");
         }
 
-        File.WriteAllText(Path.Combine(path, "experiment.yaml"), experimentYaml);
+        File.WriteAllText(Path.Combine(path, ExperimentName), experimentYaml);
         return new RunFolder(path, goesOn: false);
     }
 
@@ -75,7 +78,7 @@ internal sealed class RunFolder : IDisposable
     public static RunFolder GoOn(string path, string experimentYaml, long? step, out IReadOnlyList<MetricLine> lines, bool evaluated = false)
     {
         path = Path.GetFullPath(path);
-        Replace(Path.Combine(path, "experiment.yaml"), experimentYaml);
+        Replace(Path.Combine(path, ExperimentName), experimentYaml);
 
         // Of an earlier end: the run goes on, and has no result until the next.
         File.Delete(Path.Combine(path, "result.json"));
@@ -90,6 +93,10 @@ internal sealed class RunFolder : IDisposable
     }
 
     public string FullPath { get; }
+
+    /// <summary>The experiment as it goes on from here.</summary>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    public void Experiment(string experimentYaml) => Replace(In(ExperimentName), experimentYaml);
 
     /// <summary>Why something could not be written, and is tried again; null: all is well.</summary>
     public string? Problem => _metrics.Problem ?? _log.Problem ?? _cluster.Problem ?? _weights.Problem ?? _problem;

@@ -1,4 +1,6 @@
+using System.Text.Json.Serialization;
 using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Experiments;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cluster.Coordination;
@@ -10,6 +12,13 @@ namespace DistributedTrainer.Cluster.Coordination;
 /// <param name="StepsRepeated">Steps that were taken before and had to be taken again; null: none.</param>
 internal sealed record Recovery(long Step, string Cause, double Seconds, long? StepsRepeated = null);
 
+/// <summary>A setting that was changed while the run went on.</summary>
+/// <param name="Step">The first step that was taken with it.</param>
+/// <param name="Key">Such as <c>training.mode</c>.</param>
+/// <param name="From">What it was.</param>
+/// <param name="To">What it is since.</param>
+internal sealed record RunChange(long Step, string Key, string From, string To);
+
 /// <summary>What evaluations say of a version.</summary>
 internal sealed record EvaluatedVersion(long Version, SetSums? Validation, SetSums? Test, LayerUnits[]? Units);
 
@@ -19,7 +28,10 @@ internal sealed record EvaluatedVersion(long Version, SetSums? Validation, SetSu
 /// <param name="Last">The last evaluation; null: none yet.</param>
 /// <param name="Best">The best one; null: none yet.</param>
 /// <param name="Finished">Whether training ended with the last one.</param>
-internal sealed record ProgressMemory(double Seconds, Recovery[] Recoveries, EvaluatedVersion? Last, EvaluatedVersion? Best, bool Finished = false);
+/// <param name="Changes">Of settings, so far; null: none.</param>
+internal sealed record ProgressMemory(
+    double Seconds, Recovery[] Recoveries, EvaluatedVersion? Last, EvaluatedVersion? Best, bool Finished = false,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] RunChange[]? Changes = null);
 
 /// <summary>What is known of a run's course, and what of it goes into the run folder. Time is given, never asked for.</summary>
 internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan startedAt)
@@ -29,6 +41,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
 
     private readonly Queue<(TimeSpan At, long Rows, long Step)> _recent = new();
     private readonly List<Recovery> _recoveries = [];
+    private readonly List<RunChange> _changes = [];
     private (TimeSpan At, string Cause)? _failure;
     private long _goingOnFrom;
     private (double Loss, long Rows) _epoch;
@@ -76,10 +89,16 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
 
     public IReadOnlyList<Recovery> Recoveries => _recoveries;
 
+    /// <summary>Settings that were changed while the run went on.</summary>
+    public IReadOnlyList<RunChange> Changes => _changes;
+
+    /// <summary>The step from which on the present mode holds.</summary>
+    public long ModeSince => _changes.LastOrDefault(static change => change.Key is RunSettings.Mode or RunSettings.Staleness)?.Step ?? 0;
+
     public TimeSpan StartedAt { get; } = startedAt;
 
     /// <summary>What goes into a checkpoint of the version that was told last.</summary>
-    public ProgressMemory Memory(TimeSpan now) => new(Seconds(now), [.. _recoveries], _last, _best, Finished);
+    public ProgressMemory Memory(TimeSpan now) => new(Seconds(now), [.. _recoveries], _last, _best, Finished, _changes.Count == 0 ? null : [.. _changes]);
 
     /// <summary>Goes on after an earlier sitting: what it has written down, and what its checkpoint holds.</summary>
     /// <param name="step">Steps that were applied.</param>
@@ -106,12 +125,36 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
             (_last, _best, _secondsBefore) = (memory.Last, memory.Best, memory.Seconds);
             (Validation, Test, Units) = (_last?.Validation, _last?.Test, _last?.Units);
             _recoveries.AddRange(memory.Recoveries);
+            _changes.AddRange(memory.Changes ?? []);
             Finished = memory.Finished;
             Keep();
         }
 
         // Whatever is there may be of another course, or of another run in the same place.
         Remember();
+    }
+
+    /// <summary>From this step on other settings hold.</summary>
+    public void Changed(long step, IEnumerable<SettingChange> changes)
+    {
+        _changes.AddRange(changes.Select(change => new RunChange(step, change.Key, change.From, change.To)));
+        Remember();
+    }
+
+    /// <summary>What is different now, and was not noted: whoever changed it died at it, or it is a new sitting.</summary>
+    /// <param name="before">As it was where nothing is noted.</param>
+    /// <param name="now">As it is trained now.</param>
+    public SettingChange[] Unnoted(Experiment before, Experiment now) =>
+        [.. RunSettings.Of(now).Zip(RunSettings.Of(before), (value, was) => new SettingChange(
+            value.Key, _changes.LastOrDefault(change => change.Key == value.Key)?.To ?? was.Value, value.Value)).Where(static change => change.From != change.To)];
+
+    /// <summary>Training goes back to this step, and takes whatever follows with the settings as they are.</summary>
+    public void GoingBack(long step)
+    {
+        for (var i = 0; i < _changes.Count; i++)
+        {
+            _changes[i] = _changes[i] with { Step = Math.Min(_changes[i].Step, step) };
+        }
     }
 
     public void StepsApplied(Partitions.StepsApplied applied, TimeSpan now)
@@ -150,12 +193,25 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
                 Epoch = (double)Step / plan.Schedule.StepsPerEpoch,
                 Loss = skipped ? (double?)null : Loss,
                 Skipped = skipped ? true : (bool?)null,
+                Mode = ModeOf(step - 1),
                 LearningRate = (float)applied.LearningRates[i],
                 RowsPerSecond = Math.Round(speed),
                 // When the server applied it, from the first step on.
                 Seconds = (applied.Microseconds[i] - _firstApplied.Value) / 1e6,
             });
         }
+    }
+
+    /// <summary>The mode that a step was taken in; null: there was only one.</summary>
+    private string? ModeOf(long step)
+    {
+        if (_changes.Count == 0)
+        {
+            return null;
+        }
+
+        var modes = _changes.Where(static change => change.Key == RunSettings.Mode).ToArray();
+        return modes.Length == 0 ? null : modes.LastOrDefault(change => change.Step <= step)?.To ?? modes[0].From;
     }
 
     /// <summary>What had failed last, if anything, is got over.</summary>
@@ -334,6 +390,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
         RowsPerSecond = _beganAt is { } began && _lastAt > began ? Math.Round(_rows / (_lastAt - began).TotalSeconds) : 0,
         Seconds = Math.Round(Seconds(now), 3),
         Recoveries,
+        Changes = _changes.Count == 0 ? null : _changes.Select(static change => new { change.Step, What = $"{change.Key}: {change.To}, was {change.From}", change.Key, change.From, change.To }),
     };
 
     /// <summary>Seconds of training so far, earlier sittings included.</summary>

@@ -32,6 +32,9 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private Generation _newest;
     private Generation _loaded;
 
+    // What the partitions were loaded with.
+    private string[]? _settings;
+
     public NodeAgent(NodeOptions options, NodeId node, IActorRef coordinator, Action<string> log, Action<string> shutdown, Action? heard)
     {
         _options = options;
@@ -48,7 +51,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         });
         Receive<Nodes.Prepare>(prepare => Prepare(prepare));
         Receive<PlanReady>(ready => IsCurrent(ready.Prepare.Run), ready => Ready(ready));
-        Receive<Nodes.Recall>(recall => IsCurrent(recall.Run), _ => _coordinator.Tell(new Nodes.Recalled(_prepared!, _node, _newest, _loaded, [.. _partitions.Keys])));
+        Receive<Nodes.Recall>(recall => IsCurrent(recall.Run), _ => _coordinator.Tell(new Nodes.Recalled(_prepared!, _node, _newest, _loaded, [.. _partitions.Keys], _settings)));
         Receive<Partitions.Host>(host => IsReadyFor(host.Run), host => Host(host));
         Receive<Partitions.Fence>(fence => IsReadyFor(fence.Run), fence =>
         {
@@ -197,7 +200,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
     private void Serve(Partitions.Host host)
     {
-        var (plan, run, coordinator) = (_plan!, host.Run, _coordinator);
+        var (plan, run, coordinator) = (_plan!.With(host.Settings), host.Run, _coordinator);
+        _settings = host.Settings;
         var lead = new PartitionEvents(run, lead: true);
         var hasLead = host.Partitions.Contains(PartitionId.Lead.Value);
         var statistics = hasLead ? new StatisticsBoard(plan) : null;
@@ -251,7 +255,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         StopPartitions();
         _dataPlane?.Dispose();
         _supply?.Dispose();
-        (_supply, _dataPlane, _plan, _prepared, _answer, _newest, _loaded) = (null, null, null, null, null, default, default);
+        (_supply, _dataPlane, _plan, _prepared, _answer, _newest, _loaded, _settings) = (null, null, null, null, null, default, default, null);
     }
 
     private void StopPartitions()

@@ -148,10 +148,13 @@ public sealed class NodeHost : IAsyncDisposable
     /// <summary>Yields what the coordinator says of a run that was accepted before, as above.</summary>
     public IAsyncEnumerable<IProtocolMessage> Follow(Submissions.Watch watch, CancellationToken cancel) => Listen(watch, watch, cancel);
 
-    private async IAsyncEnumerable<IProtocolMessage> Listen(IProtocolMessage ask, Submissions.Watch? watch, [EnumeratorCancellation] CancellationToken cancel)
+    /// <summary>Asks for other settings and yields what the coordinator says to it; the last is Changed or NotChanged, unless the node is taken out of the cluster.</summary>
+    public IAsyncEnumerable<IProtocolMessage> Change(Submissions.Change change, CancellationToken cancel) => Listen(change, change, cancel);
+
+    private async IAsyncEnumerable<IProtocolMessage> Listen(IProtocolMessage ask, IProtocolMessage? repeated, [EnumeratorCancellation] CancellationToken cancel)
     {
         var heard = Channel.CreateUnbounded<IProtocolMessage>();
-        var listener = _system.ActorOf(Props.Create(() => new Listener(heard.Writer, _coordinator, watch)));
+        var listener = _system.ActorOf(Props.Create(() => new Listener(heard.Writer, _coordinator, repeated)));
         _coordinator.Tell(ask, listener);
 
         // Out of the cluster nothing is heard any more.
@@ -161,7 +164,7 @@ public sealed class NodeHost : IAsyncDisposable
             await foreach (var message in heard.Reader.ReadAllAsync(cancel))
             {
                 yield return message;
-                if (message is Submissions.Rejected or Submissions.Ended)
+                if (message is Submissions.Rejected or Submissions.Ended or Submissions.Changed or Submissions.NotChanged)
                 {
                     yield break;
                 }
@@ -273,14 +276,15 @@ public sealed class NodeHost : IAsyncDisposable
     /// <summary>Passes on what it is told.</summary>
     private sealed class Listener : ReceiveActor, IWithTimers
     {
-        private static readonly TimeSpan WatchInterval = TimeSpan.FromSeconds(1);
+        private static readonly TimeSpan RepeatInterval = TimeSpan.FromSeconds(1);
 
-        private readonly Submissions.Watch? _watch;
+        private readonly IProtocolMessage? _repeated;
 
-        public Listener(ChannelWriter<IProtocolMessage> heard, ICanTell coordinator, Submissions.Watch? watch)
+        public Listener(ChannelWriter<IProtocolMessage> heard, ICanTell coordinator, IProtocolMessage? repeated)
         {
-            _watch = watch;
+            _repeated = repeated;
             Receive<Submissions.Watch>(watch => coordinator.Tell(watch, Self));
+            Receive<Submissions.Change>(change => coordinator.Tell(change, Self));
             Receive<IProtocolMessage>(message =>
             {
                 if (message is Submissions.Accepted accepted)
@@ -296,13 +300,13 @@ public sealed class NodeHost : IAsyncDisposable
 
         protected override void PreStart()
         {
-            if (_watch is not null)
+            if (_repeated is not null)
             {
-                Repeat(_watch);
+                Repeat(_repeated);
             }
         }
 
-        // A coordinator that begins anew knows nobody who watches.
-        private void Repeat(Submissions.Watch watch) => Timers.StartPeriodicTimer(watch.Run, watch, WatchInterval);
+        // A coordinator that begins anew knows nobody who watches, or wants something.
+        private void Repeat(IProtocolMessage message) => Timers.StartPeriodicTimer(message.GetType(), message, RepeatInterval);
     }
 }

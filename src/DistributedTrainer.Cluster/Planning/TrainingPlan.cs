@@ -44,7 +44,7 @@ internal sealed class TrainingPlan
     }
 
     /// <summary>With a loss, also where its file names none.</summary>
-    public Experiment Experiment { get; }
+    public Experiment Experiment { get; private set; }
 
     public PreparedData Data { get; }
 
@@ -212,6 +212,17 @@ internal sealed class TrainingPlan
         plan._start = start(plan.Model);
         return problems.Count == 0 ? plan : null;
     }
+
+    /// <summary>The same data, model and schedule with what may be changed while a run goes on; see <see cref="RunSettings"/>.</summary>
+    public TrainingPlan With(Experiment experiment)
+    {
+        var changed = (TrainingPlan)MemberwiseClone();
+        changed.Experiment = experiment;
+        return changed;
+    }
+
+    /// <summary>As above, by what is different from this plan; null or empty: nothing.</summary>
+    public TrainingPlan With(string[]? settings) => settings is null or [] ? this : With(RunSettings.With(Experiment, settings));
 
     /// <summary>The parameters and running statistics of version 0.</summary>
     public void Initialize(Span<float> parameters, Span<float> buffers)

@@ -17,7 +17,10 @@ public sealed record ReplayOutcome(long Step, string ParametersSha256, string? R
 /// <summary>A run whose order of updates lies in its newest checkpoint.</summary>
 public static class RecordedRun
 {
-    /// <summary>Repeats a run of mode stale or async in this thread.</summary>
+    /// <summary>Whether a run was in mode stale or async at any time, as its newest checkpoint says.</summary>
+    public static bool Is(string runDirectory) => new CheckpointFolder(runDirectory, 1).Newest([])?.Orders.Count > 0;
+
+    /// <summary>Repeats a run that was in mode stale or async at any time in this thread.</summary>
     /// <param name="runDirectory">The run's folder.</param>
     /// <param name="experiment">Its experiment.</param>
     /// <param name="until">The step to stop at; null: the end of the record.</param>
@@ -57,7 +60,7 @@ public static class RecordedRun
     private static ReplayOutcome Repeat(TrainingPlan plan, Checkpoint checkpoint, string runDirectory, long? until)
     {
         var updates = new List<ReplayedUpdate>();
-        var state = new Replayer(plan, checkpoint.Orders).Run(until ?? checkpoint.Step, updates.Add);
+        var state = new Replayer(plan, checkpoint.Orders is [] ? [OrderSection.Sync(0)] : checkpoint.Orders).Run(until ?? checkpoint.Step, updates.Add);
         if (state.Step != checkpoint.Step)
         {
             return new ReplayOutcome(state.Step, Hash(state.Parameters, checkpoint.RunningStatistics), null, updates);

@@ -7,7 +7,8 @@ namespace DistributedTrainer.Cluster.Replay;
 
 /// <summary>
 /// Repeats a run in which each push was an update of its own, in one thread: every partition goes along its log, and waits
-/// where it needs a gradient whose parameters another partition has not reached yet. The bits are those of the run.
+/// where it needs a gradient whose parameters another partition has not reached yet. Where the run was sync, whole steps are
+/// taken. The bits are those of the run.
 /// </summary>
 internal sealed class Replayer(TrainingPlan plan, IReadOnlyList<OrderSection> sections)
 {
@@ -27,26 +28,60 @@ internal sealed class Replayer(TrainingPlan plan, IReadOnlyList<OrderSection> se
             throw new InvalidDataException(sections.Count == 0 ? "there is no order of updates." : $"the order of updates begins at step {sections[0].From}: what was before it is not there any more.");
         }
 
-        using var computer = new LeafComputer(plan);
         var length = plan.Model.Layout.Length;
         var state = new ReplayedState(new float[length], [.. Enumerable.Range(0, plan.Optimizer.StateVectors).Select(_ => new float[length])]);
         plan.Initialize(state.Parameters, new float[plan.Model.Buffers.Length]);
-        foreach (var section in sections.Where(section => section.From < until))
+
+        // Whoever takes whole steps has to know what the evaluations before them said; updates in an order of their own have it in their log.
+        using var judge = sections.Any(static section => section.IsSync) ? new ReplayedJudge(plan) : null;
+        for (var i = 0; i < sections.Count && sections[i].From < until; i++)
         {
-            var ranges = PartitionMap.Cut(plan.Model.Layout, section.Logs.Length, plan.Experiment.Optimizer.DecayBiases);
-            if (ranges.Count != section.Logs.Length || section.From != state.Step)
+            var section = sections[i];
+            var ranges = PartitionMap.Cut(plan.Model.Layout, Math.Max(1, section.Logs.Length), plan.Experiment.Optimizer.DecayBiases);
+            if (section.From != state.Step || (!section.IsSync && ranges.Count != section.Logs.Length))
             {
                 throw new InvalidDataException($"the order of updates from step {section.From} on, of {section.Logs.Length} partitions, does not follow on step {state.Step}.");
             }
 
-            _bases.Clear();
-            _partitions = [.. ranges.Select(range => new ReplayedPartition(plan, range, section.Logs[range.Id], state))];
-            Repeat(computer, until, told);
-            state.Step = _partitions.Min(static partition => partition.Steps.Slowest);
-            Array.ForEach(_partitions, partition => partition.CopyTo(state));
+            if (section.IsSync)
+            {
+                var end = Math.Min(until, i + 1 < sections.Count ? sections[i + 1].From : plan.TotalSteps);
+                new ReplayedSteps(plan, state, judge!).Run(end, _updates, told);
+                _updates += state.Step - section.From;
+            }
+            else
+            {
+                // What is not sync computes with gradients that each worker clips by itself.
+                var loose = plan.With(OrderSection.TrainedLast(plan.Experiment, [section]));
+                using var computer = new LeafComputer(loose);
+                _bases.Clear();
+                _partitions = [.. ranges.Select(range => new ReplayedPartition(loose, range, section.Logs[range.Id], state))];
+                RepeatJudged(computer, until, state, judge, told);
+            }
         }
 
         return state;
+    }
+
+    /// <summary>Up to each version that was evaluated, where all partitions have waited for each other; then up to the end.</summary>
+    private void RepeatJudged(LeafComputer computer, long until, ReplayedState state, ReplayedJudge? judge, Action<ReplayedUpdate>? told)
+    {
+        while (true)
+        {
+            var next = judge?.Evaluate(state) ?? long.MaxValue;
+            Repeat(computer, Math.Min(until, next), told);
+            Array.ForEach(_partitions, partition => partition.CopyTo(state));
+            state.Step = _partitions.Min(static partition => partition.Steps.Slowest);
+            if (state.Step < next || state.Step >= until)
+            {
+                return;
+            }
+
+            if (Array.Exists(_partitions, partition => !partition.Steps.IsEven || partition.Steps.Slowest != next))
+            {
+                throw new InvalidDataException($"the order of updates does not fit the experiment: version {next} was evaluated, but not all partitions were at it.");
+            }
+        }
     }
 
     private void Repeat(LeafComputer computer, long until, Action<ReplayedUpdate>? told)
@@ -172,7 +207,7 @@ internal sealed class Replayer(TrainingPlan plan, IReadOnlyList<OrderSection> se
     }
 
     /// <summary>All parameters are there, and gradients stay.</summary>
-    private sealed class NoFlow : IVersionFlow
+    internal sealed class NoFlow : IVersionFlow
     {
         public static readonly NoFlow Instance = new();
 

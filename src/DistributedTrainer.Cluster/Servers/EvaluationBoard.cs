@@ -14,6 +14,20 @@ internal sealed class EvaluationSums(int units)
 {
     private const int Sums = 6 * sizeof(double);
 
+    /// <summary>Adds the right sibling in the fixed tree.</summary>
+    public static void Add(EvaluationSums left, EvaluationSums right)
+    {
+        for (var i = 0; i < left.Values.Length; i++)
+        {
+            left.Values[i] += right.Values[i];
+        }
+
+        for (var unit = 0; unit < left.Units.Length; unit++)
+        {
+            left.Units[unit] |= right.Units[unit];
+        }
+    }
+
     /// <summary>All of it, as it travels.</summary>
     public byte[] Payload { get; } = new byte[BytesFor(units)];
 
@@ -61,7 +75,7 @@ internal sealed class EvaluationBoard
     public EvaluationBoard(TrainingPlan plan, Action<EvaluationOutcome> evaluated, Judgement? judgement = null)
     {
         (_plan, _evaluated, _judge) = (plan, evaluated, new EvaluationJudge(plan));
-        _gather = new TreeGather<EvaluationSums>(new FixedTree(plan.Shards), Add, static _ => { });
+        _gather = new TreeGather<EvaluationSums>(new FixedTree(plan.Shards), EvaluationSums.Add, static _ => { });
         if (judgement is not null)
         {
             _judge.Memory = judgement;
@@ -167,17 +181,4 @@ internal sealed class EvaluationBoard
 
     private FrameHeader VerdictOn(in FrameHeader frame) =>
         frame with { Kind = FrameKind.Verdict, Count = _judge.Verdict.Packed, Flags = _judge.Stops ? StopFlag : (byte)0, PayloadBytes = 0 };
-
-    private static void Add(EvaluationSums left, EvaluationSums right)
-    {
-        for (var i = 0; i < left.Values.Length; i++)
-        {
-            left.Values[i] += right.Values[i];
-        }
-
-        for (var unit = 0; unit < left.Units.Length; unit++)
-        {
-            left.Units[unit] |= right.Units[unit];
-        }
-    }
 }

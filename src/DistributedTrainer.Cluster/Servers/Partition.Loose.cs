@@ -89,6 +89,7 @@ internal sealed partial class Partition
     private void Apply(long step, TreeNode node, LooseMember owner, LeafBuffer buffer)
     {
         CrashPoint.Reach("server.before-apply", step);
+        CompleteOrder();
         var fault = FaultOf(buffer, null);
         var leftOut = fault != LeafFault.None;
         if (leftOut && (!_plan.SkipsNonFinite || fault != LeafFault.NotFinite))

@@ -10,6 +10,9 @@ internal sealed partial class Partition
     private readonly Spares<ParameterVersion> _copies;
     private Snapshot? _snapshot;
 
+    // The generation up to which its order of updates goes.
+    private long _snapshotIn;
+
     // Nothing is applied any more: what was put aside is the last.
     private bool _held;
 
@@ -26,6 +29,18 @@ internal sealed partial class Partition
             lock (_gate)
             {
                 return !IsRestoring;
+            }
+        }
+    }
+
+    /// <summary>Whether nothing follows what is put aside, until there is a new generation.</summary>
+    public bool IsHeld
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _held;
             }
         }
     }
@@ -91,6 +106,7 @@ internal sealed partial class Partition
                 return $"version {request.Step} of partition {_range.Id} is not put aside";
             }
 
+            CompleteOrder();
             if (request.Count == snapshot.Vectors.Count && snapshot.Order is { } order)
             {
                 channel.Post(request with { Kind = FrameKind.Snapshot, PayloadBytes = order.Length }, new OwnBytes(order));
@@ -192,6 +208,18 @@ internal sealed partial class Partition
         }
     }
 
+    /// <summary>
+    /// Another partition may have come to the version in a later generation, with gradients that were computed with what this
+    /// one has sent since it put the version aside: that belongs to how the version came about. Nothing that was applied after it does.
+    /// </summary>
+    private void CompleteOrder()
+    {
+        if (_snapshot is { Order: not null } snapshot && _snapshotIn != _generation && CurrentStep == snapshot.Version && _loose!.IsEven)
+        {
+            snapshot.Order = _order!.ToArray();
+        }
+    }
+
     private void Replace(long version)
     {
         // One at a time: whoever was fetching the one before finds that it is gone.
@@ -224,7 +252,7 @@ internal sealed partial class Partition
             vectors.Add(WithoutState(_best!));
         }
 
-        _snapshot = new Snapshot(version, verdict, [.. vectors], _order?.ToArray());
+        (_snapshot, _snapshotIn) = (new Snapshot(version, verdict, [.. vectors], _order?.ToArray()), _generation);
     }
 
     private ParameterVersion WithoutState(ParameterVersion version) =>

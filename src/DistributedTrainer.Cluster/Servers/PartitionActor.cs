@@ -143,7 +143,7 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
         if (_partition.SnapshotVerdict(aside.Version) is { } verdict)
         {
             (_aside, _asideUnheard) = (aside, 0);
-            _coordinator.Tell(new Partitions.SnapshotTaken(_run, _id, new StepId(aside.Version), verdict.Packed, aside.Judgement), Self);
+            _coordinator.Tell(new Partitions.SnapshotTaken(_run, _id, new StepId(aside.Version), verdict.Packed, aside.Judgement, _partition.IsHeld), Self);
         }
     }
 

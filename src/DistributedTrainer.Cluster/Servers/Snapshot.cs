@@ -21,7 +21,7 @@ internal sealed class Snapshot(long version, Verdict verdict, ParameterVersion[]
     public IReadOnlyList<ParameterVersion> Vectors => vectors;
 
     /// <summary>How it came about since the partition began, see <see cref="OrderLog"/>; fetched as one vector more. Null: it follows from the experiment.</summary>
-    public byte[]? Order => order;
+    public byte[]? Order { get; set; } = order;
 
     public void Dispose()
     {

@@ -24,7 +24,7 @@ internal sealed partial class LeafComputer : IDisposable
     // Evaluation in pieces of this many rows: bounds the activations; the sums run row by row, so it changes no bit.
     private const int EvaluationRows = 256;
 
-    private readonly TrainingPlan _plan;
+    private TrainingPlan _plan;
     private readonly Workspace _workspace;
     private readonly UnitActivity _activity;
     private readonly FiniteCheck _finite;
@@ -104,6 +104,9 @@ internal sealed partial class LeafComputer : IDisposable
 
     /// <summary>Norms of the mean gradient of shard 0's leaf, tensor by tensor; null: it was not computed since they were asked for.</summary>
     public double[]? GradientNorms { get; private set; }
+
+    /// <summary>The same run in another mode.</summary>
+    public void Follow(TrainingPlan plan) => _plan = plan;
 
     /// <summary>Forgets the leaves of the last step.</summary>
     /// <param name="step">The next one.</param>

@@ -31,6 +31,9 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
     /// <summary>What servers have to know of who pulls; empty: nothing.</summary>
     public byte[] Introduction { get; set; } = [];
 
+    /// <summary>The same run in another mode: what servers have to know is told anew.</summary>
+    public void Follow(TrainingPlan changed) => (plan, Introduction) = (changed, []);
+
     /// <summary>Bytes of the frames that were sent and received so far.</summary>
     public long Bytes => Interlocked.Read(ref _bytes);
 

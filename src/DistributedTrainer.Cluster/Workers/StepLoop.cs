@@ -28,7 +28,9 @@ internal interface IStepLoopEvents
 /// </summary>
 internal sealed partial class StepLoop : IDisposable
 {
-    private readonly TrainingPlan _plan;
+    // As it was prepared, and as it is since the state was loaded.
+    private readonly TrainingPlan _prepared;
+    private TrainingPlan _plan;
     private readonly string _name;
     private readonly IStepLoopEvents _events;
     private readonly WorkerInbox _inbox;
@@ -68,7 +70,7 @@ internal sealed partial class StepLoop : IDisposable
 
     public StepLoop(TrainingPlan plan, string name, string host, IStepLoopEvents events, ResendTimes? times = null)
     {
-        (_plan, _name) = (plan, name);
+        (_prepared, _plan, _name) = (plan, plan, name);
         _events = events;
         times ??= ResendTimes.Default;
         (_versionRepeats, _verdictRepeats) = (new RepeatTimer(times), new RepeatTimer(times));
@@ -193,6 +195,14 @@ internal sealed partial class StepLoop : IDisposable
         }
     }
 
+    /// <summary>The same run in another mode.</summary>
+    private void Follow(TrainingPlan plan)
+    {
+        _plan = plan;
+        _links.Follow(plan);
+        _computer.Follow(plan);
+    }
+
     /// <summary>
     /// Where each push is an update of its own, a gradient belongs to the generation in which it was computed: in a new one
     /// everybody begins with the parameters as they are then.
@@ -215,6 +225,7 @@ internal sealed partial class StepLoop : IDisposable
         {
             // What was computed after it belongs to a course that was given up.
             _loaded = assignment.Loaded.Value;
+            Follow(_prepared.With(assignment.Settings));
             _inbox.GoBack(_loaded, assignment.From.Value);
             _residuals?.Forget();
             Volatile.Write(ref _version, -1);

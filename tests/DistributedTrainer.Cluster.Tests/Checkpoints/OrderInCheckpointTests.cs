@@ -3,6 +3,7 @@ using DistributedTrainer.Cluster.Replay;
 using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Cluster.Tests.Support;
 using DistributedTrainer.Engine.Reduction;
+using DistributedTrainer.Experiments;
 
 namespace DistributedTrainer.Cluster.Tests.Checkpoints;
 
@@ -91,6 +92,45 @@ public sealed class OrderInCheckpointTests : IDisposable
     }
 
     [Fact]
+    public void Parts_in_mode_sync_have_their_place_and_the_first_one_needs_no_word()
+    {
+        // A run of mode sync says nothing, until it goes on in another mode from step 10, and in sync again from step 20.
+        Write(10);
+        Write(20, new OrderSection(10, [[4]], TrainingMode.Stale, 3));
+        Write(30, OrderSection.Sync(20));
+        OrderSection[] all = [OrderSection.Sync(0), new(10, [[4]], TrainingMode.Stale, 3), OrderSection.Sync(20)];
+        var before = Read(20);
+        Same(all[..2], before);
+        Same(all, Read(30));
+        Write(40, OrderSection.Sync(20));
+        Same(all, Read(40));
+        Write(50, new OrderSection(40, [[5], [6]], TrainingMode.Async));
+        Same([.. all, new(40, [[5], [6]], TrainingMode.Async)], Read(50));
+        var experiment = OrderSection.TrainedLast(_plan.Experiment, before);
+        Assert.Equal((TrainingMode.Stale, 3), (experiment.Training.Mode, experiment.Training.Staleness));
+        Assert.Equal(TrainingMode.Sync, OrderSection.TrainedLast(_plan.Experiment, []).Training.Mode);
+    }
+
+    [Fact]
+    public void The_format_before_this_one_is_read_and_one_after_it_is_refused()
+    {
+        byte[] earlier = [.. "DTOR"u8, 1, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 8, 9];
+        var section = Assert.Single(OrderSection.Read(earlier));
+        Assert.Equal((7L, null), (section.From, section.Mode));
+        Assert.Equal([8, 9], Assert.Single(section.Logs));
+        Assert.Same(_plan.Experiment, OrderSection.TrainedLast(_plan.Experiment, [section]));
+        foreach (var format in (byte[])[0, 3])
+        {
+            earlier[4] = format;
+            Assert.Throws<InvalidDataException>(() => OrderSection.Read(earlier));
+        }
+
+        var written = OrderSection.Write([OrderSection.Sync(7)]);
+        written[20] = 9;
+        Assert.Contains("mode 9", Assert.Throws<InvalidDataException>(() => OrderSection.Read(written)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_damaged_order_makes_a_damaged_checkpoint()
     {
         Write(10, new OrderSection(0, [[1, 2]]));
@@ -129,10 +169,10 @@ public sealed class OrderInCheckpointTests : IDisposable
         }
     }
 
-    private void Write(long step, OrderSection order)
+    private void Write(long step, params OrderSection[] orders)
     {
         var checkpoint = SampleCheckpoint.Of(_plan, step);
-        checkpoint.Orders = [order];
+        checkpoint.Orders = orders;
         new CheckpointFolder(_temporary.Path, 2).Write(checkpoint, _plan.Ranges);
     }
 
@@ -140,7 +180,7 @@ public sealed class OrderInCheckpointTests : IDisposable
 
     private static void Same(OrderSection[] expected, IReadOnlyList<OrderSection> actual)
     {
-        Assert.Equal(expected.Select(static section => section.From), actual.Select(static section => section.From));
+        Assert.Equal(expected.Select(static section => (section.From, section.Mode, section.Staleness)), actual.Select(static section => (section.From, section.Mode, section.Staleness)));
         Assert.Equal(expected.SelectMany(static section => section.Logs), actual.SelectMany(static section => section.Logs));
     }
 

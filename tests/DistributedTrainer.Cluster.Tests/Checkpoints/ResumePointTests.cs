@@ -1,5 +1,6 @@
 using DistributedTrainer.Cluster.Checkpoints;
 using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Replay;
 using DistributedTrainer.Cluster.Tests.Support;
 using DistributedTrainer.Experiments;
 
@@ -120,6 +121,21 @@ public sealed class ResumePointTests : IDisposable
         var problem = Assert.Single(Find(PlanOf(Changed("learning-rate: 0.01", "learning-rate: 0.02"))).Problems);
         Assert.StartsWith($"{_temporary.Path}: the experiment is not that of the checkpoint of step 3.", problem, StringComparison.Ordinal);
         Assert.Contains("model.from", problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_mode_may_be_another_one_since_the_record_says_what_it_was()
+    {
+        var (sync, stale) = (PlanOf(Yaml), PlanOf(Changed("shards: 4", "shards: 4, mode: stale, staleness: 3")));
+        Write(sync, 3);
+        Assert.Empty(Find(stale).Problems);
+        var checkpoint = SampleCheckpoint.Of(stale, 6);
+        checkpoint.Orders = [new OrderSection(3, [[1], [2]], TrainingMode.Stale, 3)];
+        new CheckpointFolder(_temporary.Path, keep: 5).Write(checkpoint, stale.Ranges);
+        Assert.Equal(6, Find(sync).Checkpoint!.Step);
+        Assert.Empty(Find(sync).Problems);
+        Assert.Empty(Find(PlanOf(Changed("shards: 4", "shards: 4, mode: async"))).Problems);
+        Assert.Single(Find(PlanOf(Changed("shards: 4", "shards: 2, mode: async"))).Problems);
     }
 
     [Fact]

@@ -32,6 +32,21 @@ public sealed class PendingSnapshotTests
         Assert.False(_snapshot.IsComplete);
     }
 
-    private void Add(int partition, long verdict, Judgement? judgement = null) =>
-        _snapshot.Add(new Partitions.SnapshotTaken(new RunId("run"), new PartitionId(partition), new StepId(7), verdict, judgement), () => new ProgressMemory(++_asked, [], null, null));
+    [Fact]
+    public void It_is_held_in_the_generation_in_which_the_lead_partition_stands_still_at_it()
+    {
+        Add(1, 0, null, held: true, generation: 3);
+        Assert.Equal((true, default), (_snapshot.IsHeld, _snapshot.HeldIn));
+        Add(0, 0, Judged, held: true, generation: 0);
+        Assert.Equal(default, _snapshot.HeldIn);
+        Add(0, 0, Judged, held: true, generation: 4);
+        Assert.Equal(new Generation(4), _snapshot.HeldIn);
+
+        // It was fenced, and tells it again.
+        Add(0, 0, Judged, held: false, generation: 5);
+        Assert.Equal((true, default), (_snapshot.IsHeld, _snapshot.HeldIn));
+    }
+
+    private void Add(int partition, long verdict, Judgement? judgement = null, bool held = false, long generation = 0) => _snapshot.Add(
+        new Partitions.SnapshotTaken(new RunId("run"), new PartitionId(partition), new StepId(7), verdict, judgement, held), () => new ProgressMemory(++_asked, [], null, null), new Generation(generation));
 }

@@ -170,6 +170,41 @@ public sealed class LooseModesTests
         Assert.All(all, static update => Assert.True(update.ComputedAt <= update.Number && update.GradientNorm > 0 && update.Rows > 0));
     }
 
+    [Fact]
+    public void What_was_put_aside_says_what_was_sent_of_it_later_until_something_is_applied()
+    {
+        var bench = new PartitionBench(In("async").Plan());
+        var all = new TreeNode(3, 0);
+        Join(1, 0);
+        Assert.Null(bench.Push(0, all));
+        Assert.True(bench.Partition.TakeSnapshot(1));
+        Assert.Equal([OrderEvent.Generation, OrderEvent.Member, OrderEvent.Sent, OrderEvent.Applied], Kinds());
+
+        // Another partition lacks leaves of step 0: they are computed anew, with what this one has.
+        bench.Partition.Fence(2);
+        Join(2, 0);
+        OrderEvent[] whole = [OrderEvent.Generation, OrderEvent.Member, OrderEvent.Sent, OrderEvent.Applied, OrderEvent.Generation, OrderEvent.Member, OrderEvent.Sent];
+        Assert.Equal(whole, Kinds());
+        Assert.Null(bench.Push(1, all, generation: 2));
+        Assert.Equal(whole, Kinds());
+        Assert.Equal(2, bench.Partition.Version);
+
+        void Join(long generation, long step) =>
+            bench.Partition.Join(new RecordingChannel(), new FrameHeader { Kind = FrameKind.Pull, Generation = generation, Step = step }, LooseMember.Introduction([0, 1, 2, 3, 4], 5, "w0"));
+
+        OrderEvent[] Kinds()
+        {
+            var reader = new OrderLog.Reader(bench.Snapshot(1)[^1]);
+            var kinds = new List<OrderEvent>();
+            while (!reader.IsAtEnd)
+            {
+                kinds.Add(reader.Next().Kind);
+            }
+
+            return [.. kinds];
+        }
+    }
+
     [Theory]
     [InlineData("skip")]
     [InlineData("stop")]
