@@ -22,6 +22,12 @@ public sealed class NodeCertificates : IDisposable
     /// <summary>The file of the node's key.</summary>
     public const string KeyFile = "node.key";
 
+    /// <summary>
+    /// A certificate that has this name among its own is for every name: of nodes whose names nobody knows beforehand, as
+    /// containers that are started as they are needed. It is the authority that says so, by signing it.
+    /// </summary>
+    public const string AnyName = "any.dtrain.internal";
+
     private const string ServerPurpose = "1.3.6.1.5.5.7.3.1";
     private const string ClientPurpose = "1.3.6.1.5.5.7.3.2";
 
@@ -72,6 +78,12 @@ public sealed class NodeCertificates : IDisposable
         foreach (var certificate in _authorities.Concat(_between).Append(_own)) certificate.Dispose();
     }
 
+    /// <summary>What is wrong with it for a node that others reach under this name or address; null: nothing.</summary>
+    /// <param name="host">A DNS name, or an address.</param>
+    public string? ProblemUnder(string host) =>
+        IsFor(_own, host) ? null
+        : $"tls: {Path.Combine(Directory, CertificateFile)} is not for {host}, under which other nodes reach this one, but for {NamesOf(_own)}. Make one for that name (scripts/make-certificates.sh), or use one of its names (--host).";
+
     /// <summary>What is wrong with the certificate of a node that connects here; null: nothing.</summary>
     internal string? ProblemOfClient(X509Certificate2? shown, X509Certificate2Collection? between) =>
         shown is null ? "it shows no certificate. Start it with --tls, with a certificate of this cluster's authority." : ProblemOf(shown, between, ClientPurpose);
@@ -80,7 +92,7 @@ public sealed class NodeCertificates : IDisposable
     internal string? ProblemOfServer(X509Certificate2? shown, X509Certificate2Collection? between, string host) =>
         shown is null ? "it shows no certificate."
         : ProblemOf(shown, between, ServerPurpose)
-            ?? (shown.MatchesHostname(host, allowWildcards: true, allowCommonName: false) ? null
+            ?? (IsFor(shown, host) ? null
                 : $"its certificate is not for {host}, but for {NamesOf(shown)}. Make one for that name (scripts/make-certificates.sh), or reach the node under one that it has (--host).");
 
     /// <summary>How to let a node in.</summary>
@@ -162,6 +174,9 @@ public sealed class NodeCertificates : IDisposable
     }
 
     private static X509Certificate2Collection CertificatesIn(string file) => PemFiles.Certificates(file);
+
+    private static bool IsFor(X509Certificate2 certificate, string host) =>
+        certificate.MatchesHostname(host, allowWildcards: true, allowCommonName: false) || certificate.MatchesHostname(AnyName, allowWildcards: false, allowCommonName: false);
 
     private static string NamesOf(X509Certificate2 certificate)
     {

@@ -5,23 +5,27 @@ using DistributedTrainer.Channels.Sockets;
 
 namespace DistributedTrainer.Channels.Tls;
 
-/// <summary>The first words over an encrypted connection, from both sides. Neither throws for what a peer does: it says what is wrong.</summary>
-internal static class TlsDoor
+/// <summary>The first words over an encrypted connection, from both sides: what is wrong with a peer is told in one line.</summary>
+public static class TlsDoor
 {
-    public const string NotInTime = "tls: the handshake was not finished in time";
+    /// <summary>The peer did not finish in time.</summary>
+    internal const string NotInTime = "tls: the handshake was not finished in time";
 
-    public const string SpeaksPlain = "tls: it speaks no TLS, and this node speaks nothing else. Start it with --tls, with a certificate of this cluster's authority";
+    /// <summary>The peer speaks plain.</summary>
+    internal const string SpeaksPlain = "tls: it speaks no TLS, and this node speaks nothing else. Start it with --tls, with a certificate of this cluster's authority";
 
-    public const string ClosedByPeer = "tls: the peer closed the connection within the handshake: it speaks no TLS, or does not accept this node's certificate; its log says which";
+    private const string ClosedByPeer = "the peer closed the connection within the handshake: it speaks no TLS, or does not accept this node's certificate; its log says which";
+
+    private const string ClosedByClient = "the peer closed the connection within the handshake: it may not accept this node's certificate; its log says why";
 
     // A record of the handshake: the first byte of every TLS connection.
     private const byte HandshakeRecord = 0x16;
 
     /// <summary>Whether these are the first bytes of a peer that speaks TLS.</summary>
-    public static bool IsTls(ReadOnlySpan<byte> bytes) => bytes is [HandshakeRecord, 3, ..];
+    internal static bool IsTls(ReadOnlySpan<byte> bytes) => bytes is [HandshakeRecord, 3, ..];
 
     /// <summary>The listener's side. Null with the reason: the peer must not be let in.</summary>
-    public static SocketLine? Accept(Socket socket, NodeCertificates certificates, TimeLimit limit, out string? problem)
+    internal static SocketLine? Accept(Socket socket, NodeCertificates certificates, TimeLimit limit, out string? problem)
     {
         SslStream? tls = null;
         string? verdict = null;
@@ -34,9 +38,9 @@ internal static class TlsDoor
             if (!limit.IsOver) return new SocketLine(socket, tls);
             problem = NotInTime;
         }
-        catch (Exception e) when (e is AuthenticationException or IOException or SocketException or ObjectDisposedException or InvalidOperationException)
+        catch (Exception e) when (IsOfHandshake(e))
         {
-            problem = limit.IsOver ? NotInTime : verdict is not null ? $"tls: {verdict}" : ReasonOf(e, "the peer closed the connection within the handshake. It may not accept this node's certificate; its log says why");
+            problem = limit.IsOver ? NotInTime : verdict is not null ? $"tls: {verdict}" : ReasonOf(e, ClosedByClient);
         }
 
         tls?.Dispose();
@@ -44,7 +48,7 @@ internal static class TlsDoor
     }
 
     /// <summary>The connecting side. Null with the reason: this is not the node that was to be reached.</summary>
-    public static SocketLine? Connect(Socket socket, string host, NodeCertificates certificates, TimeLimit limit, out string? problem)
+    internal static SocketLine? Connect(Socket socket, string host, NodeCertificates certificates, TimeLimit limit, out string? problem)
     {
         SslStream? tls = null;
         string? verdict = null;
@@ -55,19 +59,70 @@ internal static class TlsDoor
             problem = limit.IsOver ? NotInTime : null;
             if (problem is null) return new SocketLine(socket, tls);
         }
-        catch (Exception e) when (e is AuthenticationException or IOException or SocketException or ObjectDisposedException or InvalidOperationException)
+        catch (Exception e) when (IsOfHandshake(e))
         {
-            problem = limit.IsOver ? NotInTime : verdict is not null ? $"tls: {verdict}" : ReasonOf(e, ClosedByPeer["tls: ".Length..]);
+            problem = limit.IsOver ? NotInTime : verdict is not null ? $"tls: {verdict}" : ReasonOf(e, ClosedByPeer);
         }
 
         tls?.Dispose();
         return null;
     }
 
+    /// <summary>The listener's side, for who waits without a thread.</summary>
+    /// <returns>Null: the peer left without a word, as who only looks whether somebody listens does.</returns>
+    /// <exception cref="ChannelClosedException">The peer must not be let in; the message says why.</exception>
+    public static async Task<SslStream?> AcceptAsync(Socket socket, NodeCertificates certificates, CancellationToken limit)
+    {
+        string? verdict = null;
+        SslStream? tls = null;
+        try
+        {
+            var first = new byte[1];
+            if (await socket.ReceiveAsync(first, SocketFlags.Peek, limit) == 0) return null;
+            if (first[0] != HandshakeRecord) throw new ChannelClosedException(SpeaksPlain);
+            tls = Over(socket);
+            await tls.AuthenticateAsServerAsync(certificates.Accepting(told => verdict = told), limit);
+            return tls;
+        }
+        catch (SocketException) when (tls is null)
+        {
+            return null;
+        }
+        catch (Exception e) when (IsOfHandshake(e))
+        {
+            if (tls is not null) await tls.DisposeAsync();
+            throw Refused(e, verdict, ClosedByClient, limit);
+        }
+    }
+
+    /// <summary>The connecting side, likewise.</summary>
+    /// <exception cref="ChannelClosedException">This is not the node that was to be reached; the message says why.</exception>
+    public static async Task<SslStream> ConnectAsync(Socket socket, string host, NodeCertificates certificates, CancellationToken limit)
+    {
+        string? verdict = null;
+        var tls = Over(socket);
+        try
+        {
+            await tls.AuthenticateAsClientAsync(certificates.Connecting(host, told => verdict = told), limit);
+            return tls;
+        }
+        catch (Exception e) when (IsOfHandshake(e))
+        {
+            await tls.DisposeAsync();
+            throw Refused(e, verdict, ClosedByPeer, limit);
+        }
+    }
+
+    private static ChannelClosedException Refused(Exception failure, string? verdict, string closed, CancellationToken limit) =>
+        new(limit.IsCancellationRequested ? NotInTime : verdict is not null ? $"tls: {verdict}" : ReasonOf(failure, closed), failure);
+
+    private static bool IsOfHandshake(Exception e) =>
+        e is (AuthenticationException or IOException or SocketException or ObjectDisposedException or InvalidOperationException or OperationCanceledException) and not ChannelClosedException;
+
     /// <summary>What a failed handshake means.</summary>
     /// <param name="failure">Of the handshake.</param>
     /// <param name="closed">What it means that the peer closed.</param>
-    public static string ReasonOf(Exception failure, string closed)
+    private static string ReasonOf(Exception failure, string closed)
     {
         // What the library says first is that something failed; what it was, it says last.
         var cause = failure;

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Event;
 using DistributedTrainer.Channels;
+using DistributedTrainer.Cluster.Hosting.Tls;
 
 namespace DistributedTrainer.Cluster.Hosting;
 
@@ -39,6 +40,11 @@ internal sealed class NodeLog : ReceiveActor
     private void Write(LogEvent entry)
     {
         var text = entry.Message.ToString() ?? "";
+        if (IsToldOf(entry, text))
+        {
+            return;
+        }
+
         var end = text.IndexOf('\n', StringComparison.Ordinal);
         var ofTransport = IsOfTransport(entry);
         var cause = entry.Cause is { } exception && !ofTransport && !entry.LogSource.Contains("/system/", StringComparison.Ordinal) ? $": {exception}" : "";
@@ -53,6 +59,13 @@ internal sealed class NodeLog : ReceiveActor
             _log(line);
         }
     }
+
+    /// <summary>
+    /// Whether it is about a peer of whom the encrypted transport has told in a line of its own: Akka.NET repeats it in two
+    /// more, at each attempt.
+    /// </summary>
+    private static bool IsToldOf(LogEvent entry, string text) =>
+        entry.LogClass != typeof(TlsTransport) && text.Contains("tls: ", StringComparison.Ordinal);
 
     /// <summary>Whether it comes from a connection, or from the actor that reads it.</summary>
     private static bool IsOfTransport(LogEvent entry) =>
