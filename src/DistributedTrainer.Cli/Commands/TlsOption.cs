@@ -20,10 +20,15 @@ internal sealed class TlsOption
     /// <summary>Reads what the command line or the environment names. False: it cannot be used, and standard error says why.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="certificates">Null: everything is plain.</param>
-    public bool Read(ParseResult parsed, out NodeCertificates? certificates)
+    public bool Read(ParseResult parsed, out NodeCertificates? certificates) => Load(Directory(parsed), out certificates);
+
+    /// <summary>Reads a folder. False: it cannot be used, and standard error says why.</summary>
+    /// <param name="directory">Null: none is asked for.</param>
+    /// <param name="certificates">Null: everything is plain.</param>
+    public static bool Load(string? directory, out NodeCertificates? certificates)
     {
         certificates = null;
-        if (Directory(parsed) is not { } directory)
+        if (directory is null)
         {
             return true;
         }
