@@ -103,6 +103,20 @@ public sealed class TlsStrangerTests : IDisposable
     }
 
     [Fact]
+    public void A_certificate_that_its_authority_has_signed_for_every_name_is_for_every_name()
+    {
+        using var certificate = _authority.Loose(null, null, NodeCertificates.AnyName);
+        Assert.Null(_node.ProblemOfServer(certificate, null, "worker-7f3a"));
+        Assert.Null(_authority.Node(NodeCertificates.AnyName).ProblemUnder("10.1.2.3"));
+        Assert.Contains("node.crt is not for 10.1.2.3, under which other nodes reach this one, but for localhost, 127.0.0.1, ::1", _node.ProblemUnder("10.1.2.3"));
+        Assert.Null(_node.ProblemUnder("localhost"));
+
+        // Nor is a pattern of a name that.
+        using var pattern = _authority.Loose(null, null, "*.dtrain.internal");
+        Assert.NotNull(_node.ProblemOfServer(pattern, null, "worker-7f3a"));
+    }
+
+    [Fact]
     public void A_plain_node_is_told_that_the_other_speaks_TLS_only()
     {
         using var listener = Listen(new ChannelOptions());

@@ -115,32 +115,39 @@ public sealed class SerializersTests : IAsyncLifetime
     [Fact]
     public async Task Over_the_network_too_they_are_refused_and_the_node_answers_as_before()
     {
-        var log = _stranger.ActorSelection($"akka.tcp://dtrain@{_node.Address}/user/log");
-        var there = (await log.Ask<ActorIdentity>(new Identify("before"), TimeSpan.FromSeconds(60))).Subject;
-        foreach (var message in (object[])[new Status.Failure(new Bait("come")), PoisonPill.Instance, Kill.Instance])
+        var there = await Ask(_stranger, "before");
+        using var heard = Inbox.Create(Node);
+        Node.EventStream.Subscribe(heard.Receiver, typeof(Akka.Event.LogEvent));
+        foreach (var (message, name) in ((object, string)[])[(new Status.Failure(new Bait("come")), "STF"), (PoisonPill.Instance, "PP"), (Kill.Instance, "K")])
         {
             there.Tell(message);
-            log.Tell(message);
+            Refused(heard, name);
+            _stranger.ActorSelection(there.Path).Tell(message);
+            Refused(heard, name);
         }
 
-        ((IInternalActorRef)there).SendSystemMessage(new Recreate(new Bait("come")));
-        ((IInternalActorRef)there).SendSystemMessage(new Terminate());
-
-        // Asked until it answers: a connection over which nonsense came may be closed. It is the same actor, which never ended.
-        for (var i = 0; ; i++)
+        foreach (var message in (ISystemMessage[])[new Recreate(new Bait("come")), new Terminate(), new Suspend()])
         {
-            try
-            {
-                Assert.Equal(there, (await log.Ask<ActorIdentity>(new Identify("after"), TimeSpan.FromSeconds(3))).Subject);
-                break;
-            }
-            catch (AskTimeoutException) when (i < 20)
-            {
-            }
+            // Each closes the connection that it came over.
+            var another = ActorSystem.Create("another", _stranger.Settings.Config);
+            ((IInternalActorRef)await Ask(another, "before")).SendSystemMessage(message);
+            Refused(heard, message.GetType().Name);
+            await another.Terminate();
         }
 
+        // It is the same actor, which never ended.
+        var last = ActorSystem.Create("last", _stranger.Settings.Config);
+        Assert.Equal(there, await Ask(last, "after"));
+        await last.Terminate();
         Assert.Equal(0, Bait.Made);
     }
+
+    private static void Refused(Inbox heard, string name) => heard.ReceiveWhere(
+        log => log is Akka.Event.LogEvent entry && $"{entry.Message} {entry.Cause}".Contains("was refused", StringComparison.Ordinal) && $"{entry.Message} {entry.Cause}".Contains(name, StringComparison.Ordinal),
+        TimeSpan.FromSeconds(60));
+
+    private async Task<IActorRef> Ask(ActorSystem from, string question) =>
+        (await from.ActorSelection($"akka.tcp://dtrain@{_node.Address}/user/log").Ask<ActorIdentity>(new Identify(question), TimeSpan.FromSeconds(60))).Subject;
 
     private static byte[] Field(int number, byte[] content)
     {

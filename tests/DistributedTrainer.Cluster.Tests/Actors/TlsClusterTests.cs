@@ -119,6 +119,20 @@ public sealed class TlsClusterTests : IDisposable
         Assert.Equal(2, Akka.Cluster.Cluster.Get(coordinator.Actors).State.Members.Count);
     }
 
+    [Fact]
+    public async Task An_open_node_says_that_a_peer_speaks_TLS_and_so_does_the_peer_that_it_is_not_understood()
+    {
+        var heard = new ConcurrentQueue<string>();
+        await using var coordinator = await NodeHost.StartAsync(new NodeOptions { Roles = ["coordinator"] }, _log.Enqueue, CancellationToken.None);
+        await using (await NodeHost.StartAsync(new NodeOptions { Roles = ["worker"], Join = coordinator.Address, Certificates = _authority.Node() }, heard.Enqueue, CancellationToken.None))
+        {
+            Assert.True(SpinWait.SpinUntil(() => !_log.IsEmpty && !heard.IsEmpty, TimeSpan.FromSeconds(60)), "nobody was told");
+        }
+
+        Assert.Contains("the peer speaks TLS, and this node does not. Start both with --tls, or neither", Assert.Single(_log));
+        Assert.Contains("the peer closed the connection within the handshake: it speaks no TLS, or", heard.First());
+    }
+
     private Task<NodeHost> Start(string role, string? join, Action<string>? log) =>
         NodeHost.StartAsync(new NodeOptions { Roles = [role], Join = join, Host = "localhost", Bind = "0.0.0.0", Certificates = _authority.Node() }, log, CancellationToken.None);
 
