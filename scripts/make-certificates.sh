@@ -61,7 +61,7 @@ elif [ -e "$authority/ca.key" ] || [ -e "$authority/ca.crt" ]; then
 else
   mkdir -p "$authority"
   key "$work/ca.key"
-  quietly openssl req -x509 -new -sha256 -key "$work/ca.key" -days "$authority_days" -subj "/CN=dtrain authority $(date -u +%Y-%m-%d)" \
+  quietly openssl req -x509 -new -sha256 -key "$work/ca.key" -days "$authority_days" -subj "/CN=dtrain authority $(date -u +%Y-%m-%d) $(openssl rand -hex 4)" \
     -addext basicConstraints=critical,CA:TRUE,pathlen:0 -addext keyUsage=critical,keyCertSign,cRLSign -out "$work/ca.crt"
   mv -n "$work/ca.key" "$work/ca.crt" "$authority/"
   say "authority: $authority, new, valid for $authority_days days. Keep ca.key apart from the nodes."

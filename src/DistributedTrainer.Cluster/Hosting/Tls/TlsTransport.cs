@@ -57,8 +57,7 @@ internal sealed class TlsTransport : Akka.Remote.Transport.Transport
         _door = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
-            // A node that comes back takes its port again, while old connections to it run out.
-            _door.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, !OperatingSystem.IsWindows());
+            // No option to share the port is set: two nodes at one would each hear half of what is said.
             _door.Bind(new IPEndPoint(address, Config.GetInt("port")));
             _door.Listen(512);
         }
