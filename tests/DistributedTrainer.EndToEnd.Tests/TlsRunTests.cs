@@ -11,7 +11,7 @@ namespace DistributedTrainer.EndToEnd.Tests;
 /// <summary>A cluster of processes with certificates of scripts/make-certificates.sh, and strangers at all its ports.</summary>
 public sealed class TlsRunTests
 {
-    private static readonly string[] Experiment = ["--set", "training.epochs=40", "--set", "cluster.transport=tcp"];
+    private static readonly string[] Experiment = ["--set", "training.epochs=200", "--set", "cluster.transport=tcp"];
 
     [Fact]
     public async Task Strangers_at_every_open_port_change_nothing()

@@ -114,7 +114,8 @@ public sealed class NodeHost : IAsyncDisposable
 
         cancel.ThrowIfCancellationRequested();
         var seeds = options.Join?.Split(',').Select(AddressOf).ToList() ?? [];
-        var system = CreateSystem(options);
+        log ??= static _ => { };
+        var system = CreateSystem(options, log);
         var cluster = Akka.Cluster.Cluster.Get(system);
 
         // Settings may put TLS, or in tests what harms messages, below: that is part of an address.
@@ -129,7 +130,7 @@ public sealed class NodeHost : IAsyncDisposable
             cluster.JoinSeedNodes(seeds.OrderByDescending(seed => seed.Equals(cluster.SelfAddress)));
         }
 
-        return Task.FromResult(new NodeHost(system, options, log ?? (static _ => { })));
+        return Task.FromResult(new NodeHost(system, options, log));
     }
 
     /// <summary>Ends when this node is a member of the cluster.</summary>
@@ -230,12 +231,12 @@ public sealed class NodeHost : IAsyncDisposable
             : throw new ArgumentException($"node: '{text}' is no address. Write HOST:PORT, such as 10.0.0.1:4053.");
     }
 
-    private static ActorSystem CreateSystem(NodeOptions options)
+    private static ActorSystem CreateSystem(NodeOptions options, Action<string> log)
     {
         try
         {
             ActorSystemSetup setup = ActorSystemSetup.Create(BootstrapSetup.Create().WithConfig(Configuration(options)));
-            return ActorSystem.Create(SystemName, options.Certificates is { } certificates ? setup.And(new TlsSetup(certificates)) : setup);
+            return ActorSystem.Create(SystemName, options.Certificates is { } certificates ? setup.And(new TlsSetup(certificates, log)) : setup);
         }
         catch (Exception problem) when (Causes(problem).OfType<System.Net.Sockets.SocketException>().FirstOrDefault() is { } cause)
         {

@@ -1,7 +1,6 @@
 using Akka.Actor;
 using Akka.Event;
 using DistributedTrainer.Channels;
-using DistributedTrainer.Cluster.Hosting.Tls;
 
 namespace DistributedTrainer.Cluster.Hosting;
 
@@ -43,8 +42,9 @@ internal sealed partial class NodeLog : ReceiveActor
     private void Write(LogEvent entry)
     {
         var text = entry.Message.ToString() ?? "";
-        if (IsToldOf(entry, text))
+        if (text.Contains("tls: ", StringComparison.Ordinal))
         {
+            // About a peer of whom the encrypted transport has told by itself: Akka.NET repeats it in two lines, at each attempt.
             return;
         }
 
@@ -67,13 +67,6 @@ internal sealed partial class NodeLog : ReceiveActor
             _log(line);
         }
     }
-
-    /// <summary>
-    /// Whether it is about a peer of whom the encrypted transport has told in a line of its own: Akka.NET repeats it in two
-    /// more, at each attempt.
-    /// </summary>
-    private static bool IsToldOf(LogEvent entry, string text) =>
-        entry.LogClass != typeof(TlsTransport) && text.Contains("tls: ", StringComparison.Ordinal);
 
     /// <summary>
     /// Whether what was taken for the length of a message (4 bytes, little endian, as the transport tells it) is how every TLS

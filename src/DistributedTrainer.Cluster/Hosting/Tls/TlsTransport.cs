@@ -3,7 +3,6 @@ using System.Net;
 using System.Net.Sockets;
 using Akka.Actor;
 using Akka.Configuration;
-using Akka.Event;
 using Akka.Remote.Transport;
 using DistributedTrainer.Channels;
 using DistributedTrainer.Channels.Tls;
@@ -45,9 +44,9 @@ internal sealed class TlsTransport : Akka.Remote.Transport.Transport
         (System, Config, SchemeIdentifier) = (system, config, "ssl.tcp");
         MaximumPayloadBytes = config.GetByteSize("maximum-frame-size", null) ?? 128_000;
         _limit = config.GetTimeSpan("connection-timeout", TimeSpan.FromSeconds(15));
-        _certificates = system.Settings.Setup.Get<TlsSetup>().Value.Certificates;
-        var log = Logging.GetLogger(system, typeof(TlsTransport));
-        _refusals = new QuietLog(text => log.Warning("{0}", text), QuietPeriod, TimeProvider.System);
+        var setup = system.Settings.Setup.Get<TlsSetup>().Value;
+        _certificates = setup.Certificates;
+        _refusals = new QuietLog(text => setup.Log($"warning: {text}"), QuietPeriod, TimeProvider.System);
     }
 
     public override Task<(Address, TaskCompletionSource<IAssociationEventListener>)> Listen()
