@@ -5,9 +5,15 @@ public sealed record ChannelOptions
 {
     /// <summary>
     /// What a peer must know to be let in: a peer with another token is refused. A random number that is told over the
-    /// control plane, and written nowhere; without encryption whoever reads along on the network can read it.
+    /// control plane, and written nowhere; without <see cref="Certificates"/> whoever reads along on the network can read it.
     /// </summary>
     public ulong RunToken { get; init; }
+
+    /// <summary>
+    /// With these, TCP is encrypted and both ends show a certificate of the same authority, before anything else is said. Null:
+    /// TCP is plain. What stays within the machine (Unix domain sockets, shared memory) is never encrypted.
+    /// </summary>
+    public NodeCertificates? Certificates { get; init; }
 
     /// <summary>Connections that a listener has at once, those that have not said hello yet among them; one more is turned away. Default: 4096.</summary>
     public int MaximumConnections { get; init; } = 4096;
@@ -18,7 +24,7 @@ public sealed record ChannelOptions
     /// <summary>Posted frames that may wait; one more closes the channel. Default: 1024.</summary>
     public int MaximumPostedFrames { get; init; } = 1024;
 
-    /// <summary>Time for connecting and for the whole hello of either side. Default: 10 s.</summary>
+    /// <summary>Time for connecting, and for the whole hello of either side with the handshake of TLS before it. Default: 10 s.</summary>
     public TimeSpan HelloTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>Told why a listener turned a connection away (the accept callback was not called, or failed). May be called on any thread.</summary>

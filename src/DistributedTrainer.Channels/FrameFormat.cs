@@ -19,6 +19,9 @@ public static class FrameFormat
     // The bytes "DTCH" in this order on the wire.
     private const uint Magic = 0x48435444;
 
+    /// <summary>What every connection that is not encrypted begins with.</summary>
+    internal const byte FirstByte = (byte)(Magic & 0xFF);
+
     /// <summary>Writes <paramref name="header"/> into the first <see cref="HeaderBytes"/> bytes of <paramref name="destination"/>.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The destination is too short.</exception>
     public static void Write(in FrameHeader header, Span<byte> destination)

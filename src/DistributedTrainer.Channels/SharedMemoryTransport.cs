@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using DistributedTrainer.Channels.Shared;
 using DistributedTrainer.Channels.Sockets;
 
@@ -42,28 +41,28 @@ public sealed class SharedMemoryTransport : ITransport
         options.Validated();
         var parsed = SocketAddress.ParseShared(address);
         var segment = Make(out var problem);
-        Socket? socket = null;
+        SocketLine? line = null;
         try
         {
-            socket = SocketTransport.Greet(parsed, options, segment is null ? (byte)0 : Hello.SharedMemory, out var answer);
+            line = SocketTransport.Greet(parsed, options, segment is null ? (byte)0 : Hello.SharedMemory, out var answer);
             var offered = segment is not null && (answer & Hello.SharedMemory) != 0;
-            if (offered && SharedHandshake.Offer(socket, segment!, options))
+            if (offered && SharedHandshake.Offer(line.Socket, segment!, options))
             {
-                var shared = new SharedChannel(socket, segment!, address, options);
+                var shared = new SharedChannel(line.Socket, segment!, address, options);
                 shared.Start(handler);
                 return shared;
             }
 
             segment?.Dispose();
             options.Degrade($"{address}: no shared memory, the socket carries all: {problem ?? (offered ? "the peer can't map this process's memory" : "the peer can't share memory")}");
-            var plain = new SocketChannel(socket, address, options);
+            var plain = new SocketChannel(line, address, options);
             plain.Start(handler);
             return plain;
         }
         catch (Exception e)
         {
             segment?.Dispose();
-            socket?.Dispose();
+            line?.Dispose();
             if (e is IOException and not ChannelClosedException) throw new ChannelClosedException($"connect: {address}: {e.Message}", e);
             throw;
         }

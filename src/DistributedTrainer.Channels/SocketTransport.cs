@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using DistributedTrainer.Channels.Sockets;
+using DistributedTrainer.Channels.Tls;
 
 using SocketAddress = DistributedTrainer.Channels.Sockets.SocketAddress;
 
@@ -8,7 +9,8 @@ namespace DistributedTrainer.Channels;
 
 /// <summary>
 /// Channels over TCP ("tcp://host:port"; port 0 lets the system choose) and over Unix domain sockets ("unix:///path").
-/// Not encrypted and not authenticated: for networks that are trusted.
+/// Not encrypted and not authenticated, and so for networks that are trusted, unless the options hold certificates: then TCP is
+/// encrypted, and both ends show one.
 /// </summary>
 public sealed class SocketTransport : ITransport
 {
@@ -20,34 +22,44 @@ public sealed class SocketTransport : ITransport
     public IChannel Connect(string address, IFrameHandler handler, ChannelOptions options)
     {
         options.Validated();
-        var socket = Greet(SocketAddress.Parse(address), options, offer: 0, out _);
-        var channel = new SocketChannel(socket, address, options);
+        var line = Greet(SocketAddress.Parse(address), options, offer: 0, out _);
+        var channel = new SocketChannel(line, address, options);
         channel.Start(handler);
         return channel;
     }
 
     /// <summary>A connection whose hello was exchanged, and what the listener answered to the offer.</summary>
     /// <exception cref="ChannelClosedException">Nobody answers, or the peer refuses; with the reason.</exception>
-    internal static Socket Greet(SocketAddress address, ChannelOptions options, byte offer, out byte answer)
+    internal static SocketLine Greet(SocketAddress address, ChannelOptions options, byte offer, out byte answer)
     {
         var socket = Open(address, options.HelloTimeout);
+        var certificates = address.Path is null ? options.Certificates : null;
         answer = 0;
-        string? problem;
+        string? problem = null;
         Exception? failure = null;
+        SocketLine? line = null;
+
+        // One time for the handshake and the hello.
+        using var limit = certificates is null ? null : new TimeLimit(socket, options.HelloTimeout);
         try
         {
             SocketAddress.Tune(socket);
-            Hello.Send(socket, options.RunToken, offer);
-            problem = Hello.Await(socket, options, out answer);
+            line = certificates is null ? new SocketLine(socket) : TlsDoor.Connect(socket, address.Host, certificates, limit!, out problem);
+            if (line is not null)
+            {
+                Hello.Send(line, options.RunToken, offer);
+                problem = Hello.Await(line, options, out answer);
+                if (limit?.End() == false) problem = Hello.NotInTime;
+            }
         }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException)
         {
             failure = e;
             problem = e.Message;
         }
 
-        if (problem is null) return socket;
-        socket.Dispose();
+        if (problem is null) return line!;
+        (line as IDisposable ?? socket).Dispose();
         throw new ChannelClosedException($"connect: {address}: {problem}", failure);
     }
 

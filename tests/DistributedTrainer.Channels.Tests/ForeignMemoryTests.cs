@@ -237,7 +237,7 @@ public sealed class ForeignMemoryTests : IDisposable
             using var socket = listener.Accept();
             var hello = new byte[FrameFormat.HeaderBytes];
             SocketBytes.ReceiveAll(socket, hello);
-            Hello.Send(socket, 0);
+            Hello.Send(new SocketLine(socket), 0);
             SocketBytes.ReceiveAll(socket, hello);
         });
         var degraded = new List<string>();

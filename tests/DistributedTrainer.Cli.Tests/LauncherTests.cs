@@ -23,6 +23,14 @@ public sealed class LauncherTests : IDisposable
     }
 
     [Fact]
+    public void Nodes_of_a_closed_cluster_are_told_where_their_certificates_are()
+    {
+        using var launcher = new Launcher(_processes, _time, 2, _told.Add, _notices.Add, "/etc/dtrain/tls");
+        launcher.Start("server", "127.0.0.1:4053");
+        Assert.Equal(["node", "--roles", "server", "--join", "127.0.0.1:4053", "--launched", "--tls", "/etc/dtrain/tls"], Assert.Single(_processes.Started).Arguments);
+    }
+
+    [Fact]
     public void A_dead_process_is_told_at_once_and_launched_again_later_each_time()
     {
         _launcher.Start("worker", "a:1");

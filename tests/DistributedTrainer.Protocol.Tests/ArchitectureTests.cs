@@ -116,6 +116,7 @@ public sealed class ArchitectureTests
         [
             "CoordinatorActor.cs", // the name of a run's folder
             "DataCache.cs", // whether a file changed since its checksum was noted
+            "NodeCertificates.cs", // until when a certificate was valid, for whoever reads why it is refused
             "PartitionActor.cs", // when a step was applied, for metrics.jsonl
             "RunFolder.cs", // log.txt and cluster.jsonl; and how long a run was not watched, within bounds
             "StandingOrders.cs", // which of several interrupted runs goes on

@@ -3,7 +3,7 @@ using DistributedTrainer.Channels.Internal;
 
 namespace DistributedTrainer.Channels.Sockets;
 
-/// <summary>One end of a connection over a blocking socket: a reader thread, and a writer thread for what is posted.</summary>
+/// <summary>One end of a connection over a blocking socket, plain or encrypted: a reader thread, and a writer thread for what is posted.</summary>
 /// <remarks>
 /// Only the reader thread disposes of the socket, when nobody is inside a call on it; Close shuts it down, which ends
 /// all calls under way and lets bytes that were sent already go out.
@@ -13,7 +13,7 @@ internal sealed class SocketChannel : IChannel
     // A header and the first part of its payload leave in one call, a small frame in one packet.
     private const int StagedBytes = 16 * 1024;
 
-    private readonly Socket _socket;
+    private readonly SocketLine _line;
     private readonly ChannelOptions _options;
     private readonly object _sending = new();
     private readonly byte[] _staging = GC.AllocateUninitializedArray<byte>(FrameFormat.HeaderBytes + StagedBytes, pinned: true);
@@ -24,9 +24,9 @@ internal sealed class SocketChannel : IChannel
     private string? _reason;
 
     /// <summary>For a socket whose hello has been exchanged. Call <see cref="Start"/> or <see cref="Run"/> next.</summary>
-    public SocketChannel(Socket socket, string peer, ChannelOptions options)
+    public SocketChannel(SocketLine line, string peer, ChannelOptions options)
     {
-        _socket = socket;
+        _line = line;
         _options = options;
         Peer = peer;
         _posts = new FrameQueue(options.MaximumPostedFrames);
@@ -77,11 +77,11 @@ internal sealed class SocketChannel : IChannel
             payload[..staged].CopyTo(_staging.AsSpan(FrameFormat.HeaderBytes));
             try
             {
-                SocketBytes.SendAll(_socket, _staging.AsSpan(0, FrameFormat.HeaderBytes + staged));
-                SocketBytes.SendAll(_socket, payload[staged..]);
+                _line.SendAll(_staging.AsSpan(0, FrameFormat.HeaderBytes + staged));
+                _line.SendAll(payload[staged..]);
                 return;
             }
-            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException)
             {
                 // Within the lock: the next sender must not go on after half a frame.
                 failure = e;
@@ -148,17 +148,19 @@ internal sealed class SocketChannel : IChannel
         }
         catch (Exception e)
         {
-            Close(e is SocketException or ObjectDisposedException ? Lost(e) : e.Message);
+            Close(e is SocketException or ObjectDisposedException || (e is IOException and not ChannelClosedException) ? Lost(e) : e.Message);
         }
 
         if (handler is not null) FrameRules.Closed(handler, this, _reason!);
         _writer.Join();
-        _socket.Dispose();
+
+        // Within the lock: a sender that is just being cut off is still inside the stream.
+        lock (_sending) _line.Dispose();
     }
 
     private void ReadFrame(IFrameHandler handler, Span<byte> bytes)
     {
-        var received = SocketBytes.ReceiveAll(_socket, bytes);
+        var received = _line.ReceiveAll(bytes);
         if (received == 0) throw new ChannelClosedException("the peer closed the connection");
         if (received < bytes.Length) throw Truncated();
         var problem = FrameFormat.Read(bytes, out var header) ?? FrameRules.ProblemOf(header, _options.MaximumPayloadBytes);
@@ -173,7 +175,7 @@ internal sealed class SocketChannel : IChannel
         var whole = false;
         try
         {
-            whole = SocketBytes.ReceiveAll(_socket, span) == span.Length;
+            whole = _line.ReceiveAll(span) == span.Length;
             if (!whole) throw Truncated();
         }
         finally
@@ -189,7 +191,7 @@ internal sealed class SocketChannel : IChannel
         while (length > 0)
         {
             var part = _dropped.AsSpan(0, Math.Min(length, _dropped.Length));
-            if (SocketBytes.ReceiveAll(_socket, part) < part.Length) throw Truncated();
+            if (_line.ReceiveAll(part) < part.Length) throw Truncated();
             length -= part.Length;
         }
     }
@@ -203,13 +205,12 @@ internal sealed class SocketChannel : IChannel
     private bool Cut(string reason)
     {
         if (Interlocked.CompareExchange(ref _reason, reason, null) is not null) return false;
-        try { _socket.Shutdown(SocketShutdown.Both); }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException) { /* The peer was quicker. */ }
+        _line.ShutDown();
         return true;
     }
 
     private static ChannelClosedException Truncated() => new("the peer closed the connection in the middle of a frame");
 
     private static string Lost(Exception e) =>
-        e is SocketException s ? $"connection lost ({s.SocketErrorCode})" : $"connection lost ({e.Message})";
+        (e as SocketException ?? e.InnerException as SocketException) is { } s ? $"connection lost ({s.SocketErrorCode})" : $"connection lost ({e.Message})";
 }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using DistributedTrainer.Channels.Internal;
 using DistributedTrainer.Channels.Shared;
+using DistributedTrainer.Channels.Tls;
 
 namespace DistributedTrainer.Channels.Sockets;
 
@@ -176,11 +177,20 @@ internal sealed class SocketListener : IChannelListener
     {
         string? problem;
         Segment? segment = null;
+        SocketLine? line = null;
+
+        // One time for the handshake and the hello: who has not shown who it is costs no more of it encrypted than plain.
+        using var limit = Certificates is null ? null : new TimeLimit(socket, _options.HelloTimeout);
         try
         {
             SocketAddress.Tune(socket);
-            problem = Hello.Check(socket, _options, out var offer);
-            if (problem is null) problem = Answer(socket, peer, offer, out segment);
+            line = Secure(socket, limit, out problem);
+            if (line is not null)
+            {
+                problem = Hello.Check(line, _options, out var offer);
+                if (problem is null) problem = Answer(line, peer, offer, out segment);
+                if (limit?.End() == false) problem = Hello.NotInTime;
+            }
         }
         catch (Exception e)
         {
@@ -192,14 +202,14 @@ internal sealed class SocketListener : IChannelListener
         {
             segment?.Dispose();
             ShutDown(socket);
-            socket.Dispose();
+            (line as IDisposable ?? socket).Dispose();
             if (problem != Hello.OnlyLooked) _rejected.Add(HostOf(peer), $"{peer}: {problem}");
             return;
         }
 
         try
         {
-            if (segment is null) new SocketChannel(socket, peer, _options).Run(_accept);
+            if (segment is null) new SocketChannel(line!, peer, _options).Run(_accept);
             else new SharedChannel(socket, segment, peer, _options).Run(_accept);
         }
         catch (Exception e)
@@ -207,19 +217,28 @@ internal sealed class SocketListener : IChannelListener
             segment?.Dispose();
             // No memory or no thread for one more channel. Those that are open are worth more than this one.
             ShutDown(socket);
-            socket.Dispose();
+            line!.Dispose();
             _rejected.Add(HostOf(peer), $"{peer}: the channel can't be opened: {e.Message}");
         }
     }
 
+    /// <summary>What never leaves the machine is not encrypted: its file is for this user only.</summary>
+    private NodeCertificates? Certificates => _address.Path is null ? _options.Certificates : null;
+
+    private SocketLine? Secure(Socket socket, TimeLimit? limit, out string? problem)
+    {
+        problem = null;
+        return Certificates is { } certificates ? TlsDoor.Accept(socket, certificates, limit!, out problem) : new SocketLine(socket);
+    }
+
     /// <summary>Answers a hello. A peer that offers shared memory gets it where both can map it, else the plain socket.</summary>
-    private string? Answer(Socket socket, string peer, byte offer, out Segment? segment)
+    private string? Answer(SocketLine line, string peer, byte offer, out Segment? segment)
     {
         segment = null;
         var shares = _address.Path is not null && (offer & Hello.SharedMemory) != 0 && SharedMemory.Problem is null;
-        Hello.Send(socket, _options.RunToken, shares ? Hello.SharedMemory : (byte)0);
+        Hello.Send(line, _options.RunToken, shares ? Hello.SharedMemory : (byte)0);
         if (!shares) return null;
-        var problem = SharedHandshake.Accept(socket, _options, out segment, out var unmapped);
+        var problem = SharedHandshake.Accept(line.Socket, _options, out segment, out var unmapped);
         if (unmapped is not null) _degraded.Add(HostOf(peer), $"{peer}: no shared memory, the socket carries all: {unmapped}");
         return problem;
     }

@@ -5,7 +5,7 @@ using DistributedTrainer.Cluster;
 namespace DistributedTrainer.Cli.Benchmarks;
 
 /// <summary>Measures a channel between this process and one that it starts, and the bare medium between the same two.</summary>
-internal sealed class ChannelBenchmark(string transport, int bytes, int windows, Action<string> say)
+internal sealed class ChannelBenchmark(string transport, int bytes, int windows, Action<string> say, NodeCertificates? certificates = null)
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(3);
@@ -23,7 +23,7 @@ internal sealed class ChannelBenchmark(string transport, int bytes, int windows,
         }
 
         var addresses = new TaskCompletionSource<string[]>(TaskCreationOptions.RunContinuationsAsynchronously);
-        var peer = new ChildProcesses().Start(["bench", "channel", "--answer"], Said, (_, code) => addresses.TrySetException(new BenchmarkFailedException($"the other process ended with exit code {code}")));
+        var peer = new ChildProcesses().Start(["bench", "channel", "--answer", .. certificates is null ? (string[])[] : ["--tls", certificates.Directory]], Said, (_, code) => addresses.TrySetException(new BenchmarkFailedException($"the other process ended with exit code {code}")));
         try
         {
             return Measure(await addresses.Task.WaitAsync(StartLimit), sameProcess: false);
@@ -58,7 +58,7 @@ internal sealed class ChannelBenchmark(string transport, int bytes, int windows,
         var end = new AskingEnd();
         MediumRate rate;
         double? lent, attended;
-        using (var channel = Transports.For(address).Connect(address, end, new ChannelOptions()))
+        using (var channel = Transports.For(address).Connect(address, end, new ChannelOptions { Certificates = certificates }))
         {
             rate = end.Measure(channel, bytes, windows);
             lent = end.MeasureLent(channel, bytes, windows);

@@ -20,14 +20,15 @@ internal sealed class ChannelPeer : IDisposable
 
     /// <summary>Listens.</summary>
     /// <param name="say">Told what is not possible here.</param>
-    public ChannelPeer(Action<string> say)
+    /// <param name="certificates">TCP is encrypted with these; null: it is plain.</param>
+    public ChannelPeer(Action<string> say, NodeCertificates? certificates = null)
     {
         foreach (var name in TransportSelector.Names.Where(static name => name is not ("auto" or "in-process")))
         {
             var address = name == "tcp" ? "tcp://127.0.0.1:0" : $"{name}://{FileOf(name)}";
             try
             {
-                var listener = Transports.For(address).Listen(address, static _ => new AnsweringEnd(), new ChannelOptions());
+                var listener = Transports.For(address).Listen(address, static _ => new AnsweringEnd(), new ChannelOptions { Certificates = certificates });
                 _listeners.Add(listener);
                 _addresses.Add(listener.Address);
             }

@@ -17,26 +17,37 @@ internal static class BenchChannelCommand
         var transport = new Option<string>("--transport") { Description = $"One of {string.Join(", ", TransportSelector.Names)}. in-process: two ends in one process.", HelpName = "NAME", DefaultValueFactory = static _ => "auto" };
         var repeat = new Option<int>("--repeat") { Description = "Timed windows of each figure; the best counts.", DefaultValueFactory = static _ => 5 };
         var json = new Option<bool>("--json") { Description = "Prints the result as JSON, and nothing else, on standard output." };
+        var tls = new Option<string?>("--tls") { Description = "Encrypts TCP, with the ca.crt, node.crt and node.key of this folder. For --transport tcp.", HelpName = "DIR" };
         var answer = new Option<bool>("--answer") { Hidden = true };
         var command = new Command(
             "channel", "Measures rate and round trip of the data plane between two processes, beside the bare medium. Example: dtrain bench channel --transport unix --bytes 8388608")
         {
-            bytes, transport, repeat, json, answer,
+            bytes, transport, repeat, json, tls, answer,
         };
         command.SetAction(async (parsed, _) =>
         {
+            if (!TlsOption.Load(parsed.GetValue(tls), out var certificates))
+            {
+                return ExitCodes.UsageWrong;
+            }
+
             if (parsed.GetValue(answer))
             {
-                return Answer();
+                return Answer(certificates);
             }
 
             var problems = new List<string>();
             BenchOptions.AtLeastOne("--bytes", parsed.GetValue(bytes), MostBytes, problems);
             BenchOptions.AtLeastOne("--repeat", parsed.GetValue(repeat), int.MaxValue, problems);
             BenchOptions.Transport(parsed.GetValue(transport)!, problems);
+            if (certificates is not null && parsed.GetValue(transport) != "tcp")
+            {
+                problems.Add("--tls: only TCP is encrypted. Write --transport tcp.");
+            }
+
             return Problems.Print(problems)
                 ? ExitCodes.UsageWrong
-                : await Run(new ChannelBenchmark(parsed.GetValue(transport)!, parsed.GetValue(bytes), parsed.GetValue(repeat), Console.Error.WriteLine), parsed.GetValue(json));
+                : await Run(new ChannelBenchmark(parsed.GetValue(transport)!, parsed.GetValue(bytes), parsed.GetValue(repeat), Console.Error.WriteLine, certificates), parsed.GetValue(json));
         });
         return command;
     }
@@ -70,9 +81,9 @@ internal static class BenchChannelCommand
     }
 
     /// <summary>The other process: answers until its launcher closes its standard input, or dies.</summary>
-    private static int Answer()
+    private static int Answer(NodeCertificates? certificates)
     {
-        using var peer = new ChannelPeer(Console.Error.WriteLine);
+        using var peer = new ChannelPeer(Console.Error.WriteLine, certificates);
         Console.Out.WriteLine(peer.Line);
         while (Console.In.Read() >= 0)
         {

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using DistributedTrainer.Experiments;
+using System.CommandLine.Completions;
 
 namespace DistributedTrainer.Cli.Commands;
 
@@ -63,10 +63,7 @@ internal static class CompletionCommand
         return command;
     }
 
-    /// <summary>Completes the keys of an experiment.</summary>
-    public static Option<string[]> WithKeys(this Option<string[]> set)
-    {
-        set.CompletionSources.Add(static context => ExperimentKeys.All.Where(key => key.StartsWith(context.WordToComplete, StringComparison.Ordinal)).Select(static key => $"{key}="));
-        return set;
-    }
+    /// <summary>Completes keys, and goes on behind the sign that their value comes after.</summary>
+    public static Func<CompletionContext, IEnumerable<CompletionItem>> Keys(IReadOnlyList<string> keys) =>
+        context => keys.Where(key => key.StartsWith(context.WordToComplete, StringComparison.Ordinal)).Select(static key => new CompletionItem($"{key}="));
 }

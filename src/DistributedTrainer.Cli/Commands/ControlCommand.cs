@@ -21,23 +21,30 @@ internal static class ControlCommand
         var where = new Argument<string?>("WHERE") { Description = "The run's folder, or HOST:PORT of a node of its cluster. Default: DTRAIN_JOIN.", Arity = ArgumentArity.ZeroOrOne };
         var set = new Option<string[]>("--set")
         {
+            CompletionSources = { CompletionCommand.Keys(RunSettings.Keys) },
             Description = $"Another value for one of {string.Join(", ", RunSettings.Keys)}. May be repeated: all are changed between the same two steps. Without: shows what they are.",
             HelpName = "key=value",
             DefaultValueFactory = static _ => [],
         };
         var address = new Option<string?>("--host") { Description = "The address that nodes reach this process under. Default: DTRAIN_HOST, or the one of this machine that leads to WHERE.", HelpName = "ADDRESS" };
-        var json = new ExperimentArguments().Json;
+        var (json, tls) = (new ExperimentArguments().Json, new TlsOption());
         var command = new Command(
             "control",
             "Changes how a run is trained while it goes on, between two steps and without ending a process; answers when it is so. The change of mode is recorded, for dtrain replay. Example: dtrain control runs/digits-20260101-120000 --set training.mode=stale --set training.staleness=2")
         {
             where, set, address, json,
         };
+        tls.AddTo(command);
         command.SetAction(async (parsed, cancel) =>
         {
             if (Address(parsed.GetValue(where) ?? EnvironmentSettings.OfThisProcess["DTRAIN_JOIN"], out var wrong) is not { } join)
             {
                 Console.Error.WriteLine(wrong);
+                return ExitCodes.UsageWrong;
+            }
+
+            if (!tls.Read(parsed, out var certificates))
+            {
                 return ExitCodes.UsageWrong;
             }
 
@@ -48,7 +55,7 @@ internal static class ControlCommand
             NodeHost host;
             try
             {
-                var options = new NodeOptions { Roles = [], Join = join, Host = NodeSettings.HostOf(parsed.GetValue(address), join), Bind = EnvironmentSettings.OfThisProcess["DTRAIN_BIND"] };
+                var options = new NodeOptions { Roles = [], Join = join, Host = NodeSettings.HostOf(parsed.GetValue(address), join), Bind = EnvironmentSettings.OfThisProcess["DTRAIN_BIND"], Certificates = certificates };
                 host = await NodeHost.StartAsync(options, log: null, CancellationToken.None);
             }
             catch (ArgumentException problem)

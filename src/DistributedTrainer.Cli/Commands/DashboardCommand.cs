@@ -7,18 +7,22 @@ namespace DistributedTrainer.Cli.Commands;
 /// <summary><c>dtrain dashboard</c>: a web page of runs, while they go on or afterwards.</summary>
 internal static class DashboardCommand
 {
+    /// <summary>Said where it is so.</summary>
+    public const string OpenToOthers = "Anybody who reaches this port can read the runs. Give it a --token (or DTRAIN_DASHBOARD_TOKEN), or leave --host at 127.0.0.1.";
+
     public static Command Create()
     {
         var path = new Argument<string>("RUN_DIR") { Description = "The folder of a run, or one that holds folders of runs. Default: DTRAIN_RUNS, or runs.", DefaultValueFactory = static _ => EnvironmentSettings.OfThisProcess["DTRAIN_RUNS"] ?? "runs" };
-        var host = new Option<string>("--host") { Description = "The address to listen on. 0.0.0.0: all of this machine's; anyone who reaches it can then read the runs.", DefaultValueFactory = static _ => "127.0.0.1", HelpName = "ADDRESS" };
+        var host = new Option<string>("--host") { Description = "The address to listen on. 0.0.0.0: all of this machine's; anyone who reaches it can then read the runs, unless there is a token.", DefaultValueFactory = static _ => "127.0.0.1", HelpName = "ADDRESS" };
         var port = new Option<int>("--port") { Description = "0: the system chooses.", DefaultValueFactory = static _ => DashboardServer.DefaultPort };
+        var token = new Option<string?>("--token") { Description = "Only who shows it may read: the page's address with ?token=TOKEN once, or the header \"Authorization: Bearer TOKEN\". Better in DTRAIN_DASHBOARD_TOKEN, which no list of processes shows.", HelpName = "TOKEN" };
         var command = new Command("dashboard", "Shows runs as a web page, while they go on or afterwards: curves, cluster, model, errors. It only reads. Example: dtrain dashboard runs")
         {
-            path, host, port,
+            path, host, port, token,
         };
         command.SetAction(async (parsed, _) =>
         {
-            if (await Start(parsed.GetValue(path), parsed.GetValue(host)!, parsed.GetValue(port)) is not { } server)
+            if (await Start(parsed.GetValue(path), parsed.GetValue(host)!, parsed.GetValue(port), parsed.GetValue(token)) is not { } server)
             {
                 return ExitCodes.UsageWrong;
             }
@@ -26,6 +30,11 @@ internal static class DashboardCommand
             await using (server)
             {
                 Console.WriteLine($"Dashboard: {server.Address}");
+                if (server.IsOpenToOthers)
+                {
+                    Console.WriteLine(OpenToOthers);
+                }
+
                 Console.WriteLine("Ctrl+C ends it.");
                 await Interrupted();
             }
@@ -39,7 +48,8 @@ internal static class DashboardCommand
     /// <param name="path">The folder; null: runs are added.</param>
     /// <param name="host">Where to listen.</param>
     /// <param name="port">0: the system chooses.</param>
-    public static async Task<DashboardServer?> Start(string? path, string host, int port)
+    /// <param name="token">What whoever reads has to show; null: that of the environment, if any.</param>
+    public static async Task<DashboardServer?> Start(string? path, string host, int port, string? token = null)
     {
         if (port is < 0 or > 65535)
         {
@@ -47,9 +57,15 @@ internal static class DashboardCommand
             return null;
         }
 
+        if (token is not null && !DashboardServer.IsToken(token))
+        {
+            Console.Error.WriteLine("--token: it has to be of 16 to 256 letters, digits, or - _ . ~. Make one with: openssl rand -hex 16");
+            return null;
+        }
+
         try
         {
-            return await DashboardServer.StartAsync(path, host, port);
+            return await DashboardServer.StartAsync(path, host, port, token ?? EnvironmentSettings.OfThisProcess["DTRAIN_DASHBOARD_TOKEN"]);
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {

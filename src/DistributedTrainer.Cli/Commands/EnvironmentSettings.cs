@@ -1,4 +1,5 @@
 using System.Globalization;
+using DistributedTrainer.Dashboard.Serving;
 
 namespace DistributedTrainer.Cli.Commands;
 
@@ -27,6 +28,8 @@ internal sealed class EnvironmentSettings(IReadOnlyDictionary<string, string> va
         new("DTRAIN_WORKERS", "a number from 1 to 1024", static value => IsNumber(value, 1, 1024)),
         new("DTRAIN_CONFIG", "a HOCON file that is there", File.Exists),
         new("DTRAIN_HEALTH_PORT", "a port from 1 to 65535", static value => IsNumber(value, 1, ushort.MaxValue)),
+        new("DTRAIN_TLS", "a folder with ca.crt, node.crt and node.key, as scripts/make-certificates.sh makes it", Directory.Exists),
+        new("DTRAIN_DASHBOARD_TOKEN", "16 to 256 letters, digits, or - _ . ~", DashboardServer.IsToken),
         new("DTRAIN_RUNS", "a folder", static _ => true),
         new("DTRAIN_GO_ON", "true or false", static value => value is "true" or "false"),
         new("DTRAIN_EXPERIMENT", "an experiment file that is there, or digits for the embedded one", static value => value == NodeSettings.Embedded || File.Exists(value)),

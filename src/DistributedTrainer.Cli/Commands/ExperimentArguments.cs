@@ -8,12 +8,13 @@ namespace DistributedTrainer.Cli.Commands;
 /// <summary>What train and submit have in common: the experiment, overrides, where and how to show results.</summary>
 internal sealed class ExperimentArguments
 {
-    public Option<string[]> Set { get; } = new Option<string[]>("--set")
+    public Option<string[]> Set { get; } = new("--set")
     {
+        CompletionSources = { CompletionCommand.Keys(ExperimentKeys.All) },
         Description = "Sets a key of the experiment, such as --set training.epochs=5. May be repeated.",
         HelpName = "key=value",
         DefaultValueFactory = static _ => [],
-    }.WithKeys();
+    };
 
     public Option<string?> RunDirectory { get; } = new("--run-dir") { Description = "The run's folder. Default: runs/NAME-TIMESTAMP.", HelpName = "DIR" };
 

@@ -28,12 +28,16 @@ internal sealed class NodeSettings
     private readonly Option<bool> _goOn = new("--go-on") { Description = "A coordinator that finds a run in its folder which was interrupted together with all nodes goes on with it. Or DTRAIN_GO_ON=true." };
     private readonly Option<string?> _begin = new("--begin") { Description = "An experiment that the coordinator begins by itself, once, and goes on with: a file, or digits for the embedded one. Or DTRAIN_EXPERIMENT.", HelpName = "EXPERIMENT" };
 
+    private readonly TlsOption _tls = new();
+
     public void AddTo(Command command)
     {
         foreach (var option in (Option[])[_roles, _join, _host, _bind, _port, _workers, _config, _health, _runs, _goOn, _begin])
         {
             command.Options.Add(option);
         }
+
+        _tls.AddTo(command);
     }
 
     /// <summary>The port of the health endpoint; null: none.</summary>
@@ -82,11 +86,24 @@ internal sealed class NodeSettings
             orders = orders with { First = ExperimentArguments.Submission(experiment, baseDirectory, folder, endCluster: false) };
         }
 
+        var host = HostOf(parsed.GetValue(_host), join);
+        if (!_tls.Read(parsed, out var certificates))
+        {
+            return null;
+        }
+
+        if (certificates?.ProblemUnder(host) is { } problem)
+        {
+            Console.Error.WriteLine(problem);
+            return null;
+        }
+
         return new NodeOptions
         {
             Roles = roles,
             Join = join,
-            Host = HostOf(parsed.GetValue(_host), join),
+            Host = host,
+            Certificates = certificates,
             Bind = parsed.GetValue(_bind) ?? environment["DTRAIN_BIND"],
             Port = parsed.GetValue(_port) ?? environment.Number("DTRAIN_PORT") ?? 0,
             Workers = parsed.GetValue(_workers) ?? environment.Number("DTRAIN_WORKERS") ?? 1,

@@ -9,7 +9,7 @@ internal static class ResumeCommand
     {
         var directory = new Argument<string>("RUN_DIR") { Description = "The run's folder." };
         var inProcess = new Option<bool>("--in-process") { Description = "Everything as threads of this one process." };
-        var (shared, page) = (new ExperimentArguments(), new DashboardOptions());
+        var (shared, page, tls) = (new ExperimentArguments(), new DashboardOptions(), new TlsOption());
         var command = new Command(
             "resume",
             "Goes on with a run from its newest whole checkpoint. The result is that of a run that was never interrupted, also with other numbers of workers, servers and partitions. Example: dtrain resume runs/digits-20260101-120000 --set cluster.workers=4")
@@ -17,6 +17,7 @@ internal static class ResumeCommand
             directory, inProcess, shared.Set, shared.Json, shared.Plain,
         };
         page.AddTo(command);
+        tls.AddTo(command);
         command.SetAction(async (parsed, _) =>
         {
             var path = Path.GetFullPath(parsed.GetValue(directory)!);
@@ -32,9 +33,14 @@ internal static class ResumeCommand
                 return ExitCodes.UsageWrong;
             }
 
+            if (!tls.Read(parsed, out var certificates))
+            {
+                return ExitCodes.UsageWrong;
+            }
+
             var json = parsed.GetValue(shared.Json);
             var submission = ExperimentArguments.Submission(experiment, baseDirectory, path, endCluster: true, resume: true);
-            return await RunFollower.FollowLocally(submission, experiment.Cluster, parsed.GetValue(inProcess), parsed.GetValue(shared.Plain), json, page.Of(parsed));
+            return await RunFollower.FollowLocally(submission, experiment.Cluster, parsed.GetValue(inProcess), parsed.GetValue(shared.Plain), json, page.Of(parsed), certificates);
         });
         return command;
     }

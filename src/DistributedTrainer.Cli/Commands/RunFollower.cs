@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using DistributedTrainer.Channels;
 using DistributedTrainer.Cli.Launching;
 using DistributedTrainer.Cli.Views;
 using DistributedTrainer.Cluster.Hosting;
@@ -11,8 +12,15 @@ namespace DistributedTrainer.Cli.Commands;
 internal static class RunFollower
 {
     /// <summary>The same on a cluster of this machine that is there for this run only.</summary>
-    public static async Task<int> FollowLocally(Submissions.Submit submission, ClusterOptions options, bool inProcess, bool plain, bool json, DashboardArguments? page = null)
+    public static async Task<int> FollowLocally(Submissions.Submit submission, ClusterOptions options, bool inProcess, bool plain, bool json, DashboardArguments? page = null, NodeCertificates? certificates = null)
     {
+        // Nodes of one machine reach each other under this address.
+        if (certificates?.ProblemUnder("127.0.0.1") is { } problem)
+        {
+            Console.Error.WriteLine(problem);
+            return ExitCodes.UsageWrong;
+        }
+
         // First: a port that is in use must not cost a cluster.
         var dashboard = page is null ? null : await DashboardCommand.Start(null, page.Host, page.Port);
         if (page is not null && dashboard is null)
@@ -28,9 +36,13 @@ internal static class RunFollower
                 if (dashboard is not null)
                 {
                     view.Notice($"Dashboard: {dashboard.Address}");
+                    if (dashboard.IsOpenToOthers)
+                    {
+                        view.Notice(DashboardCommand.OpenToOthers);
+                    }
                 }
 
-                using var cluster = await LocalCluster.Start(options, inProcess, view.Notice);
+                using var cluster = await LocalCluster.Start(options, inProcess, view.Notice, certificates);
                 code = await Follow(cluster.Host, submission, view, json, began: dashboard is null ? null : dashboard.Show);
             }
 

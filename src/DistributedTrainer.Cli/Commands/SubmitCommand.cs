@@ -15,7 +15,7 @@ internal static class SubmitCommand
         var to = new Option<string?>("--to") { Description = "A node of the cluster. Default: DTRAIN_JOIN.", HelpName = "HOST:PORT" };
         var address = new Option<string?>("--host") { Description = "The address that nodes reach this process under. Default: DTRAIN_HOST, or the one of this machine that leads to --to.", HelpName = "ADDRESS" };
         var detach = new Option<bool>("--detach") { Description = "Ends as soon as the run has begun, and prints its folder; the cluster trains on." };
-        var shared = new ExperimentArguments();
+        var (shared, tls) = (new ExperimentArguments(), new TlsOption());
         var command = new Command("submit", "Hands a running cluster an experiment and shows it. Example: dtrain submit digits.yaml --to 10.0.0.1:4053")
         {
             experiment,
@@ -24,6 +24,7 @@ internal static class SubmitCommand
             detach,
         };
         shared.AddTo(command);
+        tls.AddTo(command);
         command.SetAction(async (parsed, _) =>
         {
             if ((parsed.GetValue(to) ?? EnvironmentSettings.OfThisProcess["DTRAIN_JOIN"]) is not { } join)
@@ -37,13 +38,18 @@ internal static class SubmitCommand
                 return ExitCodes.UsageWrong;
             }
 
+            if (!tls.Read(parsed, out var certificates))
+            {
+                return ExitCodes.UsageWrong;
+            }
+
             var json = parsed.GetValue(shared.Json);
             using var view = RunViews.Create(parsed.GetValue(shared.Plain), json);
-            var options = new NodeOptions { Roles = [], Join = join, Host = NodeSettings.HostOf(parsed.GetValue(address), join), Bind = EnvironmentSettings.OfThisProcess["DTRAIN_BIND"] };
+            var options = new NodeOptions { Roles = [], Join = join, Host = NodeSettings.HostOf(parsed.GetValue(address), join), Bind = EnvironmentSettings.OfThisProcess["DTRAIN_BIND"], Certificates = certificates };
             NodeHost host;
             try
             {
-                host = await NodeHost.StartAsync(options, log: null, CancellationToken.None);
+                host = await NodeHost.StartAsync(options, certificates is null ? null : TellOfRefusals, CancellationToken.None);
             }
             catch (ArgumentException problem)
             {
@@ -59,7 +65,7 @@ internal static class SubmitCommand
                 }
                 catch (TimeoutException)
                 {
-                    Console.Error.WriteLine($"No cluster answers at {join}. Give --to the HOST:PORT that a node printed when it started, and check that it still runs.");
+                    Console.Error.WriteLine($"No cluster answers at {join}. Give --to the HOST:PORT that a node printed when it started, and check that it still runs{(certificates is null ? ", and whether it has --tls: then it is needed here too" : "")}.");
                     return ExitCodes.TrainingFailed;
                 }
 
@@ -68,5 +74,14 @@ internal static class SubmitCommand
             }
         });
         return command;
+    }
+
+    /// <summary>Of what the actor system says, only why nobody is reached.</summary>
+    private static void TellOfRefusals(string line)
+    {
+        if (line.Contains("tls: ", StringComparison.Ordinal))
+        {
+            Console.Error.WriteLine(line);
+        }
     }
 }

@@ -41,6 +41,8 @@ internal sealed class ChildProcesses : IChildProcesses
             start.ArgumentList.Add(typeof(ChildProcesses).Assembly.Location);
         }
 
+        // Whether the cluster is encrypted is among the arguments, or it is not.
+        start.Environment.Remove("DTRAIN_TLS");
         foreach (var argument in arguments)
         {
             start.ArgumentList.Add(argument);

@@ -7,7 +7,7 @@ namespace DistributedTrainer.Cli.Launching;
 /// each time, up to a limit for each place.
 /// </summary>
 internal sealed class Launcher(
-    IChildProcesses processes, TimeProvider time, int maximumRestarts, Action<IProtocolMessage> tellCoordinator, Action<string> notice) : IDisposable
+    IChildProcesses processes, TimeProvider time, int maximumRestarts, Action<IProtocolMessage> tellCoordinator, Action<string> notice, string? tls = null) : IDisposable
 {
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(200);
 
@@ -66,7 +66,7 @@ internal sealed class Launcher(
 
             var (said, since) = (new Queue<string>(), time.GetTimestamp());
             _running.Add(processes.Start(
-                ["node", "--roles", role, "--join", join, "--launched"],
+                ["node", "--roles", role, "--join", join, "--launched", .. tls is null ? (string[])[] : ["--tls", tls]],
                 line => Said(role, line, said),
                 (child, code) => Exited(role, join, restarts, time.GetElapsedTime(since) >= GoodLife ? 0 : inARow, child, code, said)));
         }

@@ -1,3 +1,4 @@
+using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Hosting;
 using DistributedTrainer.Experiments;
 using DistributedTrainer.Protocol;
@@ -18,15 +19,16 @@ internal sealed class LocalCluster : IDisposable
     /// <param name="options">How many nodes.</param>
     /// <param name="inProcess">Everything as threads of this process, or a process for each server and worker.</param>
     /// <param name="notice">Told of processes that die.</param>
-    public static async Task<LocalCluster> Start(ClusterOptions options, bool inProcess, Action<string> notice)
+    /// <param name="certificates">Of all its nodes, where it is closed to others of the machine; null: it is open.</param>
+    public static async Task<LocalCluster> Start(ClusterOptions options, bool inProcess, Action<string> notice, NodeCertificates? certificates = null)
     {
         if (inProcess)
         {
-            return new LocalCluster(await Start(new NodeOptions { Roles = ["coordinator", "server", "worker"], Workers = options.Workers }), null);
+            return new LocalCluster(await Start(new NodeOptions { Roles = ["coordinator", "server", "worker"], Workers = options.Workers, Certificates = certificates }), null);
         }
 
-        var host = await Start(new NodeOptions { Roles = ["coordinator"] });
-        var launcher = new Launcher(new ChildProcesses(), TimeProvider.System, options.MaxRestarts, host.Tell, notice);
+        var host = await Start(new NodeOptions { Roles = ["coordinator"], Certificates = certificates });
+        var launcher = new Launcher(new ChildProcesses(), TimeProvider.System, options.MaxRestarts, host.Tell, notice, certificates?.Directory);
         for (var i = 0; i < options.Servers; i++)
         {
             launcher.Start("server", host.Address);

@@ -81,7 +81,7 @@ internal sealed class StateTransfer(TrainingPlan plan, string host, IReadOnlyLis
         try
         {
             // The coordinator may be elsewhere than the workers, whose transport the experiment chooses.
-            link.Channel = RouteChannel.Open(route, "auto", host, plan.Token, "coordinator", link);
+            link.Channel = RouteChannel.Open(route, "auto", host, plan.Token, "coordinator", link, plan.Certificates);
         }
         catch (ChannelClosedException lost)
         {

@@ -1,4 +1,5 @@
 using Akka.Actor;
+using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Checkpoints;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Replay;
@@ -29,6 +30,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private readonly NodeRoster _roster = new();
     private readonly StandingOrders? _orders;
     private readonly string? _bind;
+    private readonly NodeCertificates? _certificates;
     private readonly string _runs;
     private readonly string _host;
     private readonly string _address;
@@ -46,9 +48,9 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     // Whoever still has one of these has missed its end. Null: it was another coordinator that ended it.
     private readonly Dictionary<RunId, Ended?> _ended = [];
 
-    public CoordinatorActor(string runs, StandingOrders? orders, string? bind)
+    public CoordinatorActor(string runs, StandingOrders? orders, string? bind, NodeCertificates? certificates)
     {
-        (_runs, _orders, _bind) = (runs, orders, bind);
+        (_runs, _orders, _bind, _certificates) = (runs, orders, bind, certificates);
         var self = Akka.Cluster.Cluster.Get(Context.System).SelfAddress;
         (_host, _address) = (self.Host, $"{self.Host}:{self.Port}");
         Receive<Nodes.Register>(Register);
@@ -97,8 +99,9 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     /// <param name="runs">The folder for runs that name none.</param>
     /// <param name="orders">What it does by itself; null: nothing.</param>
     /// <param name="bind">Where its data plane listens; null: at the host's name.</param>
-    public static Props Props(string runs = "runs", StandingOrders? orders = null, string? bind = null) =>
-        Akka.Actor.Props.Create(() => new CoordinatorActor(runs, orders, bind));
+    /// <param name="certificates">Of this node, where the network is encrypted.</param>
+    public static Props Props(string runs = "runs", StandingOrders? orders = null, string? bind = null, NodeCertificates? certificates = null) =>
+        Akka.Actor.Props.Create(() => new CoordinatorActor(runs, orders, bind, certificates));
 
     protected override void PreStart()
     {
@@ -252,10 +255,11 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         }
     }
 
-    /// <summary>Opens the doors for nodes without the data. Each attempt has names of its own.</summary>
+    /// <summary>Opens the doors for nodes without the data, and settles how this node connects to the others. Each attempt has names of its own.</summary>
     private DataSupply? OpenSupply(TrainingPlan plan)
     {
         var self = Self;
+        plan.Certificates = _certificates;
         return DataSupply.Open(
             plan, _host, $"data-{_address.Split(':')[^1]}-{Environment.ProcessId}-{++_supplies}", text => self.Tell(new LogLine("data plane", text), ActorRefs.NoSender), _bind);
     }

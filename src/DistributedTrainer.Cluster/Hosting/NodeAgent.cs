@@ -123,7 +123,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _prepared = prepare;
 
         // Reading data takes a while: on another thread, and back by message.
-        _supply = prepare.Data is { } source ? new SupplyClient(source, prepare.Token, _options.Host, _node.Value, _log) : null;
+        _supply = prepare.Data is { } source ? new SupplyClient(source, prepare.Token, _options.Host, _node.Value, _log, _options.Certificates) : null;
         var (supply, log, hasWorkers) = (_supply, _log, _options.Roles.Contains("worker"));
         Task.Run(() =>
         {
@@ -162,13 +162,14 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
         try
         {
-            _dataPlane = _options.Roles.Contains("server") ? new DataPlaneServer(_options.Host, _node.Value, plan.Token, _log, _options.Bind) : null;
+            _dataPlane = _options.Roles.Contains("server") ? new DataPlaneServer(_options.Host, _node.Value, plan.Token, _log, _options.Bind, _options.Certificates) : null;
         }
         catch (Exception problem) when (problem is IOException or ArgumentException)
         {
             return new Nodes.PrepareFailed(ready.Prepare.Run, _node, problem.Message);
         }
 
+        plan.Certificates = _options.Certificates;
         _plan = plan;
         return new Nodes.Prepared(ready.Prepare.Run, _node, plan.InputsSha256, _dataPlane?.Addresses ?? [], ready.Supplied);
     }

@@ -3,9 +3,11 @@ using System.Net;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Akka.Actor;
+using Akka.Actor.Setup;
 using Akka.Cluster.Tools.Singleton;
 using Akka.Configuration;
 using DistributedTrainer.Cluster.Coordination;
+using DistributedTrainer.Cluster.Hosting.Tls;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cluster.Hosting;
@@ -43,7 +45,7 @@ public sealed class NodeHost : IAsyncDisposable
         if (options.Roles.Contains("coordinator"))
         {
             system.ActorOf(
-                ClusterSingletonManager.Props(CoordinatorActor.Props(options.Runs, options.Orders, options.Bind), PoisonPill.Instance, ClusterSingletonManagerSettings.Create(system)), "coordinator");
+                ClusterSingletonManager.Props(CoordinatorActor.Props(options.Runs, options.Orders, options.Bind, options.Certificates), PoisonPill.Instance, ClusterSingletonManagerSettings.Create(system)), "coordinator");
         }
 
         _health = new NodeHealth(system, options.Roles, TimeProvider.System);
@@ -112,7 +114,8 @@ public sealed class NodeHost : IAsyncDisposable
 
         cancel.ThrowIfCancellationRequested();
         var seeds = options.Join?.Split(',').Select(AddressOf).ToList() ?? [];
-        var system = CreateSystem(options);
+        log ??= static _ => { };
+        var system = CreateSystem(options, log);
         var cluster = Akka.Cluster.Cluster.Get(system);
 
         // Settings may put TLS, or in tests what harms messages, below: that is part of an address.
@@ -127,7 +130,7 @@ public sealed class NodeHost : IAsyncDisposable
             cluster.JoinSeedNodes(seeds.OrderByDescending(seed => seed.Equals(cluster.SelfAddress)));
         }
 
-        return Task.FromResult(new NodeHost(system, options, log ?? (static _ => { })));
+        return Task.FromResult(new NodeHost(system, options, log));
     }
 
     /// <summary>Ends when this node is a member of the cluster.</summary>
@@ -231,11 +234,12 @@ public sealed class NodeHost : IAsyncDisposable
             : throw new ArgumentException($"node: '{text}' is no address. Write HOST:PORT, such as 10.0.0.1:4053.");
     }
 
-    private static ActorSystem CreateSystem(NodeOptions options)
+    private static ActorSystem CreateSystem(NodeOptions options, Action<string> log)
     {
         try
         {
-            return ActorSystem.Create(SystemName, Configuration(options));
+            ActorSystemSetup setup = ActorSystemSetup.Create(BootstrapSetup.Create().WithConfig(Configuration(options)));
+            return ActorSystem.Create(SystemName, options.Certificates is { } certificates ? setup.And(new TlsSetup(certificates, log)) : setup);
         }
         catch (Exception problem) when (Causes(problem).OfType<System.Net.Sockets.SocketException>().FirstOrDefault() is { } cause)
         {
@@ -262,6 +266,11 @@ public sealed class NodeHost : IAsyncDisposable
             akka.remote.dot-netty.tcp { hostname = "{{options.Bind ?? options.Host}}", public-hostname = "{{options.Host}}", port = {{options.Port}} }
             akka.cluster.roles = [{{roles}}]
             """);
+        if (options.Certificates is not null)
+        {
+            own = ConfigurationFactory.ParseString($"akka.remote.dot-netty.tcp.transport-class = \"{TlsTransport.TypeName}\"").WithFallback(own);
+        }
+
         var file = options.ConfigFile is null ? own : own.WithFallback(ConfigurationFactory.ParseString(File.ReadAllText(options.ConfigFile)));
         return options.Roles.Append("node").Aggregate(file, static (config, name) => config.WithFallback(BuiltIn(name))).WithFallback(ClusterSingleton.DefaultConfig());
     }

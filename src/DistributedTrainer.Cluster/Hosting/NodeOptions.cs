@@ -1,3 +1,4 @@
+using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Coordination;
 
 namespace DistributedTrainer.Cluster.Hosting;
@@ -35,6 +36,12 @@ public sealed record NodeOptions
 
     /// <summary>A HOCON file whose settings override those built in; null: none.</summary>
     public string? ConfigFile { get; init; }
+
+    /// <summary>
+    /// With these both planes are encrypted, and only who has a certificate of the same authority is let in. Null: whoever
+    /// reaches a port is heard.
+    /// </summary>
+    public NodeCertificates? Certificates { get; init; }
 
     /// <summary>The folder of a coordinator for runs that name none.</summary>
     public string Runs { get; init; } = "runs";

@@ -14,25 +14,26 @@ internal static class RouteChannel
     /// <param name="token">Names the run.</param>
     /// <param name="name">Who is there.</param>
     /// <param name="handler">Receives frames.</param>
+    /// <param name="certificates">Of this node, where the network is encrypted.</param>
     /// <exception cref="ChannelClosedException">The server cannot be reached.</exception>
-    public static IChannel Open(Route route, string transport, string host, ulong token, string name, IFrameHandler handler)
+    public static IChannel Open(Route route, string transport, string host, ulong token, string name, IFrameHandler handler, NodeCertificates? certificates = null)
     {
         var sameHost = route.Host == host;
         var addresses = TransportSelector.Choose(transport, route.Addresses, sameHost && route.ProcessId == Environment.ProcessId, sameHost);
-        var channel = Connect(addresses, token, handler);
+        var channel = Connect(addresses, token, handler, certificates);
         var bytes = Encoding.UTF8.GetBytes(name);
         channel.Send(new FrameHeader { Kind = FrameKind.Request, Run = token, PayloadBytes = bytes.Length }, bytes);
         return channel;
     }
 
-    private static IChannel Connect(IReadOnlyList<string> addresses, ulong token, IFrameHandler handler)
+    private static IChannel Connect(IReadOnlyList<string> addresses, ulong token, IFrameHandler handler, NodeCertificates? certificates)
     {
         var problems = new List<string>();
         foreach (var address in addresses)
         {
             try
             {
-                return Transports.For(address).Connect(address, handler, new ChannelOptions { RunToken = token });
+                return Transports.For(address).Connect(address, handler, new ChannelOptions { RunToken = token, Certificates = certificates });
             }
             catch (ChannelClosedException unreachable)
             {

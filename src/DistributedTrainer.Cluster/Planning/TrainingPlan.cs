@@ -1,3 +1,4 @@
+using DistributedTrainer.Channels;
 using DistributedTrainer.Data;
 using DistributedTrainer.Engine.Compression;
 using DistributedTrainer.Engine.Losses;
@@ -11,7 +12,7 @@ using DistributedTrainer.Experiments;
 namespace DistributedTrainer.Cluster.Planning;
 
 /// <summary>
-/// All that follows from an experiment and its data: every node builds it for itself and gets the same. Immutable.
+/// All that follows from an experiment and its data: every node builds it for itself and gets the same. Immutable, but for how this node connects.
 /// </summary>
 internal sealed class TrainingPlan
 {
@@ -50,6 +51,9 @@ internal sealed class TrainingPlan
 
     /// <summary>Names the run on the data plane, and lets nodes in there: not to be written anywhere.</summary>
     public ulong Token { get; }
+
+    /// <summary>What this node shows where it connects to others; nothing that follows from the experiment.</summary>
+    public NodeCertificates? Certificates { get; set; }
 
     public LeafSchedule Schedule { get; }
 

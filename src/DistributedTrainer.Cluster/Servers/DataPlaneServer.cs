@@ -1,3 +1,5 @@
+using DistributedTrainer.Channels;
+
 namespace DistributedTrainer.Cluster.Servers;
 
 /// <summary>A server node's open doors for one run.</summary>
@@ -11,8 +13,9 @@ internal sealed class DataPlaneServer : IDisposable
     /// <param name="token">Of the run.</param>
     /// <param name="log">Told of strangers.</param>
     /// <param name="bind">What it listens on; null: the host.</param>
-    public DataPlaneServer(string host, string node, ulong token, Action<string> log, string? bind = null) =>
-        _doors = new OpenDoors(host, node, token, log, _ => new ServerConnection(() => _served), bind);
+    /// <param name="certificates">Of this node, where the network is encrypted.</param>
+    public DataPlaneServer(string host, string node, ulong token, Action<string> log, string? bind = null, NodeCertificates? certificates = null) =>
+        _doors = new OpenDoors(host, node, token, log, _ => new ServerConnection(() => _served), bind, certificates);
 
     /// <summary>Where workers can connect, fastest first.</summary>
     public string[] Addresses => _doors.Addresses;

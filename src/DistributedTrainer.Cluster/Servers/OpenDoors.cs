@@ -19,11 +19,12 @@ internal sealed class OpenDoors : IDisposable
     /// <param name="log">Told of strangers.</param>
     /// <param name="accept">The handler of a new connection.</param>
     /// <param name="bind">Where to listen; null: there.</param>
+    /// <param name="certificates">Of this node, where the network is encrypted.</param>
     /// <exception cref="IOException">A door cannot be opened; then none is.</exception>
-    public OpenDoors(string host, string node, ulong token, Action<string> log, Func<IChannel, IFrameHandler> accept, string? bind = null)
+    public OpenDoors(string host, string node, ulong token, Action<string> log, Func<IChannel, IFrameHandler> accept, string? bind = null, NodeCertificates? certificates = null)
     {
         _accept = accept;
-        var options = new ChannelOptions { RunToken = token, Rejected = log, Degraded = log, QuietPeriod = QuietPeriod };
+        var options = new ChannelOptions { RunToken = token, Rejected = log, Degraded = log, QuietPeriod = QuietPeriod, Certificates = certificates };
 
         // Names are seen by others of the machine and written to files: they tell nothing of the token.
         var name = $"{node}-{RandomNumberGenerator.GetHexString(8, lowercase: true)}";

@@ -15,7 +15,7 @@ internal sealed class DataSupply : IDisposable
     private DataSupply(TrainingPlan plan, string host, string node, Action<string> log, string? bind)
     {
         var stock = new Stock(plan);
-        _doors = new OpenDoors(host, node, plan.Token, log, _ => new Connection(stock), bind);
+        _doors = new OpenDoors(host, node, plan.Token, log, _ => new Connection(stock), bind, plan.Certificates);
         Source = new Nodes.DataSource(plan.InputsSha256, host, Environment.ProcessId, _doors.Addresses);
     }
 

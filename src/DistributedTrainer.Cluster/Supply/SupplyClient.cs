@@ -22,6 +22,7 @@ internal sealed class SupplyClient : IRecordSource, IDisposable
     private readonly string _host;
     private readonly string _name;
     private readonly Action<string> _log;
+    private readonly NodeCertificates? _certificates;
     private readonly object _asking = new();
     private readonly object _gate = new();
     private readonly long _begin = Stopwatch.GetTimestamp();
@@ -37,8 +38,9 @@ internal sealed class SupplyClient : IRecordSource, IDisposable
     /// <param name="host">Where this node is.</param>
     /// <param name="name">Who asks.</param>
     /// <param name="log">Receives what an operator wants to know.</param>
-    public SupplyClient(Nodes.DataSource source, ulong token, string host, string name, Action<string> log) =>
-        (_source, _token, _host, _name, _log) = (source, token, host, name, log);
+    /// <param name="certificates">Of this node, where the network is encrypted.</param>
+    public SupplyClient(Nodes.DataSource source, ulong token, string host, string name, Action<string> log, NodeCertificates? certificates = null) =>
+        (_source, _token, _host, _name, _log, _certificates) = (source, token, host, name, log, certificates);
 
     /// <summary>Another coordinator has the data from now on, or the same one at another place.</summary>
     public void MoveTo(Nodes.DataSource source)
@@ -184,7 +186,7 @@ internal sealed class SupplyClient : IRecordSource, IDisposable
         Drop();
         link = new SupplyLink(source);
         link.Channel = RouteChannel.Open(
-            new Protocol.Workers.Route(PartitionId.Lead, new NodeId("coordinator"), source.Host, source.ProcessId, source.Addresses), "auto", _host, _token, _name, link);
+            new Protocol.Workers.Route(PartitionId.Lead, new NodeId("coordinator"), source.Host, source.ProcessId, source.Addresses), "auto", _host, _token, _name, link, _certificates);
         return _link = link;
     }
 }

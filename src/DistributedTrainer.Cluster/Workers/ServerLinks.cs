@@ -337,7 +337,7 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
         var link = new ServerLink(route.Node.Value, inbox, Count, _times.Clock, Relay);
         try
         {
-            link.Channel = RouteChannel.Open(route, transport, host, plan.Token, name, link);
+            link.Channel = RouteChannel.Open(route, transport, host, plan.Token, name, link, plan.Certificates);
             return link;
         }
         catch (ChannelClosedException lost)

@@ -12,7 +12,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace DistributedTrainer.Dashboard.Serving;
 
 /// <summary>
-/// The web page of runs. It reads run folders and nothing else, changes nothing, and asks nobody: so it shows runs that go
+/// The web page of runs. It reads run folders and nothing else, changes nothing (there is no request that could), and asks nobody: so it shows runs that go
 /// on, wherever their coordinator is, and runs that are over.
 /// </summary>
 public sealed class DashboardServer : IAsyncDisposable
@@ -32,12 +32,20 @@ public sealed class DashboardServer : IAsyncDisposable
     /// <summary>Where the page is, such as http://127.0.0.1:7070/.</summary>
     public Uri Address { get; private set; } = null!;
 
+    /// <summary>Other machines reach it, and nobody asks them for a token.</summary>
+    public bool IsOpenToOthers { get; private init; }
+
+    /// <summary>Whether this can be a token: long enough not to be guessed, and of characters that a header and an address take.</summary>
+    /// <param name="text">What was given.</param>
+    public static bool IsToken(string text) => text.Length is >= 16 and <= 256 && text.All(static character => char.IsAsciiLetterOrDigit(character) || character is '-' or '_' or '.' or '~');
+
     /// <summary>Starts to answer.</summary>
     /// <param name="root">A run's folder, or a folder of such folders; null: runs are added by <see cref="Show"/>.</param>
     /// <param name="host">The address or name to listen on; other machines reach only what is not loopback.</param>
     /// <param name="port">0: the system chooses.</param>
+    /// <param name="token">What whoever reads has to show; null: nothing. See <see cref="IsToken"/>.</param>
     /// <exception cref="IOException">There is no such folder, or it cannot be listened there; the message says what to do.</exception>
-    public static async Task<DashboardServer> StartAsync(string? root, string host = "127.0.0.1", int port = DefaultPort)
+    public static async Task<DashboardServer> StartAsync(string? root, string host = "127.0.0.1", int port = DefaultPort, string? token = null)
     {
         var catalogue = new RunCatalogue(root);
         var reviewer = new Reviewer(catalogue);
@@ -52,8 +60,8 @@ public sealed class DashboardServer : IAsyncDisposable
         builder.Services.AddRoutingCore();
         builder.Services.Configure<Microsoft.Extensions.Hosting.HostOptions>(static options => options.ShutdownTimeout = EndLimit);
         var app = builder.Build();
-        var server = new DashboardServer(app, catalogue, reviewer);
-        var guard = new Guard(host);
+        var guard = new Guard(host, token is null ? null : new Key(token));
+        var server = new DashboardServer(app, catalogue, reviewer) { IsOpenToOthers = !guard.IsLoopback && token is null };
         app.Use(next => context => guard.Check(context, next));
         app.UseRouting();
         server.Map(app);
@@ -106,6 +114,7 @@ public sealed class DashboardServer : IAsyncDisposable
         app.MapGet("/api/events", (RequestDelegate)(context => stream.Send(context, _end.Token)));
         app.MapGet("/api/model", (RequestDelegate)_reviewer.Layers);
         app.MapGet("/api/review", (RequestDelegate)_reviewer.Evaluate);
+        app.MapGet(Guard.LivePath, (RequestDelegate)(static context => context.Response.WriteAsync("the dashboard answers\n")));
         app.MapGet("/", (RequestDelegate)(static context => File(context, "/index.html")));
         foreach (var path in Assets.Names.Keys)
         {

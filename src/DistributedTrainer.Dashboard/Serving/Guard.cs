@@ -9,12 +9,19 @@ namespace DistributedTrainer.Dashboard.Serving;
 /// here, could read it.
 /// </summary>
 /// <param name="host">What the server was told to listen on.</param>
-internal sealed class Guard(string host)
+/// <param name="key">Who may read; null: everybody.</param>
+internal sealed class Guard(string host, Key? key = null)
 {
+    /// <summary>Answered without a token: that somebody answers is all that it says.</summary>
+    internal const string LivePath = "/health/live";
+
     internal const string ContentSecurityPolicy =
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
     private static readonly string[] LoopbackNames = ["localhost", "127.0.0.1", "[::1]"];
+
+    /// <summary>Only this machine reaches it.</summary>
+    internal bool IsLoopback => _isLoopback;
 
     private readonly bool _isLoopback = host == "localhost" || (IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address));
 
@@ -26,6 +33,8 @@ internal sealed class Guard(string host)
         headers["Referrer-Policy"] = "no-referrer";
         headers["Cross-Origin-Opener-Policy"] = "same-origin";
         headers["Cross-Origin-Resource-Policy"] = "same-origin";
+        headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()";
+        headers.XFrameOptions = "DENY";
         headers.CacheControl = "no-cache";
         if (!IsAllowed(context.Request.Host.Host))
         {
@@ -41,7 +50,10 @@ internal sealed class Guard(string host)
             return;
         }
 
-        await next(context);
+        if (key is null || context.Request.Path == LivePath || await key.Opens(context))
+        {
+            await next(context);
+        }
     }
 
     /// <summary>Whether the name that a browser asked for is one of ours.</summary>

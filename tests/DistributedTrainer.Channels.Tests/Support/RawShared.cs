@@ -29,7 +29,7 @@ internal sealed class RawShared : IDisposable
     /// <summary>A connection after hellos that agreed upon shared memory.</summary>
     public static Socket Greet(string address)
     {
-        var socket = SocketTransport.Greet(SocketAddress.ParseShared(address), new ChannelOptions(), Hello.SharedMemory, out var answer);
+        var socket = SocketTransport.Greet(SocketAddress.ParseShared(address), new ChannelOptions(), Hello.SharedMemory, out var answer).Socket;
         Assert.Equal(Hello.SharedMemory, answer);
         return socket;
     }

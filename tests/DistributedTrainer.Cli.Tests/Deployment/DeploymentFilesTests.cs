@@ -33,6 +33,23 @@ public sealed partial class DeploymentFilesTests
     }
 
     [Fact]
+    public void What_closes_a_cluster_to_strangers_reaches_every_node_of_both()
+    {
+        var closed = Assert.Single(RepositoryFiles.Yaml("deploy", "compose", "tls.yml"));
+        foreach (var service in (string[])[.. Roles, "submit"])
+        {
+            Assert.Equal("/etc/dtrain/tls", closed.At("services", service, "environment", "DTRAIN_TLS"));
+            Assert.EndsWith(":/etc/dtrain/tls:ro", (string)closed.At("services", service, "volumes", 0), StringComparison.Ordinal);
+        }
+
+        var lines = RepositoryFiles.Read("deploy", "kubernetes", "dtrain.yaml").Split('\n').Where(static line => line.TrimStart().StartsWith("#tls ", StringComparison.Ordinal)).Select(static line => line.Trim()).ToArray();
+        foreach (var line in (string[])["#tls - { name: DTRAIN_TLS, value: /etc/dtrain/tls }", "#tls - { name: tls, mountPath: /etc/dtrain/tls, readOnly: true }", "#tls - { name: tls, secret: { secretName: dtrain-tls, defaultMode: 0440 } }"])
+        {
+            Assert.Equal(Roles.Length, lines.Count(one => one == line));
+        }
+    }
+
+    [Fact]
     public void The_image_is_built_in_layers_and_runs_as_nobody_special()
     {
         var lines = RepositoryFiles.Read("Dockerfile").Split('\n').Select(static line => line.Trim()).ToList();

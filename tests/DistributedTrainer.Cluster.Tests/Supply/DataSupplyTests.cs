@@ -6,6 +6,7 @@ using DistributedTrainer.Cluster.Tests.Support;
 using DistributedTrainer.Data.Supply;
 using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Protocol;
+using DistributedTrainer.Tests.Shared;
 
 namespace DistributedTrainer.Cluster.Tests.Supply;
 
@@ -180,6 +181,27 @@ public sealed class DataSupplyTests(CacheFolder cache) : IDisposable
             fresh.Channel = new SocketTransport().Connect(supply.Source.Addresses[^1], fresh, new ChannelOptions { RunToken = plan.Token });
             return fresh;
         }
+    }
+
+    [Fact]
+    public void Over_an_encrypted_network_rows_come_to_who_has_a_certificate_of_the_same_authority()
+    {
+        using var ours = new TestAuthority("ours");
+        using var theirs = new TestAuthority("theirs");
+        var plan = Coordinators();
+        plan.Certificates = ours.Node();
+        using var supply = Open(plan);
+
+        // On another host, as far as it knows: its way is the network.
+        using var client = new SupplyClient(supply.Source, plan.Token, "elsewhere", "w0", Log, ours.Node());
+        Assert.Equal(ReferenceTrainer.Train(plan).Parameters, ReferenceTrainer.Train(Create(plan, supply.Source, client).Plan!).Parameters);
+        foreach (var certificates in new[] { null, theirs.Node() })
+        {
+            using var link = new SupplyLink(supply.Source);
+            Assert.Throws<ChannelClosedException>(() => new SocketTransport().Connect(supply.Source.Addresses[^1], link, new ChannelOptions { RunToken = plan.Token, Certificates = certificates }));
+        }
+
+        Assert.True(Logged("tls: "));
     }
 
     [Fact]
