@@ -8,7 +8,7 @@ namespace DistributedTrainer.Cli.Tests;
 public sealed class CompletionTests
 {
     [Theory]
-    [InlineData("dtrain tr", "train")]
+    [InlineData("dtrain trai", "train")]
     [InlineData("dtrain train --in", "--in-process")]
     [InlineData("dtrain train --set training.ep", "training.epochs=")]
     [InlineData("dtrain resume run --set cluster.place", "cluster.placement=")]

@@ -55,6 +55,7 @@ public sealed class FailureTests
         FrameProxy[] ofFirst = [], ofSecond = [];
         MiniCluster.Worker first = null!, second = null!;
         var moved = 0;
+        using var halfway = new ManualResetEventSlim();
         first = cluster.Add("first", routes =>
         {
             // It has computed all leaves of the first step when leaf 0 becomes another one's, and will push it with its own.
@@ -62,6 +63,8 @@ public sealed class FailureTests
             {
                 if (frame is not { Kind: FrameKind.Push, Generation: 1 })
                 {
+                    // Not before the other one is on its way.
+                    Assert.True(frame is not { Kind: FrameKind.Push, Step: 0 } || halfway.Wait(MiniCluster.Limit));
                     return Fate.Pass;
                 }
 
@@ -77,8 +80,16 @@ public sealed class FailureTests
         second = cluster.Add("second", routes =>
         {
             // What it sends of the first step's pass backwards comes when nobody needs it any more.
-            (var through, ofSecond) = FrameProxy.Between(routes, static (_, frame) =>
-                frame is { Kind: FrameKind.Statistics, Step: 0 } && (frame.Flags & StatisticsFlags.Backward) != 0 ? Fate.Drop : Fate.Pass);
+            (var through, ofSecond) = FrameProxy.Between(routes, (_, frame) =>
+            {
+                if (frame is not { Kind: FrameKind.Statistics, Step: 0 } || (frame.Flags & StatisticsFlags.Backward) == 0)
+                {
+                    return Fate.Pass;
+                }
+
+                halfway.Set();
+                return Fate.Drop;
+            });
             return through;
         });
         cluster.Do(() => cluster.Assign((first, [0, 1, 2, 3, 4])));
