@@ -11,7 +11,7 @@ public sealed class CoordinatorFailureTests : CoordinatorTest
     public void A_dead_workers_shards_move()
     {
         var (server, workers) = Training("w0", "w1");
-        Sys.Stop(workers[0].Probe.Ref);
+        Die(workers[0]);
         ExpectFence(server, 2);
         Fenced(2, version: 1);
         ExpectAssign(workers[1], 2, 0, 1, 2, 3);
@@ -60,7 +60,7 @@ public sealed class CoordinatorFailureTests : CoordinatorTest
     public void Each_change_has_a_generation_of_its_own()
     {
         var (server, workers) = Training("w0", "w1");
-        Sys.Stop(workers[0].Probe.Ref);
+        Die(workers[0]);
         ExpectFence(server, 2);
         Prepare(Register("w2", workers: 1));
         ExpectFence(server, 3);
@@ -74,7 +74,7 @@ public sealed class CoordinatorFailureTests : CoordinatorTest
     {
         Experiment = new TestExperiment { Workers = 2, MinimumWorkers = 2 };
         var (server, workers) = Training("w0", "w1");
-        Sys.Stop(workers[0].Probe.Ref);
+        Die(workers[0]);
         ExpectFence(server, 2);
         Fenced(2, version: 2);
         Said<Notice>(static notice => notice.Text.StartsWith("Paused: 1 workers, cluster.minimum-workers is 2.", StringComparison.Ordinal));
@@ -94,7 +94,7 @@ public sealed class CoordinatorFailureTests : CoordinatorTest
     {
         var (server, workers) = Training("w0", "w1");
         Coordinator.Tell(new Partitions.StepsApplied(Run, new StepId(0), [1, 1], [30, 30], [0.1, 0.1], [1, 2], [], 0));
-        Sys.Stop(server.Probe.Ref);
+        Die(server);
         Said<Notice>(static notice => notice.Text.StartsWith("S0 died", StringComparison.Ordinal));
 
         // Without a checkpoint training goes back to what follows from the seed.

@@ -89,7 +89,7 @@ public sealed class CoordinatorLoadingTests : CoordinatorTest
         Assert.Equal([1], second.Probe.ExpectMsg<Partitions.Host>().Partitions);
         Both(1);
         worker.Probe.ExpectMsg<Protocol.Workers.Assign>();
-        Sys.Stop(first.Probe.Ref);
+        Die(first);
         var host = second.Probe.ExpectMsg<Partitions.Host>();
         Assert.Equal((2L, 0L), (host.Generation.Value, host.From.Value));
         Assert.Equal([0, 1], host.Partitions);
@@ -111,7 +111,7 @@ public sealed class CoordinatorLoadingTests : CoordinatorTest
         using var served = new ServedPartitions(Plan());
         var other = Register("s1", server: true);
         Prepare(other, addresses: served.Addresses);
-        Sys.Stop(server.Probe.Ref);
+        Die(server);
         Said<Notice>(static notice => notice.Text.StartsWith("S0 died", StringComparison.Ordinal) && notice.Text.EndsWith("training goes back to the last checkpoint.", StringComparison.Ordinal));
         var host = other.Probe.ExpectMsg<Partitions.Host>();
         Assert.Equal((2L, 4L), (host.Generation.Value, host.From.Value));
@@ -132,7 +132,7 @@ public sealed class CoordinatorLoadingTests : CoordinatorTest
         var (server, worker) = Resumed();
         Prepare(server, addresses: Nowhere);
         server.Probe.ExpectMsg<Partitions.Host>();
-        Sys.Stop(server.Probe.Ref);
+        Die(server);
         Said<Notice>(static notice => notice.Text.StartsWith("S0 died", StringComparison.Ordinal));
         var other = Register("s1", server: true);
         using var served = new ServedPartitions(Plan());
@@ -203,7 +203,7 @@ public sealed class CoordinatorLoadingTests : CoordinatorTest
         var (server, _) = Resumed();
         Prepare(server, addresses: Nowhere);
         server.Probe.ExpectMsg<Partitions.Host>();
-        Sys.Stop(server.Probe.Ref);
+        Die(server);
         Said<Notice>(static notice => notice.Text.StartsWith("S0 died", StringComparison.Ordinal));
         Coordinator.Tell(new Stop(Run));
         var failure = Said<Ended>().Failure;
@@ -222,7 +222,7 @@ public sealed class CoordinatorLoadingTests : CoordinatorTest
         // As a signal to a whole group of processes does: what was being brought to the server has nowhere to go any more.
         Coordinator.Tell(new Stop(Run));
         Settle();
-        Sys.Stop(server.Probe.Ref);
+        Die(server);
         Said<Notice>(static notice => notice.Text.StartsWith("S0 died", StringComparison.Ordinal));
         Settle();
         Advance(5.3);

@@ -81,7 +81,7 @@ public sealed class CoordinatorPhasesTests : CoordinatorTest
         Assert.Equal(1, server.Probe.ExpectMsg<Partitions.Host>().Generation.Value);
         Fenced(1);
         ExpectAssign(workers[0], 1, 0, 1);
-        Sys.Stop(workers[1].Probe.Ref);
+        Die(workers[1]);
         ExpectFence(server, 2);
         Advance(2.5);
         ExpectFence(server, 2);
@@ -106,7 +106,7 @@ public sealed class CoordinatorPhasesTests : CoordinatorTest
     public void A_fence_of_an_older_generation_counts_for_nothing()
     {
         var (server, workers) = Training("w0", "w1");
-        Sys.Stop(workers[1].Probe.Ref);
+        Die(workers[1]);
         ExpectFence(server, 2);
         Fenced(1, version: 7);
         Settle();

@@ -104,6 +104,9 @@ public abstract class CoordinatorTest : ActorTest
         return assign;
     }
 
+    /// <summary>Not by a message: those that end an actor are taken from nobody.</summary>
+    private protected static void Die(Node node) => ((IInternalActorRef)node.Probe.Ref).Stop();
+
     /// <summary>Ends when the coordinator has handled everything sent to it so far.</summary>
     private protected void Settle()
     {
