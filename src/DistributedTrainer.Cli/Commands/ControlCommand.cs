@@ -11,8 +11,6 @@ namespace DistributedTrainer.Cli.Commands;
 /// <summary><c>dtrain control</c>: shows and changes settings of a training that goes on.</summary>
 internal static class ControlCommand
 {
-    private static readonly TimeSpan JoinLimit = TimeSpan.FromSeconds(15);
-
     // Without any word of a coordinator. One that begins anew takes some seconds.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
@@ -26,15 +24,14 @@ internal static class ControlCommand
             HelpName = "key=value",
             DefaultValueFactory = static _ => [],
         };
-        var address = new Option<string?>("--host") { Description = "The address that nodes reach this process under. Default: DTRAIN_HOST, or the one of this machine that leads to WHERE.", HelpName = "ADDRESS" };
-        var (json, tls) = (new ExperimentArguments().Json, new TlsOption());
+        var (json, visit) = (new ExperimentArguments().Json, new ClusterVisit("WHERE"));
         var command = new Command(
             "control",
             "Changes how a run is trained while it goes on, between two steps and without ending a process; answers when it is so. The change of mode is recorded, for dtrain replay. Example: dtrain control runs/digits-20260101-120000 --set training.mode=stale --set training.staleness=2")
         {
-            where, set, address, json,
+            where, set, json,
         };
-        tls.AddTo(command);
+        visit.AddTo(command);
         command.SetAction(async (parsed, cancel) =>
         {
             if (Address(parsed.GetValue(where) ?? EnvironmentSettings.OfThisProcess["DTRAIN_JOIN"], out var wrong) is not { } join)
@@ -43,7 +40,7 @@ internal static class ControlCommand
                 return ExitCodes.UsageWrong;
             }
 
-            if (!tls.Read(parsed, out var certificates))
+            if (!visit.Read(parsed, out var certificates))
             {
                 return ExitCodes.UsageWrong;
             }
@@ -52,34 +49,22 @@ internal static class ControlCommand
             void Interrupt(PosixSignalContext signal) => (signal.Cancel, _) = (!interrupted.IsCancellationRequested, interrupted.CancelAsync());
             using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
             using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
-            NodeHost host;
             try
             {
-                var options = new NodeOptions { Roles = [], Join = join, Host = NodeSettings.HostOf(parsed.GetValue(address), join), Bind = EnvironmentSettings.OfThisProcess["DTRAIN_BIND"], Certificates = certificates };
-                host = await NodeHost.StartAsync(options, log: null, CancellationToken.None);
-            }
-            catch (ArgumentException problem)
-            {
-                Console.Error.WriteLine(problem.Message);
-                return ExitCodes.UsageWrong;
-            }
-
-            await using (host)
-            {
-                try
+                var (host, exitCode) = await visit.Join(parsed, join, certificates, "Give the run's folder, or the HOST:PORT that a node printed when it started", interrupted.Token);
+                if (host is null)
                 {
-                    await host.JoinedAsync(JoinLimit).WaitAsync(interrupted.Token);
+                    return exitCode;
+                }
+
+                await using (host)
+                {
                     return await Ask(host, parsed.GetValue(set)!, parsed.GetValue(json), interrupted.Token);
                 }
-                catch (TimeoutException)
-                {
-                    Console.Error.WriteLine($"No cluster answers at {join}. Give the run's folder, or the HOST:PORT that a node printed when it started, and check that it still runs.");
-                }
-                catch (OperationCanceledException)
-                {
-                    Console.Error.WriteLine("Interrupted. What was asked for may still be done: dtrain control without --set shows it.");
-                }
-
+            }
+            catch (OperationCanceledException)
+            {
+                Console.Error.WriteLine("Interrupted. What was asked for may still be done: dtrain control without --set shows it.");
                 return ExitCodes.TrainingFailed;
             }
         });

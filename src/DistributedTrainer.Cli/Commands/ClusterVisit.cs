@@ -1,0 +1,77 @@
+using System.CommandLine;
+using DistributedTrainer.Channels;
+using DistributedTrainer.Cluster.Hosting;
+
+namespace DistributedTrainer.Cli.Commands;
+
+/// <summary>How a command joins a running cluster to ask something of it: as a node without a role, for as long as it takes.</summary>
+/// <param name="where">The argument or option that names the cluster.</param>
+internal sealed class ClusterVisit(string where)
+{
+    private static readonly TimeSpan JoinLimit = TimeSpan.FromSeconds(15);
+
+    private readonly Option<string?> _address = new("--host")
+    {
+        Description = $"The address that nodes reach this process under. Default: DTRAIN_HOST, or the one of this machine that leads to {where}.",
+        HelpName = "ADDRESS",
+    };
+
+    private readonly TlsOption _tls = new();
+
+    public void AddTo(Command command)
+    {
+        command.Options.Add(_address);
+        _tls.AddTo(command);
+    }
+
+    /// <summary>Reads the certificates that the command line or the environment names. False: they cannot be used, and standard error says why.</summary>
+    public bool Read(ParseResult parsed, out NodeCertificates? certificates) => _tls.Read(parsed, out certificates);
+
+    /// <summary>Joins. Without a host: it did not come to it, standard error says why, and the exit code is there.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="join">HOST:PORT of a node of the cluster.</param>
+    /// <param name="certificates">As they were read.</param>
+    /// <param name="remedy">What to give instead where nobody answers, such as "Give --to the HOST:PORT that a node printed when it started".</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
+    public async Task<(NodeHost? Host, int ExitCode)> Join(ParseResult parsed, string join, NodeCertificates? certificates, string remedy, CancellationToken cancel)
+    {
+        NodeHost host;
+        try
+        {
+            var options = new NodeOptions { Roles = [], Join = join, Host = NodeSettings.HostOf(parsed.GetValue(_address), join), Bind = EnvironmentSettings.OfThisProcess["DTRAIN_BIND"], Certificates = certificates };
+            host = await NodeHost.StartAsync(options, certificates is null ? null : TellOfRefusals, CancellationToken.None);
+        }
+        catch (ArgumentException problem)
+        {
+            Console.Error.WriteLine(problem.Message);
+            return (null, ExitCodes.UsageWrong);
+        }
+
+        try
+        {
+            await host.JoinedAsync(JoinLimit).WaitAsync(cancel);
+            return (host, ExitCodes.Done);
+        }
+        catch (TimeoutException)
+        {
+            Console.Error.WriteLine($"No cluster answers at {join}. {remedy}, and check that it still runs{(certificates is null ? ", and whether it has --tls: then it is needed here too" : "")}.");
+            await host.DisposeAsync();
+            return (null, ExitCodes.TrainingFailed);
+        }
+        catch
+        {
+            await host.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Of what the actor system says, only why nobody is reached.</summary>
+    private static void TellOfRefusals(string line)
+    {
+        if (line.Contains("tls: ", StringComparison.Ordinal))
+        {
+            Console.Error.WriteLine(line);
+        }
+    }
+}
