@@ -18,6 +18,7 @@ shift
 rate=${RATE:-100mbit} workers=${WORKERS:-2} steps=${STEPS:-40}
 read -r -a layers <<<"${LAYERS:-1024 1024}"
 cd "$(dirname "$0")/.."
+. benchmarks/shared.sh
 dtrain=$PWD/src/DistributedTrainer.Cli/bin/Release/net10.0/dtrain
 [ -x "$dtrain" ] || { echo "compression: build first: dotnet build -c Release src/DistributedTrainer.Cli" >&2; exit 2; }
 [ "$(id -u)" = 0 ] || { echo "compression: making hosts as network namespaces needs root." >&2; exit 2; }
@@ -55,19 +56,15 @@ for worker in $(seq "$workers"); do
   host "worker$worker" $((worker + 1))
 done
 
-cat > "$work/experiment.yaml" <<YAML
-name: compression
-data: { source: $source, split: none, preprocess: [ scale: 0.00392156862745098 ] }
-model:
-  layers:
-$(for width in "${layers[@]}"; do printf '    - linear: %s\n    - relu\n' "$width"; done)
-    - linear: 10
-loss: cross-entropy
+{
+  perceptron compression "$source" "${layers[@]}"
+  cat <<YAML
 optimizer: { kind: ${OPTIMIZER:-adam}, learning-rate: 0.001 }
 training: { steps: $steps, batch-size: $((${BATCH:-64} * workers)), shards: ${SHARDS:-2} }
 cluster: { workers: $workers, minimum-workers: $workers, servers: 1, partitions: 2 }
 checkpoint: { every-steps: null, every-seconds: null }
 YAML
+} > "$work/experiment.yaml"
 
 echo setting,steps_per_second,worker_megabytes_per_step,sha256
 failed=0
@@ -93,17 +90,8 @@ for setting in "$@"; do
   before=$(sent)
   if ip netns exec "$prefix-server" "$dtrain" submit "$work/experiment.yaml" --to 10.77.0.1:4053 --run-dir "$run" --set "training.$key" --set "training.steps=$count" --plain > "$work/submit.txt" 2>&1; then
     bytes=$(($(sent) - before))
-    python3 - "$run" "$setting" "$count" "$bytes" "$round" <<'PYTHON'
-import json, sys
-run, setting, steps, sent, round_ = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
-# The time of each step, in seconds since the run began.
-lines = [line for line in map(json.loads, open(f"{run}/metrics.jsonl")) if "loss" in line]
-times = {line["step"]: line["seconds"] for line in lines}
-# The steps of a round are told together, when it is applied.
-half = steps // 2 // round_ * round_
-rate = (steps - half) / (times[steps] - times[half])
-print(f'"{setting}",{rate:.3g},{sent / steps / 1e6:.3g},{json.load(open(f"{run}/result.json"))["parametersSha256"][:16]}', flush=True)
-PYTHON
+    read -r rate sha256 <<<"$(second_half "$run" "$count" "$round")"
+    awk -v setting="$setting" -v rate="$rate" -v bytes="$bytes" -v steps="$count" -v sha256="$sha256" 'BEGIN { printf "\"%s\",%.3g,%.3g,%s\n", setting, rate, bytes / steps / 1e6, sha256 }'
   else
     failed=1
     echo "compression: $setting failed" >&2

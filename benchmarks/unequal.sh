@@ -18,6 +18,7 @@ shift
 turns=${TURNS:-2} slowed=${SLOWED:-1} steps=${STEPS:-1500}
 read -r -a layers <<<"${LAYERS:-1024 1024}"
 cd "$(dirname "$0")/.."
+. benchmarks/shared.sh
 dtrain=$PWD/src/DistributedTrainer.Cli/bin/Release/net10.0/dtrain
 [ -x "$dtrain" ] || { echo "unequal: build first: dotnet build -c Release src/DistributedTrainer.Cli" >&2; exit 2; }
 
@@ -27,19 +28,15 @@ trap '[ -z "$slower" ] || kill "$slower" 2> /dev/null || true; rm -rf "$work"' E
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-cat > "$work/experiment.yaml" <<YAML
-name: unequal
-data: { source: $source, split: none, preprocess: [ scale: 0.00392156862745098 ] }
-model:
-  layers:
-$(for width in "${layers[@]}"; do printf '    - linear: %s\n    - relu\n' "$width"; done)
-    - linear: 10
-loss: cross-entropy
+{
+  perceptron unequal "$source" "${layers[@]}"
+  cat <<YAML
 optimizer: { kind: momentum, learning-rate: 0.02 }
 training: { steps: $steps, batch-size: ${BATCH:-512}, shards: ${SHARDS:-8} }
 cluster: { workers: ${WORKERS:-4}, minimum-workers: ${WORKERS:-4}, servers: 1, partitions: 2 }
 checkpoint: { every-steps: null, every-seconds: null }
 YAML
+} > "$work/experiment.yaml"
 
 echo setting,slowed,rows_per_second,sha256
 failed=0
@@ -60,19 +57,11 @@ for _ in $(seq "$turns"); do
     fi
 
     if wait "$training"; then
-      line=$(python3 - "$run" "$steps" "${BATCH:-512}" <<'PYTHON'
-import json, sys
-run, steps, batch = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-# The time of each step, in seconds since the run began.
-times = {line["step"]: line["seconds"] for line in map(json.loads, open(f"{run}/metrics.jsonl")) if "loss" in line}
-half = steps // 2
-print(f'{(steps - half) * batch / (times[steps] - times[half]):.0f},{json.load(open(f"{run}/result.json"))["parametersSha256"][:16]}')
-PYTHON
-)
-      echo "$setting,$slowed,$line"
+      read -r rate sha256 <<<"$(second_half "$run" "$steps")"
+      awk -v setting="$setting" -v slowed="$slowed" -v rows="$rate" -v batch="${BATCH:-512}" -v sha256="$sha256" 'BEGIN { printf "%s,%s,%.0f,%s\n", setting, slowed, rows * batch, sha256 }'
       case $setting in
         *training.mode*) ;;
-        *) bits[${line#*,}]=1 ;;
+        *) bits[$sha256]=1 ;;
       esac
     else
       failed=1
