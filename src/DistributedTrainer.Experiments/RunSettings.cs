@@ -8,7 +8,11 @@ namespace DistributedTrainer.Experiments;
 /// <param name="Key">Such as <c>training.mode</c>.</param>
 /// <param name="From">What it was.</param>
 /// <param name="To">What it is.</param>
-public sealed record SettingChange(string Key, string From, string To);
+public sealed record SettingChange(string Key, string From, string To)
+{
+    /// <summary>Several of them, as in "training.mode is stale (was sync)".</summary>
+    public static string Text(IEnumerable<SettingChange> changes) => string.Join(", ", changes.Select(static change => $"{change.Key} is {change.To} (was {change.From})"));
+}
 
 /// <summary>
 /// What of an experiment may be changed while it is trained: how workers and servers keep step, which is recorded, and what

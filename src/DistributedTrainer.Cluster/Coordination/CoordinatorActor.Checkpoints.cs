@@ -1,5 +1,6 @@
 using Akka.Actor;
 using DistributedTrainer.Cluster.Checkpoints;
+using DistributedTrainer.Experiments;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cluster.Coordination;
@@ -190,7 +191,7 @@ internal sealed partial class CoordinatorActor
         if (_unnoted.Length > 0)
         {
             run.Progress.Changed(run.From?.Step ?? 0, _unnoted);
-            Notice($"From step {run.From?.Step ?? 0} on: {string.Join(", ", _unnoted.Select(static change => $"{change.Key} is {change.To} (was {change.From})"))}.");
+            Notice($"From step {run.From?.Step ?? 0} on: {SettingChange.Text(_unnoted)}.");
             _unnoted = [];
         }
 

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cluster.Coordination;
@@ -63,8 +62,8 @@ internal sealed class PaceWatch(bool moves = true, int stepsAtOnce = 1)
     private TimeSpan? _lookedAt;
 
     /// <summary>Of all that are slow: time for a shard, relative to the others.</summary>
-    public IReadOnlyDictionary<WorkerId, double> Paces => !moves ? ImmutableDictionary<WorkerId, double>.Empty
-        : _records.Where(static pair => pair.Value.IsSlow).ToDictionary(static pair => pair.Key, static pair => pair.Value.Pace);
+    public IReadOnlyDictionary<WorkerId, double> Paces =>
+        _records.Where(static pair => pair.Value.IsSlow).ToDictionary(static pair => pair.Key, static pair => pair.Value.Pace);
 
     /// <summary>Who is to have one shard although it would have none by its pace, since else nobody would know when it is fast again.</summary>
     public WorkerId? Probe { get; private set; }
@@ -142,7 +141,11 @@ internal sealed class PaceWatch(bool moves = true, int stepsAtOnce = 1)
         var news = new List<PaceNews>();
         foreach (var (worker, silent) in _standstill.Frozen(workers, worker => Measured(worker).Shards > 0, now))
         {
-            Record(worker).Slowed(double.PositiveInfinity, now);
+            if (moves)
+            {
+                Record(worker).Slowed(double.PositiveInfinity, now);
+            }
+
             Probe = Probe == worker ? null : Probe;
             news.Add(new PaceNews(worker, PaceChange.Frozen, $"{worker} is frozen (not heard of for {silent.TotalSeconds:0.0} s, and the others wait for it)"));
         }

@@ -32,5 +32,5 @@ internal sealed class PendingChange(string request, TrainingPlan plan, SettingCh
     public bool ConcernsNodes => Array.Exists(changes, static change => RunSettings.ConcernsNodes(change.Key));
 
     /// <summary>As in "training.mode is stale (was sync)".</summary>
-    public string Text => string.Join(", ", changes.Select(static change => $"{change.Key} is {change.To} (was {change.From})"));
+    public string Text => SettingChange.Text(changes);
 }

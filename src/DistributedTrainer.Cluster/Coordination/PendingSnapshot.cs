@@ -11,7 +11,6 @@ internal sealed class PendingSnapshot(long version, int partitions, TimeSpan sin
 
     public TimeSpan Since => since;
 
-
     public long Verdict { get; private set; }
 
     public Judgement? Judgement { get; private set; }
