@@ -25,3 +25,17 @@ half = steps // 2 // round_ * round_
 print((steps - half) / (times[steps] - times[half]), json.load(open(f"{run}/result.json"))["parametersSha256"][:16])
 PYTHON
 }
+
+slower=
+slow_down() { # TRAINING OUT RUN: from the first step on a worker is stopped for 15 of every 20 ms, until be_even
+  # The line is written when the first step was applied: all workers are there.
+  tail -n +1 -F --pid="$1" "$2" 2> /dev/null | grep -q -m 1 '^training  step' || true
+  local worker
+  worker=$(python3 -c 'import json, sys; print(next(node["processId"] for node in json.load(open(sys.argv[1])) if node["role"] == "worker"))' "$3/nodes.json")
+  perl -e 'while (kill(STOP => $ARGV[0])) { select(undef, undef, undef, 0.015); kill(CONT => $ARGV[0]); select(undef, undef, undef, 0.005) }' "$worker" &
+  slower=$!
+}
+
+be_even() { # ends what slow_down began, if it did
+  [ -z "$slower" ] || { kill "$slower" 2> /dev/null || true; wait "$slower" 2> /dev/null || true; slower=; }
+}

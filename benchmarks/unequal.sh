@@ -23,8 +23,7 @@ dtrain=$PWD/src/DistributedTrainer.Cli/bin/Release/net10.0/dtrain
 [ -x "$dtrain" ] || { echo "unequal: build first: dotnet build -c Release src/DistributedTrainer.Cli" >&2; exit 2; }
 
 work=$(mktemp -d)
-slower=
-trap '[ -z "$slower" ] || kill "$slower" 2> /dev/null || true; rm -rf "$work"' EXIT
+trap 'be_even; rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -48,14 +47,7 @@ for _ in $(seq "$turns"); do
     read -r -a overrides <<<"$setting"
     "$dtrain" train "$work/experiment.yaml" --run-dir "$run" --plain "${overrides[@]/#/--set=}" > "$work/out.txt" 2>&1 &
     training=$!
-    if [ "$slowed" = 1 ]; then
-      # The line is written when the first step was applied: all workers are there.
-      tail -n +1 -F --pid="$training" "$work/out.txt" 2> /dev/null | grep -q -m 1 '^training  step' || true
-      worker=$(python3 -c 'import json, sys; print(next(node["processId"] for node in json.load(open(sys.argv[1])) if node["role"] == "worker"))' "$run/nodes.json")
-      perl -e 'while (kill(STOP => $ARGV[0])) { select(undef, undef, undef, 0.015); kill(CONT => $ARGV[0]); select(undef, undef, undef, 0.005) }' "$worker" &
-      slower=$!
-    fi
-
+    [ "$slowed" = 0 ] || slow_down "$training" "$work/out.txt" "$run"
     if wait "$training"; then
       read -r rate sha256 <<<"$(second_half "$run" "$steps")"
       awk -v setting="$setting" -v slowed="$slowed" -v rows="$rate" -v batch="${BATCH:-512}" -v sha256="$sha256" 'BEGIN { printf "%s,%s,%.0f,%s\n", setting, slowed, rows * batch, sha256 }'
@@ -69,7 +61,7 @@ for _ in $(seq "$turns"); do
       tail -n 5 "$work/out.txt" >&2
     fi
 
-    [ -z "$slower" ] || { kill "$slower" 2> /dev/null || true; wait "$slower" 2> /dev/null || true; slower=; }
+    be_even
   done
 done
 

@@ -9,25 +9,38 @@ internal static class ReportCommand
 {
     public static Command Create()
     {
-        var directory = new Argument<string>("RUN_DIR") { Description = "The run's folder." };
-        var command = new Command("report", "Writes report.html into a run's folder, one file that shows all of the run, and pictures of its curves beside it. Example: dtrain report runs/digits-20260101-120000")
+        var directories = new Argument<string[]>("RUN_DIR") { Description = "The folder of a run, or of several.", Arity = ArgumentArity.OneOrMore };
+        var compare = new Option<string?>("--compare") { Description = "Draws the runs into one picture instead, over steps and over time.", HelpName = "FILE.png" };
+        var metric = new Option<string?>("--metric") { Description = "What --compare draws, as it is called in metrics.jsonl. Default: validationAccuracy, or the loss where there is none." };
+        var command = new Command("report", "Writes report.html into a run's folder, one file that shows all of the run, and pictures of its curves beside it. Examples: dtrain report runs/digits-20260101-120000, dtrain report runs/sync runs/async --compare modes.png")
         {
-            directory,
+            directories,
+            compare,
+            metric,
         };
         command.SetAction(parsed =>
         {
+            var paths = Array.ConvertAll(parsed.GetValue(directories)!, Path.GetFullPath);
             try
             {
-                var path = Path.GetFullPath(parsed.GetValue(directory)!);
-                Console.WriteLine($"Report: {ReportPage.Write(path, quickOnly: false)}");
-                foreach (var picture in RunPlots.Save(path))
+                if (parsed.GetValue(compare) is { } picture)
                 {
-                    Console.WriteLine($"Picture: {picture}");
+                    var shown = ComparisonPlot.Save([.. paths.Select(static path => (Path.GetFileName(Path.TrimEndingDirectorySeparator(path)), path))], parsed.GetValue(metric), picture);
+                    Console.WriteLine($"Picture: {Path.GetFullPath(picture)} ({shown})");
+                }
+                else if (parsed.GetValue(metric) is not null)
+                {
+                    Console.Error.WriteLine("--metric says what --compare FILE.png draws: give both.");
+                    return ExitCodes.UsageWrong;
+                }
+                else
+                {
+                    Array.ForEach(paths, Write);
                 }
 
                 return ExitCodes.Done;
             }
-            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or InvalidDataException)
             {
                 Console.Error.WriteLine(problem.Message);
                 return ExitCodes.UsageWrong;
@@ -47,6 +60,15 @@ internal static class ReportCommand
         {
             Console.Error.WriteLine($"The report could not be written: {problem.Message} Write it later with: dtrain report {runDirectory}");
             return null;
+        }
+    }
+
+    private static void Write(string path)
+    {
+        Console.WriteLine($"Report: {ReportPage.Write(path, quickOnly: false)}");
+        foreach (var picture in RunPlots.Save(path))
+        {
+            Console.WriteLine($"Picture: {picture}");
         }
     }
 }

@@ -14,8 +14,7 @@ internal static class RunPlots
     /// <exception cref="IOException">The metrics cannot be read, or a picture cannot be written.</exception>
     public static IReadOnlyList<string> Save(string runDirectory)
     {
-        var file = Path.Combine(runDirectory, "metrics.jsonl");
-        JsonElement[] lines = File.Exists(file) ? [.. File.ReadLines(file).Select(Parse).OfType<JsonElement>()] : [];
+        var lines = MetricLines.Read(runDirectory);
         return
         [
             .. Save(runDirectory, "loss", lines, [("loss", "training"), ("validationLoss", "validation"), ("testLoss", "test")]),
@@ -30,7 +29,7 @@ internal static class RunPlots
         var any = false;
         foreach (var (key, label) in curves)
         {
-            var points = lines.Select(line => (X: Number(line, "step"), Y: Number(line, key))).Where(static point => point.X is not null && point.Y is not null).ToArray();
+            var points = lines.Select(line => (X: MetricLines.Number(line, "step"), Y: MetricLines.Number(line, key))).Where(static point => point.X is not null && point.Y is not null).ToArray();
             if (points.Length > 0)
             {
                 var curve = plot.Add.Scatter(points.Select(static point => point.X!.Value).ToArray(), points.Select(static point => point.Y!.Value).ToArray());
@@ -47,22 +46,6 @@ internal static class RunPlots
             plot.ShowLegend();
             plot.SavePng(path, Width, Height);
             yield return path;
-        }
-    }
-
-    private static double? Number(JsonElement line, string key) =>
-        line.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.Number && double.IsFinite(value.GetDouble()) ? value.GetDouble() : null;
-
-    /// <summary>Null: a line of which only a part was written.</summary>
-    private static JsonElement? Parse(string line)
-    {
-        try
-        {
-            return JsonDocument.Parse(line).RootElement;
-        }
-        catch (JsonException)
-        {
-            return null;
         }
     }
 }
