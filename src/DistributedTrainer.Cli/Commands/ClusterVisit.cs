@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Hosting;
 
@@ -9,6 +10,9 @@ namespace DistributedTrainer.Cli.Commands;
 internal sealed class ClusterVisit(string where)
 {
     private static readonly TimeSpan JoinLimit = TimeSpan.FromSeconds(15);
+
+    // Who joins usually has joined by then; an encrypted cluster never answers, and is asked what it is.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(0.5);
 
     private readonly Option<string?> _address = new("--host")
     {
@@ -50,12 +54,20 @@ internal sealed class ClusterVisit(string where)
 
         try
         {
-            await host.JoinedAsync(JoinLimit).WaitAsync(cancel);
+            var joined = host.JoinedAsync(JoinLimit).WaitAsync(cancel);
+            if (certificates is null && await Task.WhenAny(joined, Task.Delay(Patience, cancel)) != joined && await IsClosed(join, joined, cancel))
+            {
+                Console.Error.WriteLine($"The cluster at {join} is encrypted: --tls (or DTRAIN_TLS) is needed here too, with a certificate of its authority.");
+                await host.DisposeAsync();
+                return (null, ExitCodes.TrainingFailed);
+            }
+
+            await joined;
             return (host, ExitCodes.Done);
         }
         catch (TimeoutException)
         {
-            Console.Error.WriteLine($"No cluster answers at {join}. {remedy}, and check that it still runs{(certificates is null ? ", and whether it has --tls: then it is needed here too" : "")}.");
+            Console.Error.WriteLine($"No cluster answers at {join}. {remedy}, and check that it still runs.");
             await host.DisposeAsync();
             return (null, ExitCodes.TrainingFailed);
         }
@@ -64,6 +76,20 @@ internal sealed class ClusterVisit(string where)
             await host.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>Whether one of the nodes speaks TLS; no where it is joined meanwhile.</summary>
+    private static async Task<bool> IsClosed(string join, Task joined, CancellationToken cancel)
+    {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        var answers = join.Split(',', StringSplitOptions.TrimEntries)
+            .Select(static node => node.Split(':'))
+            .Where(static parts => parts.Length == 2 && ushort.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out _))
+            .Select(parts => TlsProbe.SpeaksTlsAsync(parts[0], ushort.Parse(parts[1], CultureInfo.InvariantCulture), end.Token))
+            .ToArray();
+        await Task.WhenAny(joined, Task.WhenAll(answers));
+        await end.CancelAsync();
+        return (await Task.WhenAll(answers)).Contains(true) && !joined.IsCompletedSuccessfully;
     }
 
     /// <summary>Of what the actor system says, only why nobody is reached.</summary>

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using DistributedTrainer.Channels;
 using DistributedTrainer.Cli.Launching;
 using DistributedTrainer.Cli.Tuning;
 using DistributedTrainer.Cli.Views;
@@ -19,15 +20,21 @@ internal static class ReplayCommand
     {
         var directory = new Argument<string>("RUN_DIR") { Description = "The run's folder." };
         var until = new Option<long?>("--until") { Description = "Stops where every leaf before this step was applied, and shows the updates up to there (modes stale and async).", HelpName = "STEP" };
-        var json = new ExperimentArguments().Json;
+        var (json, tls) = (new ExperimentArguments().Json, new TlsOption());
         var command = new Command(
             "replay",
             "Repeats a run in one process and compares the hash of its parameters; exit code 1 where they differ. In mode sync from the experiment, in stale and async from the recorded order of updates; a run whose mode was changed part by part. Example: dtrain replay runs/digits-20260101-120000 --until 40")
         {
             directory, until, json,
         };
+        tls.AddTo(command);
         command.SetAction(async (parsed, cancel) =>
         {
+            if (!tls.ReadLocal(parsed, out var certificates))
+            {
+                return ExitCodes.UsageWrong;
+            }
+
             var path = Path.GetFullPath(parsed.GetValue(directory)!);
             var file = Path.Combine(path, "experiment.yaml");
             if (!File.Exists(file))
@@ -61,7 +68,7 @@ internal static class ReplayCommand
                 return ExitCodes.UsageWrong;
             }
 
-            return await Again(experiment, baseDirectory, path, parsed.GetValue(json), cancel);
+            return await Again(experiment, baseDirectory, path, parsed.GetValue(json), certificates, cancel);
         });
         return command;
     }
@@ -92,7 +99,7 @@ internal static class ReplayCommand
     }
 
     /// <summary>A run of mode sync: the same experiment once more, by one worker.</summary>
-    private static async Task<int> Again(Experiment experiment, string baseDirectory, string path, bool json, CancellationToken cancel)
+    private static async Task<int> Again(Experiment experiment, string baseDirectory, string path, bool json, NodeCertificates? certificates, CancellationToken cancel)
     {
         var recorded = Path.Combine(path, "result.json");
         if (!File.Exists(recorded))
@@ -110,7 +117,7 @@ internal static class ReplayCommand
                 Cluster = experiment.Cluster with { Workers = 1, Servers = 1, MinimumWorkers = 1 },
                 Checkpoint = new CheckpointOptions { EverySteps = null, EverySeconds = null },
             };
-            using var cluster = await LocalCluster.Start(alone.Cluster, inProcess: true, static _ => { });
+            using var cluster = await LocalCluster.Start(alone.Cluster, inProcess: true, static _ => { }, certificates);
             var outcome = await new TrialRunner(cluster.Host, baseDirectory, static _ => { }).Run(alone, Path.Combine(folder.FullName, "run"), cancel);
             if (outcome.ResultJson is null)
             {

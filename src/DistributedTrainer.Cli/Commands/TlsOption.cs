@@ -22,6 +22,24 @@ internal sealed class TlsOption
     /// <param name="certificates">Null: everything is plain.</param>
     public bool Read(ParseResult parsed, out NodeCertificates? certificates) => Load(Directory(parsed), out certificates);
 
+    /// <summary>The same for a cluster whose nodes are all on this machine: they reach each other under this address.</summary>
+    /// <inheritdoc cref="Read"/>
+    public bool ReadLocal(ParseResult parsed, out NodeCertificates? certificates)
+    {
+        if (!Read(parsed, out certificates))
+        {
+            return false;
+        }
+
+        if (certificates?.ProblemUnder("127.0.0.1") is { } problem)
+        {
+            Console.Error.WriteLine(problem);
+            return false;
+        }
+
+        return true;
+    }
+
     /// <summary>Reads a folder. False: it cannot be used, and standard error says why.</summary>
     /// <param name="directory">Null: none is asked for.</param>
     /// <param name="certificates">Null: everything is plain.</param>

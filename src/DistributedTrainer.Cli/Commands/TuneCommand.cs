@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
+using DistributedTrainer.Channels;
 using DistributedTrainer.Cli.Launching;
 using DistributedTrainer.Cli.Tuning;
 using DistributedTrainer.Cli.Views;
@@ -21,14 +22,21 @@ internal static class TuneCommand
         var from = new Option<double>("--from") { Description = "The first rate of the range test.", DefaultValueFactory = static _ => 1e-6 };
         var to = new Option<double>("--to") { Description = "The last rate of the range test.", DefaultValueFactory = static _ => 1 };
         var steps = new Option<int>("--steps") { Description = "Steps of the range test.", DefaultValueFactory = static _ => 100 };
+        var tls = new TlsOption();
         var command = new Command(
             "tune",
             "Cross-validates (data.folds) and searches the ranges of the section tune; every trial is an ordinary run. Example: dtrain tune digits.yaml --run-dir search. Learning rate: dtrain tune digits.yaml --range-test")
         {
             experiment, set, directory, json, processes, rangeTest, from, to, steps,
         };
+        tls.AddTo(command);
         command.SetAction(async (parsed, _) =>
         {
+            if (!tls.ReadLocal(parsed, out var certificates))
+            {
+                return ExitCodes.UsageWrong;
+            }
+
             if (ExperimentText.Read(parsed.GetValue(experiment)) is not { } text)
             {
                 return ExitCodes.UsageWrong;
@@ -43,7 +51,7 @@ internal static class TuneCommand
 
             using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
             using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
-            var setting = new Invocation(text, parsed.GetValue(set)!, parsed.GetValue(directory), parsed.GetValue(json), parsed.GetValue(processes), stop.Token);
+            var setting = new Invocation(text, parsed.GetValue(set)!, parsed.GetValue(directory), parsed.GetValue(json), parsed.GetValue(processes), certificates, stop.Token);
             try
             {
                 return parsed.GetValue(rangeTest)
@@ -85,7 +93,7 @@ internal static class TuneCommand
         given.Say($"{list.Trials.Count} trials, {list.Runs.Count()} runs, {ended.Values.Count(static result => result is not null)} of them ended before. Folder: {folder.FullPath}");
         if (ended.Values.Any(static result => result is null))
         {
-            using var cluster = await LocalCluster.Start(list.Trials[0].Experiment.Cluster, !given.Processes, given.Say);
+            using var cluster = await LocalCluster.Start(list.Trials[0].Experiment.Cluster, !given.Processes, given.Say, given.Certificates);
             await Run(list, folder, ended, new TrialRunner(cluster.Host, given.Text.BaseDirectory, given.Say), given);
         }
 
@@ -140,7 +148,7 @@ internal static class TuneCommand
             list.Tune.Metric);
 
     /// <summary>What the user asked for.</summary>
-    internal sealed record Invocation(ExperimentText Text, string[] Overrides, string? Directory, bool Json, bool Processes, CancellationToken Cancel)
+    internal sealed record Invocation(ExperimentText Text, string[] Overrides, string? Directory, bool Json, bool Processes, NodeCertificates? Certificates, CancellationToken Cancel)
     {
         /// <summary>Tells of progress: on standard error where standard output is for JSON alone.</summary>
         public void Say(string text) => (Json ? Console.Error : Console.Out).WriteLine(text);
