@@ -44,7 +44,7 @@ on() { local host=$1; shift; exec ip netns exec "$prefix-$host" dotnet "$program
 cd "$work"
 on 1 node --roles coordinator --host 10.0.0.1 --port 4053 --join 10.0.0.1:4053,10.0.0.2:4053 --go-on > coordinator.log 2>&1 & nodes+=($!)
 on 2 node --roles server --host 10.0.0.2 --port 4053 --join 10.0.0.1:4053 > server.log 2>&1 & nodes+=($!)
-on 3 node --roles worker --workers 4 --host 10.0.0.3 --port 4053 --join 10.0.0.1:4053,10.0.0.2:4053 > worker.log 2>&1 & nodes+=($!)
+on 3 node --roles worker --workers-per-node 4 --host 10.0.0.3 --port 4053 --join 10.0.0.1:4053,10.0.0.2:4053 > worker.log 2>&1 & nodes+=($!)
 
 cp "$OLDPWD/src/DistributedTrainer.Experiments/digits.yaml" .
 expected=$(dotnet "$program" train digits.yaml --in-process --json --run-dir alone | grep -o '"parametersSha256": *"[0-9a-f]*"' | cut -d '"' -f 4)

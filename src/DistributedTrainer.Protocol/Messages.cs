@@ -6,8 +6,11 @@ public interface IProtocolMessage;
 /// <summary>A node's life in the cluster: registering with the coordinator, preparing a run, ending it.</summary>
 public static class Nodes
 {
-    /// <summary>Node → coordinator, repeated until answered and then now and then: here I am, with this run; null: with none.</summary>
-    public sealed record Register(NodeId Node, string[] Roles, string Host, int ProcessId, int Workers, RunId? Run) : IProtocolMessage;
+    /// <summary>
+    /// Node → coordinator, repeated until answered and then now and then: here I am, with this run; null: with none. Each of its
+    /// workers computes on so many threads.
+    /// </summary>
+    public sealed record Register(NodeId Node, string[] Roles, string Host, int ProcessId, int Workers, RunId? Run, int Threads = 1) : IProtocolMessage;
 
     /// <summary>Coordinator → node: known, wait for a run.</summary>
     public sealed record Registered(NodeId Node) : IProtocolMessage;
@@ -242,9 +245,10 @@ public static class Submissions
     /// <summary>Launcher → coordinator: no more attempts; the run fails if it cannot go on without.</summary>
     public sealed record GaveUp(string Role, string Reason) : IProtocolMessage;
 
-    /// <summary>How one node stands: its address on the control plane, where it listens on the data plane, and what its steps cost; null: not known.</summary>
+    /// <summary>How one node stands: its address on the control plane, where it listens on the data plane, and what its steps cost; null: not known. A worker computes on so many threads.</summary>
     public sealed record NodeView(
-        string Node, string Role, string Host, int ProcessId, string State, int[] Shards, double RowsPerSecond, string Address, string[] DataAddresses, StepCosts? Costs);
+        string Node, string Role, string Host, int ProcessId, string State, int[] Shards, double RowsPerSecond, string Address, string[] DataAddresses, StepCosts? Costs,
+        int Threads = 1);
 
     /// <summary>Coordinator → submitter, several times a second: how the run stands.</summary>
     public sealed record View(

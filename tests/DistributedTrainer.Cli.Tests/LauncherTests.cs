@@ -31,6 +31,16 @@ public sealed class LauncherTests : IDisposable
     }
 
     [Fact]
+    public void Workers_are_told_how_many_threads_they_have()
+    {
+        using var launcher = new Launcher(_processes, _time, 2, _told.Add, _notices.Add, perNode: 3);
+        launcher.Start("worker", "127.0.0.1:4053");
+        launcher.Start("server", "127.0.0.1:4053");
+        Assert.Equal(["node", "--roles", "worker", "--join", "127.0.0.1:4053", "--launched", "--workers-per-node", "3"], _processes.Started[0].Arguments);
+        Assert.Equal(["node", "--roles", "server", "--join", "127.0.0.1:4053", "--launched"], _processes.Started[1].Arguments);
+    }
+
+    [Fact]
     public void A_dead_process_is_told_at_once_and_launched_again_later_each_time()
     {
         _launcher.Start("worker", "a:1");

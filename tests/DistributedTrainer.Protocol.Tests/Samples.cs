@@ -18,7 +18,7 @@ internal static class Samples
 
     public static readonly IProtocolMessage[] All =
     [
-        new Nodes.Register(Node, ["worker", "server"], "host", 1234, 2, Run),
+        new Nodes.Register(Node, ["worker", "server"], "host", 1234, 2, Run, 4),
         new Nodes.Registered(Node),
         Preparation,
         new Nodes.Prepared(Run, Node, "00ff", Addresses, "there is no /data/a.csv"),
@@ -63,7 +63,7 @@ internal static class Samples
         new Submissions.GaveUp("server", "died 4 times"),
         new Submissions.View(
             Run, "training", 100, 1000, 1, 20, 0.25, 0.5, 0.97, 54_000.5, 422, 12.25,
-            [new Submissions.NodeView("worker-1", "worker", "host", 1234, "computing", [0, 2], 27_000.25, "host:4053", Addresses, Costs)]),
+            [new Submissions.NodeView("worker-1", "worker", "host", 1234, "computing", [0, 2], 27_000.25, "host:4053", Addresses, Costs, 4)]),
         new Submissions.Notice(Run, "worker-1 died; its shards moved to worker-2"),
         new Submissions.Ended(Run, true, "none", "{\"steps\":1000}", "/runs/1"),
     ];

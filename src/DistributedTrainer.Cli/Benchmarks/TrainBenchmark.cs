@@ -53,7 +53,7 @@ internal sealed class TrainBenchmark(TrainSettings settings, Action<string> say,
     {
         var course = new TrainCourse(settings.Steps, settings.Repeat);
         IReadOnlyList<NodeFootprint> memory = [];
-        using (var cluster = await LocalCluster.Start(experiment.Cluster, settings.InProcess, say))
+        using (var cluster = await LocalCluster.Start(experiment.Cluster, settings.InProcess, say, settings.Certificates, settings.WorkersPerNode))
         {
             var submission = ExperimentArguments.Submission(experiment, Path.GetTempPath(), runDirectory, endCluster: true);
             var began = Stopwatch.GetTimestamp();

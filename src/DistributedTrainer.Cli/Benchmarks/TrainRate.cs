@@ -23,10 +23,10 @@ internal sealed record TrainRate
     /// <summary>On the data plane, of all workers, both ways.</summary>
     public required double BytesPerStep { get; init; }
 
-    /// <summary>Share of the measured multiply-add peak of as many cores as there are workers (at most those of the machine).</summary>
+    /// <summary>Share of the measured multiply-add peak of as many cores as there are workers, or their threads (at most those of the machine).</summary>
     public required double PeakShare { get; init; }
 
-    /// <summary>Managed memory that a worker's step thread allocates.</summary>
+    /// <summary>Managed memory that a worker's threads allocate for its steps.</summary>
     public required double AllocatedBytesPerStep { get; init; }
 
     /// <summary>Managed memory that the process of the server with the lead partition allocates.</summary>
@@ -40,6 +40,8 @@ internal sealed record TrainRate
     public required int Batch { get; init; }
 
     public required int Workers { get; init; }
+
+    public required int WorkersPerNode { get; init; }
 
     public required int Servers { get; init; }
 
@@ -81,7 +83,7 @@ internal sealed record TrainRate
         ];
         var costs = TrainCourse.Computing(warm).Select(node => (node.Role, node.Node, Costs: TrainCourse.Between(warm, end, node.Node)!)).ToLookup(static node => node.Role);
         var best = windows.Max();
-        var cores = Math.Min(settings.Workers, Environment.ProcessorCount);
+        var cores = Math.Min(settings.Threads, Environment.ProcessorCount);
         return new TrainRate
         {
             SamplesPerSecond = Rounded.To(best, 1),
@@ -95,6 +97,7 @@ internal sealed record TrainRate
             Layers = settings.Network.Name,
             Batch = settings.Batch,
             Workers = settings.Workers,
+            WorkersPerNode = settings.WorkersPerNode,
             Servers = settings.Servers,
             Optimizer = settings.Optimizer,
             InProcess = settings.InProcess,

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using DistributedTrainer.Channels;
 using DistributedTrainer.Cli.Commands;
 using DistributedTrainer.Experiments;
 
@@ -12,17 +13,23 @@ internal sealed record TrainSettings
 
     public required BenchNetwork Network { get; init; }
 
-    /// <summary>Rows of a worker in a step.</summary>
+    /// <summary>Rows of a worker, or of each thread of a worker node, in a step.</summary>
     public int Batch { get; init; } = 128;
 
     public int Workers { get; init; } = 2;
+
+    /// <summary>Threads of each worker node.</summary>
+    public int WorkersPerNode { get; init; } = 1;
+
+    /// <summary>Of all worker nodes.</summary>
+    public int Threads => Workers * WorkersPerNode;
 
     public int Servers { get; init; } = 1;
 
     /// <summary>Null: as many as the experiment's default, at least as many as servers.</summary>
     public int? Partitions { get; init; }
 
-    /// <summary>Leaves of a step, over all workers; null: one a worker.</summary>
+    /// <summary>Leaves of a step, over all workers; null: one a worker, or a thread.</summary>
     public int? Leaves { get; init; }
 
     public string Optimizer { get; init; } = "adam";
@@ -46,7 +53,10 @@ internal sealed record TrainSettings
 
     public bool InProcess { get; init; }
 
-    public int RowsPerStep => Batch * Workers;
+    /// <summary>Of all nodes; null: the cluster is open to others of the machine.</summary>
+    public NodeCertificates? Certificates { get; init; }
+
+    public int RowsPerStep => Batch * Threads;
 
     /// <summary>Everything that is wrong with it.</summary>
     public IEnumerable<string> Problems()
@@ -54,6 +64,7 @@ internal sealed record TrainSettings
         var problems = new List<string>();
         BenchOptions.AtLeastOne("--batch", Batch, 1 << 20, problems);
         BenchOptions.AtLeastOne("--workers", Workers, 1024, problems);
+        BenchOptions.AtLeastOne("--workers-per-node", WorkersPerNode, 1024, problems);
         BenchOptions.AtLeastOne("--servers", Servers, 1024, problems);
         BenchOptions.AtLeastOne("--partitions", Partitions ?? 1, 1024, problems);
         BenchOptions.AtLeastOne("--leaves", Leaves ?? 1, 4096, problems);
@@ -78,12 +89,12 @@ internal sealed record TrainSettings
 
         if (problems.Count == 0 && DataFolder is null && Rows < Math.Max(RowsPerStep, Network.Classes))
         {
-            problems.Add($"--rows is {Rows}, but a step takes {RowsPerStep} ({Batch} for each of {Workers} workers) and there are {Network.Classes} classes. Make it larger.");
+            problems.Add($"--rows is {Rows}, but a step takes {RowsPerStep} ({Batch} for each of {Threads} workers) and there are {Network.Classes} classes. Make it larger.");
         }
 
-        if (Leaves is { } leaves && (leaves < Workers || leaves > RowsPerStep))
+        if (Leaves is { } leaves && (leaves < Threads || leaves > RowsPerStep))
         {
-            problems.Add($"--leaves is {leaves}: each of {Workers} workers needs one at least, and each leaf one of the {RowsPerStep} rows of a step.");
+            problems.Add($"--leaves is {leaves}: each of {Threads} workers needs one at least, and each leaf one of the {RowsPerStep} rows of a step.");
         }
 
         if (Partitions < Servers)
@@ -112,7 +123,7 @@ internal sealed record TrainSettings
         model: { layers: [ {{string.Join(", ", Network.Layers)}} ] }
         loss: cross-entropy
         optimizer: { kind: {{Optimizer}}, learning-rate: 0.001 }
-        training: { steps: {{EndlessSteps}}, batch-size: {{RowsPerStep}}, shards: {{Leaves ?? Workers}}, last-batch: drop }
+        training: { steps: {{EndlessSteps}}, batch-size: {{RowsPerStep}}, shards: {{Leaves ?? Threads}}, last-batch: drop }
         cluster: { workers: {{Workers}}, minimum-workers: {{Workers}}, servers: {{Servers}}, partitions: {{Partitions ?? Servers}}, max-restarts: 0, transport: {{Transport}}, overlap: {{Overlap}} }
         checkpoint: { every-seconds: null }
         """);

@@ -19,9 +19,10 @@ internal static class BenchTrainCommand
         var cnn = new Option<bool>("--cnn") { Description = "Instead of --layers: a small convolutional network with batch normalisation and pooling, on 28x28 images." };
         var batch = Number("--batch", "Rows of each worker in a step.", 128);
         var workers = Number("--workers", "Workers; the data is cut into as many shards, or --leaves.", 2);
+        var perNode = Number("--workers-per-node", "Threads of each worker node, which share its parameters; --batch holds for each of them.", 1);
         var servers = Number("--servers", "Server nodes.", 1);
         var partitions = new Option<int?>("--partitions") { Description = "Parts that the parameters are cut into. Default: 2, or as many as servers." };
-        var leaves = new Option<int?>("--leaves") { Description = "Parts that a step's rows are cut into, over all workers. Default: one a worker." };
+        var leaves = new Option<int?>("--leaves") { Description = "Parts that a step's rows are cut into, over all workers. Default: one a worker, or a thread." };
         var optimizer = new Option<string>("--optimizer") { Description = "The update rule, with its defaults.", HelpName = "KIND", DefaultValueFactory = static _ => "adam" };
         var transport = new Option<string>("--transport") { Description = "What carries gradients and parameters.", HelpName = "NAME", DefaultValueFactory = static _ => "auto" };
         var overlap = new Option<string>("--overlap") { Description = "Whether they travel while a step is computed: auto, always or never. Needs several partitions.", HelpName = "WHEN", DefaultValueFactory = static _ => "auto" };
@@ -31,14 +32,21 @@ internal static class BenchTrainCommand
         var data = new Option<string?>("--data") { Description = "Trains on this folder of IDX files instead of rows that are made.", HelpName = "FOLDER" };
         var inProcess = new Option<bool>("--in-process") { Description = "Everything as threads of this one process." };
         var directory = new Option<string?>("--dir") { Description = "Keeps the run in this folder.", HelpName = "DIR" };
+        var tls = new TlsOption();
         var json = new Option<bool>("--json") { Description = "Prints the result as JSON, and nothing else, on standard output." };
         var command = new Command(
             "train", "Measures training on a cluster of processes of this machine, after a warm-up. Example: dtrain bench train --layers 784-512-256-10 --workers 2 --json")
         {
-            layers, batchNorm, localNorm, cnn, batch, workers, servers, partitions, leaves, optimizer, transport, overlap, steps, repeat, rows, data, inProcess, directory, json,
+            layers, batchNorm, localNorm, cnn, batch, workers, perNode, servers, partitions, leaves, optimizer, transport, overlap, steps, repeat, rows, data, inProcess, directory, json,
         };
+        tls.AddTo(command);
         command.SetAction(async (parsed, _) =>
         {
+            if (!tls.ReadLocal(parsed, out var certificates))
+            {
+                return ExitCodes.UsageWrong;
+            }
+
             var problems = new List<string>();
             if (parsed.GetValue(cnn) && (parsed.GetValue(layers) is not null || parsed.GetValue(batchNorm)))
             {
@@ -58,6 +66,8 @@ internal static class BenchTrainCommand
                 Network = network ?? BenchNetwork.Convolutional(),
                 Batch = parsed.GetValue(batch),
                 Workers = parsed.GetValue(workers),
+                WorkersPerNode = parsed.GetValue(perNode),
+                Certificates = certificates,
                 Servers = parsed.GetValue(servers),
                 Partitions = parsed.GetValue(partitions),
                 Leaves = parsed.GetValue(leaves),
@@ -126,7 +136,7 @@ internal static class BenchTrainCommand
         Tables.Print(["measured", ""],
         [
             ["network", $"{rate.Layers}, {rate.Parameters.ToString("#,0", CultureInfo.InvariantCulture)} parameters"],
-            ["workers", Text($"{rate.Workers}, {rate.Batch} rows each a step; servers {rate.Servers}; {rate.Optimizer}; {rate.Transport}")],
+            ["workers", Text($"{rate.Workers}{(rate.WorkersPerNode > 1 ? $" with {rate.WorkersPerNode} threads each" : "")}, {rate.Batch} rows each a step; servers {rate.Servers}; {rate.Optimizer}; {rate.Transport}")],
             ["samples per second", Text($"{rate.SamplesPerSecond:#,0} (median {rate.MedianSamplesPerSecond:#,0})")],
             ["steps per second", Text($"{rate.StepsPerSecond:#,0.0}")],
             ["of the peak", Text($"{rate.PeakShare:0.0%} (one core: {rate.PeakGflops:0.0} GFLOP/s)")],

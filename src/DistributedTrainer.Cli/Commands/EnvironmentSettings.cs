@@ -26,6 +26,7 @@ internal sealed class EnvironmentSettings(IReadOnlyDictionary<string, string> va
         new("DTRAIN_BIND", "an address of this machine, or 0.0.0.0 for all", static value => Uri.CheckHostName(value) is UriHostNameType.Dns or UriHostNameType.IPv4),
         new("DTRAIN_PORT", "a port from 0 to 65535", static value => IsNumber(value, 0, ushort.MaxValue)),
         new("DTRAIN_WORKERS", "a number from 1 to 1024", static value => IsNumber(value, 1, 1024)),
+        new("DTRAIN_WORKERS_PER_NODE", "a number from 1 to 1024, or auto for all cores", static value => WorkersPerNodeOption.TryParse(value, out _)),
         new("DTRAIN_CONFIG", "a HOCON file that is there", File.Exists),
         new("DTRAIN_HEALTH_PORT", "a port from 1 to 65535", static value => IsNumber(value, 1, ushort.MaxValue)),
         new("DTRAIN_TLS", "a folder with ca.crt, node.crt and node.key, as scripts/make-certificates.sh makes it", Directory.Exists),

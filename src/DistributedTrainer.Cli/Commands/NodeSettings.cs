@@ -21,13 +21,14 @@ internal sealed class NodeSettings
     private readonly Option<string?> _host = new("--host") { Description = "The address or name that other nodes reach this one under; hostname: the name that this machine gives itself. Default: DTRAIN_HOST, or the address of this machine that leads to --join; 127.0.0.1 without.", HelpName = "ADDRESS" };
     private readonly Option<string?> _bind = new("--bind") { Description = "What it listens on, where that is another address than --host, such as 0.0.0.0. Or DTRAIN_BIND.", HelpName = "ADDRESS" };
     private readonly Option<int?> _port = new("--port") { Description = "Port of the control plane. Default: DTRAIN_PORT, or 0: the system chooses." };
-    private readonly Option<int?> _workers = new("--workers") { Description = "Workers of this node, with the worker role. Default: DTRAIN_WORKERS, or 1." };
+    private readonly Option<int?> _workers = new("--workers") { Description = "Workers of this node, with the worker role, each with parameters of its own; see --workers-per-node. Default: DTRAIN_WORKERS, or 1." };
     private readonly Option<string?> _config = new("--config") { Description = "A HOCON file whose settings override those built in (cluster-config). Or DTRAIN_CONFIG.", HelpName = "FILE" };
     private readonly Option<int?> _health = new("--health-port") { Description = "Answers GET /health/live and /health/ready at this port. Default: DTRAIN_HEALTH_PORT, or nowhere." };
     private readonly Option<string?> _runs = new("--runs") { Description = "A coordinator's folder for runs that name none. Default: DTRAIN_RUNS, or runs.", HelpName = "DIR" };
     private readonly Option<bool> _goOn = new("--go-on") { Description = "A coordinator that finds a run in its folder which was interrupted together with all nodes goes on with it. Or DTRAIN_GO_ON=true." };
     private readonly Option<string?> _begin = new("--begin") { Description = "An experiment that the coordinator begins by itself, once, and goes on with: a file, or digits for the embedded one. Or DTRAIN_EXPERIMENT.", HelpName = "EXPERIMENT" };
 
+    private readonly WorkersPerNodeOption _threads = new();
     private readonly TlsOption _tls = new();
 
     public void AddTo(Command command)
@@ -37,6 +38,7 @@ internal sealed class NodeSettings
             command.Options.Add(option);
         }
 
+        _threads.AddTo(command);
         _tls.AddTo(command);
     }
 
@@ -87,7 +89,7 @@ internal sealed class NodeSettings
         }
 
         var host = HostOf(parsed.GetValue(_host), join);
-        if (!_tls.Read(parsed, out var certificates))
+        if (!_threads.Read(parsed, out var threads) || !_tls.Read(parsed, out var certificates))
         {
             return null;
         }
@@ -106,6 +108,7 @@ internal sealed class NodeSettings
             Certificates = certificates,
             Bind = parsed.GetValue(_bind) ?? environment["DTRAIN_BIND"],
             Port = parsed.GetValue(_port) ?? environment.Number("DTRAIN_PORT") ?? 0,
+            Threads = threads,
             Workers = parsed.GetValue(_workers) ?? environment.Number("DTRAIN_WORKERS") ?? 1,
             ConfigFile = parsed.GetValue(_config) ?? environment["DTRAIN_CONFIG"],
             Runs = runs,

@@ -9,7 +9,7 @@ internal static class ResumeCommand
     {
         var directory = new Argument<string>("RUN_DIR") { Description = "The run's folder." };
         var inProcess = new Option<bool>("--in-process") { Description = "Everything as threads of this one process." };
-        var (shared, page, tls) = (new ExperimentArguments(), new DashboardOptions(), new TlsOption());
+        var (shared, page, threads, tls) = (new ExperimentArguments(), new DashboardOptions(), new WorkersPerNodeOption(), new TlsOption());
         var command = new Command(
             "resume",
             "Goes on with a run from its newest whole checkpoint. The result is that of a run that was never interrupted, also with other numbers of workers, servers and partitions. Example: dtrain resume runs/digits-20260101-120000 --set cluster.workers=4")
@@ -17,6 +17,7 @@ internal static class ResumeCommand
             directory, inProcess, shared.Set, shared.Json, shared.Plain,
         };
         page.AddTo(command);
+        threads.AddTo(command);
         tls.AddTo(command);
         command.SetAction(async (parsed, _) =>
         {
@@ -33,14 +34,14 @@ internal static class ResumeCommand
                 return ExitCodes.UsageWrong;
             }
 
-            if (!tls.Read(parsed, out var certificates))
+            if (!threads.Read(parsed, out var perNode) || !tls.ReadLocal(parsed, out var certificates))
             {
                 return ExitCodes.UsageWrong;
             }
 
             var json = parsed.GetValue(shared.Json);
             var submission = ExperimentArguments.Submission(experiment, baseDirectory, path, endCluster: true, resume: true);
-            return await RunFollower.FollowLocally(submission, experiment.Cluster, parsed.GetValue(inProcess), parsed.GetValue(shared.Plain), json, page.Of(parsed), certificates);
+            return await RunFollower.FollowLocally(submission, experiment.Cluster, parsed.GetValue(inProcess), parsed.GetValue(shared.Plain), json, page.Of(parsed), certificates, perNode);
         });
         return command;
     }

@@ -12,15 +12,8 @@ namespace DistributedTrainer.Cli.Commands;
 internal static class RunFollower
 {
     /// <summary>The same on a cluster of this machine that is there for this run only.</summary>
-    public static async Task<int> FollowLocally(Submissions.Submit submission, ClusterOptions options, bool inProcess, bool plain, bool json, DashboardArguments? page = null, NodeCertificates? certificates = null)
+    public static async Task<int> FollowLocally(Submissions.Submit submission, ClusterOptions options, bool inProcess, bool plain, bool json, DashboardArguments? page = null, NodeCertificates? certificates = null, int perNode = 1)
     {
-        // Nodes of one machine reach each other under this address.
-        if (certificates?.ProblemUnder("127.0.0.1") is { } problem)
-        {
-            Console.Error.WriteLine(problem);
-            return ExitCodes.UsageWrong;
-        }
-
         // First: a port that is in use must not cost a cluster.
         var dashboard = page is null ? null : await DashboardCommand.Start(null, page.Host, page.Port);
         if (page is not null && dashboard is null)
@@ -42,7 +35,7 @@ internal static class RunFollower
                     }
                 }
 
-                using var cluster = await LocalCluster.Start(options, inProcess, view.Notice, certificates);
+                using var cluster = await LocalCluster.Start(options, inProcess, view.Notice, certificates, perNode);
                 code = await Follow(cluster.Host, submission, view, json, began: dashboard is null ? null : dashboard.Show);
             }
 

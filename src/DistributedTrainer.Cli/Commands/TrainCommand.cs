@@ -13,7 +13,7 @@ internal static class TrainCommand
             Arity = ArgumentArity.ZeroOrOne,
         };
         var inProcess = new Option<bool>("--in-process") { Description = "Everything as threads of this one process." };
-        var (shared, page, tls) = (new ExperimentArguments(), new DashboardOptions(), new TlsOption());
+        var (shared, page, threads, tls) = (new ExperimentArguments(), new DashboardOptions(), new WorkersPerNodeOption(), new TlsOption());
         var command = new Command(
             "train", "Starts a cluster of processes on this machine and trains. Example: dtrain train digits.yaml --set cluster.workers=4")
         {
@@ -22,6 +22,7 @@ internal static class TrainCommand
         };
         shared.AddTo(command);
         page.AddTo(command);
+        threads.AddTo(command);
         tls.AddTo(command);
         command.SetAction(async (parsed, _) =>
         {
@@ -31,14 +32,14 @@ internal static class TrainCommand
                 return ExitCodes.UsageWrong;
             }
 
-            if (!tls.Read(parsed, out var certificates))
+            if (!threads.Read(parsed, out var perNode) || !tls.ReadLocal(parsed, out var certificates))
             {
                 return ExitCodes.UsageWrong;
             }
 
             var json = parsed.GetValue(shared.Json);
             var submission = ExperimentArguments.Submission(loaded, baseDirectory, parsed.GetValue(shared.RunDirectory), endCluster: true);
-            return await RunFollower.FollowLocally(submission, loaded.Cluster, parsed.GetValue(inProcess), parsed.GetValue(shared.Plain), json, page.Of(parsed), certificates);
+            return await RunFollower.FollowLocally(submission, loaded.Cluster, parsed.GetValue(inProcess), parsed.GetValue(shared.Plain), json, page.Of(parsed), certificates, perNode);
         });
         return command;
     }

@@ -41,8 +41,9 @@ internal sealed class ChildProcesses : IChildProcesses
             start.ArgumentList.Add(typeof(ChildProcesses).Assembly.Location);
         }
 
-        // Whether the cluster is encrypted is among the arguments, or it is not.
+        // Whether the cluster is encrypted, and how many threads a worker has, is among the arguments, or it is not so.
         start.Environment.Remove("DTRAIN_TLS");
+        start.Environment.Remove("DTRAIN_WORKERS_PER_NODE");
         foreach (var argument in arguments)
         {
             start.ArgumentList.Add(argument);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cli.Launching;
@@ -7,7 +8,7 @@ namespace DistributedTrainer.Cli.Launching;
 /// each time, up to a limit for each place.
 /// </summary>
 internal sealed class Launcher(
-    IChildProcesses processes, TimeProvider time, int maximumRestarts, Action<IProtocolMessage> tellCoordinator, Action<string> notice, string? tls = null) : IDisposable
+    IChildProcesses processes, TimeProvider time, int maximumRestarts, Action<IProtocolMessage> tellCoordinator, Action<string> notice, string? tls = null, int perNode = 1) : IDisposable
 {
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(200);
 
@@ -66,11 +67,14 @@ internal sealed class Launcher(
 
             var (said, since) = (new Queue<string>(), time.GetTimestamp());
             _running.Add(processes.Start(
-                ["node", "--roles", role, "--join", join, "--launched", .. tls is null ? (string[])[] : ["--tls", tls]],
+                ["node", "--roles", role, "--join", join, "--launched", .. Threads(role), .. tls is null ? (string[])[] : ["--tls", tls]],
                 line => Said(role, line, said),
                 (child, code) => Exited(role, join, restarts, time.GetElapsedTime(since) >= GoodLife ? 0 : inARow, child, code, said)));
         }
     }
+
+    private string[] Threads(string role) =>
+        role == "worker" && perNode > 1 ? ["--workers-per-node", perNode.ToString(CultureInfo.InvariantCulture)] : [];
 
     private void Exited(string role, string join, int restarts, int inARow, IChild child, int code, Queue<string> said)
     {

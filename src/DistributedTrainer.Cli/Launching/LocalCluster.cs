@@ -20,15 +20,16 @@ internal sealed class LocalCluster : IDisposable
     /// <param name="inProcess">Everything as threads of this process, or a process for each server and worker.</param>
     /// <param name="notice">Told of processes that die.</param>
     /// <param name="certificates">Of all its nodes, where it is closed to others of the machine; null: it is open.</param>
-    public static async Task<LocalCluster> Start(ClusterOptions options, bool inProcess, Action<string> notice, NodeCertificates? certificates = null)
+    /// <param name="perNode">Threads of each worker.</param>
+    public static async Task<LocalCluster> Start(ClusterOptions options, bool inProcess, Action<string> notice, NodeCertificates? certificates = null, int perNode = 1)
     {
         if (inProcess)
         {
-            return new LocalCluster(await Start(new NodeOptions { Roles = ["coordinator", "server", "worker"], Workers = options.Workers, Certificates = certificates }), null);
+            return new LocalCluster(await Start(new NodeOptions { Roles = ["coordinator", "server", "worker"], Workers = options.Workers, Threads = perNode, Certificates = certificates }), null);
         }
 
         var host = await Start(new NodeOptions { Roles = ["coordinator"], Certificates = certificates });
-        var launcher = new Launcher(new ChildProcesses(), TimeProvider.System, options.MaxRestarts, host.Tell, notice, certificates?.Directory);
+        var launcher = new Launcher(new ChildProcesses(), TimeProvider.System, options.MaxRestarts, host.Tell, notice, certificates?.Directory, perNode);
         for (var i = 0; i < options.Servers; i++)
         {
             launcher.Start("server", host.Address);

@@ -9,11 +9,12 @@ internal static class Texts
     /// <summary>One line that says how a run stands.</summary>
     public static string Line(Submissions.View view)
     {
-        var workers = view.Nodes.Count(static node => node.Role == "worker" && node.Shards.Length > 0);
+        var computing = view.Nodes.Where(static node => node.Role == "worker" && node.Shards.Length > 0).ToArray();
+        var (workers, threads) = (computing.Length, computing.Sum(static node => node.Threads));
         var validation = view.ValidationAccuracy is { } accuracy ? string.Create(CultureInfo.InvariantCulture, $"  validation {accuracy:0.0%}") : "";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{view.Phase}  step {view.Step}/{view.Steps}  epoch {view.Epoch}/{view.Epochs}  loss {Loss(view.Loss)}{validation}  {view.RowsPerSecond:#,0} rows/s  workers {workers}");
+            $"{view.Phase}  step {view.Step}/{view.Steps}  epoch {view.Epoch}/{view.Epochs}  loss {Loss(view.Loss)}{validation}  {view.RowsPerSecond:#,0} rows/s  workers {workers}{(threads > workers ? $" ({threads} threads)" : "")}");
     }
 
     /// <summary>Up to the first full stop that ends a sentence.</summary>

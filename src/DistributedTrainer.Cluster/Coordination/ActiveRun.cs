@@ -29,7 +29,7 @@ internal enum RunPhase
 }
 
 /// <summary>A run's state as the coordinator holds it: plain data with questions.</summary>
-internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFolder folder, RunProgress progress)
+internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFolder folder, RunProgress progress, Func<WorkerId, int>? threadsOf = null)
 {
     private readonly Experiment _prepared = plan.Experiment;
     private readonly Dictionary<int, long> _fenced = [];
@@ -58,7 +58,7 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
 
     public CheckpointFolder Checkpoints { get; } = new(prepare.RunDirectory, plan.Experiment.Checkpoint.Keep);
 
-    public ShardAssignment Shards { get; } = new(plan.Shards);
+    public ShardAssignment Shards { get; } = new(plan.Shards, threadsOf);
 
     public PaceWatch Pace { get; } = new(plan.PlacesBySpeed, plan.Experiment.Training.LocalSteps);
 

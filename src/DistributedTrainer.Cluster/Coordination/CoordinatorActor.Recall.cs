@@ -116,7 +116,7 @@ internal sealed partial class CoordinatorActor
             var folder = RunFolder.GoOn(prepare.RunDirectory, yaml, null, out var lines);
             var progress = new RunProgress(plan, folder, Now);
             progress.Resume(0, folder.Memory, lines);
-            _run = new ActiveRun(prepare, plan, folder, progress) { LastProgress = Now, Supply = supply };
+            _run = new ActiveRun(prepare, plan, folder, progress, _roster.ThreadsOf) { LastProgress = Now, Supply = supply };
             _run.CatchUp(new Generation(folder.Generation), default);
             _run.GoOnWith(goesOn);
             _unnoted = progress.Unnoted(plan.Experiment, goesOn.Experiment);

@@ -213,7 +213,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             }
 
             var prepare = new Nodes.Prepare(new RunId(System.Security.Cryptography.RandomNumberGenerator.GetHexString(8, lowercase: true)), plan.Token, ExperimentWriter.Write(plan.Experiment), submit.BaseDirectory, folder.FullPath, submit.EndCluster, supply?.Source);
-            _run = new ActiveRun(prepare, plan, folder, progress) { LastProgress = Now, From = planned.From, Supply = supply };
+            _run = new ActiveRun(prepare, plan, folder, progress, _roster.ThreadsOf) { LastProgress = Now, From = planned.From, Supply = supply };
         }
         catch (Exception problem) when (WriteProblem.Is(problem))
         {

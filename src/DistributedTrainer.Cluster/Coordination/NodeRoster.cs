@@ -5,9 +5,12 @@ using static DistributedTrainer.Protocol.Submissions;
 namespace DistributedTrainer.Cluster.Coordination;
 
 /// <summary>A worker as the coordinator knows it.</summary>
-internal sealed class WorkerEntry(WorkerId id)
+internal sealed class WorkerEntry(WorkerId id, int threads)
 {
     public WorkerId Id { get; } = id;
+
+    /// <summary>As many shards it computes at once.</summary>
+    public int Threads { get; } = Math.Max(1, threads);
 
     /// <summary>Whether shards may be given to it.</summary>
     public bool Usable { get; set; } = true;
@@ -75,7 +78,7 @@ internal sealed class NodeEntry(Nodes.Register registration, IActorRef agent)
     public void Reset()
     {
         (Ready, Problem, DataAddresses, Partitions, Costs) = (false, null, [], [], null);
-        Workers = [.. Enumerable.Range(0, registration.Workers).Select(i => new WorkerEntry(new WorkerId($"{registration.Node}/{i}")))];
+        Workers = [.. Enumerable.Range(0, registration.Workers).Select(i => new WorkerEntry(new WorkerId($"{registration.Node}/{i}"), registration.Threads))];
     }
 
     public IEnumerable<NodeView> Views(ShardAssignment? assignment)
@@ -90,7 +93,7 @@ internal sealed class NodeEntry(Nodes.Register registration, IActorRef agent)
         {
             var state = IsUnfit ? "unfit" : !Ready ? "preparing" : worker.Usable ? worker.State : "cut off";
             yield return new NodeView(
-                worker.Id.Value, "worker", registration.Host, registration.ProcessId, state, assignment?.ShardsOf(worker.Id) ?? [], worker.RowsPerSecond, Address, [], worker.Costs);
+                worker.Id.Value, "worker", registration.Host, registration.ProcessId, state, assignment?.ShardsOf(worker.Id) ?? [], worker.RowsPerSecond, Address, [], worker.Costs, worker.Threads);
         }
     }
 }
@@ -113,6 +116,9 @@ internal sealed class NodeRoster
     public NodeEntry? NodeOf(WorkerId worker) => _nodes.Find(node => node.Workers.Any(entry => entry.Id == worker));
 
     public WorkerEntry? Worker(WorkerId worker) => _nodes.SelectMany(static node => node.Workers).FirstOrDefault(entry => entry.Id == worker);
+
+    /// <summary>Threads of a worker; of one that is gone, 1.</summary>
+    public int ThreadsOf(WorkerId worker) => Worker(worker)?.Threads ?? 1;
 
     public NodeEntry Add(Nodes.Register registration, IActorRef agent)
     {

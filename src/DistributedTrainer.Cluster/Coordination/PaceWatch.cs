@@ -61,7 +61,7 @@ internal sealed class PaceWatch(bool moves = true, int stepsAtOnce = 1)
     private readonly StandstillWatch _standstill = new(stepsAtOnce);
     private TimeSpan? _lookedAt;
 
-    /// <summary>Of all that are slow: time for a shard, relative to the others.</summary>
+    /// <summary>Of all that are slow: time of a thread for a shard, relative to the others.</summary>
     public IReadOnlyDictionary<WorkerId, double> Paces =>
         _records.Where(static pair => pair.Value.IsSlow).ToDictionary(static pair => pair.Key, static pair => pair.Value.Pace);
 
@@ -86,7 +86,7 @@ internal sealed class PaceWatch(bool moves = true, int stepsAtOnce = 1)
     {
         foreach (var worker in workers)
         {
-            Measured(worker).Assigned(shards.ShardsOf(worker).Length);
+            Measured(worker).Assigned(shards.ShardsOf(worker).Length, shards.ThreadsOf(worker));
         }
 
         _standstill.Begin(now);

@@ -21,6 +21,9 @@ internal sealed class WorkerPace
     /// <summary>Shards that it has.</summary>
     public int Shards { get; private set; }
 
+    // Those that one of its threads computes one after the other, at most.
+    private int InARow { get; set; }
+
     /// <summary>Microseconds of a step of its own, as observed last; null: not observed since it was assigned.</summary>
     public double? Own => _latest?.Own;
 
@@ -33,17 +36,17 @@ internal sealed class WorkerPace
     /// <summary>The higher of two observations.</summary>
     public double? Most => _before is { } before ? Math.Max(before.Own, _latest!.Value.Own) : null;
 
-    /// <summary>As above, for a shard.</summary>
-    public double? LeastOfShard => Least / Shards;
+    /// <summary>As above, of a thread for a shard.</summary>
+    public double? LeastOfShard => Least / InARow;
 
     /// <summary>As above, for a shard.</summary>
-    public double? MostOfShard => Most / Shards;
+    public double? MostOfShard => Most / InARow;
 
     /// <summary>Whether most of the time of its steps is its own: others wait for it, not it for others or for the servers.</summary>
     public bool IsBusy => _latest is { Share: > 0.5 } && _before is null or { Share: > 0.5 };
 
     /// <summary>An assignment begins: what was observed belongs to another one.</summary>
-    public void Assigned(int shards)
+    public void Assigned(int shards, int threads = 1)
     {
         if (Shards > 0)
         {
@@ -51,7 +54,7 @@ internal sealed class WorkerPace
             _from = null;
         }
 
-        (Shards, _latest, _before) = (shards, null, null);
+        (Shards, InARow, _latest, _before) = (shards, (shards + threads - 1) / threads, null, null);
     }
 
     public void Heard(StepCosts costs)

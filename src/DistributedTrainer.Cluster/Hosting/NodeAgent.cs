@@ -43,7 +43,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _log = log;
 
         Receive<RegisterDue>(_ => _coordinator.Tell(new Nodes.Register(
-            _node, [.. options.Roles], options.Host, Environment.ProcessId, options.Roles.Contains("worker") ? options.Workers : 0, _prepared?.Run)));
+            _node, [.. options.Roles], options.Host, Environment.ProcessId, options.Roles.Contains("worker") ? options.Workers : 0, _prepared?.Run, options.Threads)));
         Receive<Nodes.Registered>(_ =>
         {
             heard?.Invoke();
@@ -149,7 +149,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             return new Nodes.PrepareFailed(ready.Prepare.Run, _node, ready.Problem);
         }
 
-        var (tooLittle, close) = MemoryCheck.OfNode(plan, [.. _options.Roles], _options.Workers, MemoryCheck.Available);
+        var (tooLittle, close) = MemoryCheck.OfNode(plan, [.. _options.Roles], _options.Workers, _options.Threads, MemoryCheck.Available);
         if (tooLittle is not null)
         {
             return new Nodes.PrepareFailed(ready.Prepare.Run, _node, tooLittle);
@@ -238,7 +238,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         if (!_workers.TryGetValue(worker, out var actor))
         {
             actor = Context.ActorOf(
-                WorkerActor.Props(_prepared!.Run, worker, _options.Host, _plan!, _coordinator), $"worker-{worker.Value.Replace('/', '-')}-{_prepared.Run.Value}");
+                WorkerActor.Props(_prepared!.Run, worker, _options.Host, _plan!, _coordinator, _options.Threads), $"worker-{worker.Value.Replace('/', '-')}-{_prepared.Run.Value}");
             _workers.Add(worker, actor);
         }
 

@@ -34,6 +34,12 @@ public sealed record NodeOptions
     /// <summary>Worker actors of this node, where it has the worker role.</summary>
     public int Workers { get; init; } = 1;
 
+    /// <summary>Threads of each of its workers, which have the parameters in common; 1 to <see cref="MostThreads"/>.</summary>
+    public int Threads { get; init; } = 1;
+
+    /// <summary>As many threads as a worker may have.</summary>
+    public const int MostThreads = 1024;
+
     /// <summary>A HOCON file whose settings override those built in; null: none.</summary>
     public string? ConfigFile { get; init; }
 

@@ -32,7 +32,7 @@ internal static class MemoryCheck
         "Use fewer cluster.workers, fewer training.shards (each is a gradient), a smaller training.batch-size or smaller layers; or spread the run over machines with dtrain node. What needs how much: dtrain inspect EXPERIMENT.yaml");
 
     /// <summary>One node with some roles.</summary>
-    public static (string? Problem, string? Warning) OfNode(TrainingPlan plan, IReadOnlyCollection<string> roles, int workers, long available)
+    public static (string? Problem, string? Warning) OfNode(TrainingPlan plan, IReadOnlyCollection<string> roles, int workers, int threads, long available)
     {
         var parts = new List<NodeMemory>();
         if (roles.Contains("coordinator"))
@@ -47,7 +47,7 @@ internal static class MemoryCheck
 
         if (roles.Contains("worker"))
         {
-            parts.Add(MemoryEstimate.Worker(plan, workers));
+            parts.Add(MemoryEstimate.Worker(plan, workers, threads));
         }
 
         // Its roles share the runtime, and the data but with the coordinator.
@@ -57,7 +57,7 @@ internal static class MemoryCheck
             parts.Sum(static part => part.Bytes) - twice,
             available,
             roles.Contains("worker")
-                ? "Use more nodes with fewer workers each, fewer training.shards (each is a gradient), a smaller training.batch-size or smaller layers."
+                ? "Use more nodes with fewer workers or threads each, fewer training.shards (each is a gradient), a smaller training.batch-size or smaller layers."
                 : "Use more cluster.servers with as many cluster.partitions, or smaller layers.");
     }
 

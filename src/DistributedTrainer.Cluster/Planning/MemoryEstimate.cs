@@ -17,6 +17,8 @@ public sealed record NodeMemory(string Role, int Count, IReadOnlyList<(string Wh
 /// <item>worker: its workspace (parameters, running statistics, all layers' outputs and their gradients for the rows of the
 /// global batch, since the others' shards may become its own; of accumulated batches for one of them), a gradient of P for each of its leaves and one more while
 /// servers read the last, and P + B of the next version where the channel cannot lend it;</item>
+/// <item>worker with several threads: layers' outputs and their gradients for each of them, for the rows that it computes at most;
+/// where shards take steps by themselves, parameters and (1 + k) P for each of them too;</item>
 /// <item>worker whose gradients are made smaller: beside that, over a network 2 P + k P for its copy of the partitions, and with
 /// error feedback 2 P for each of its leaves; servers keep L P and the coordinator 2 L P of them more;</item>
 /// <item>worker whose shards take steps by themselves: one after the other, so that it has 2 P + 2 k P more, whatever their
@@ -56,17 +58,22 @@ internal static class MemoryEstimate
         return inProcess ? all - ((processes - 1) * Runtime) - ((processes - 2) * plan.Data.Bytes) : all;
     }
 
-    public static NodeMemory Worker(TrainingPlan plan, int threads = 1)
+    /// <param name="plan">The run.</param>
+    /// <param name="workers">Workers of the node, each with everything of its own but the data.</param>
+    /// <param name="threads">Of each worker.</param>
+    public static NodeMemory Worker(TrainingPlan plan, int workers = 1, int threads = 1)
     {
+        threads = Math.Min(threads, plan.Shards);
+        var inCommon = plan.IsAveraged ? 0 : (threads - 1) * (Parameters(plan) + Buffers(plan));
         var leaves = StepTraffic.MostLeaves(plan);
         return new NodeMemory("worker", plan.Experiment.Cluster.Workers,
         [
             ("data", plan.Data.Bytes),
-            ("activations and parameters", threads * plan.Model.WorkspaceBytes(Math.Max(EvaluationRows, plan.PassRows))),
-            ("gradients", threads * (leaves + 1) * Parameters(plan) * Width(plan)),
-            ("local steps", plan.IsAveraged ? threads * 2 * Parameters(plan) * Width(plan) : 0),
-            ("the next version", Lends(plan) ? 0 : threads * ((Parameters(plan) * Width(plan)) + Buffers(plan))),
-            ("compression", threads * Compression(plan, leaves)),
+            ("activations and parameters", workers * ((threads * plan.Model.WorkspaceBytes(Math.Max(EvaluationRows, plan.PassRowsOf(threads)))) - inCommon)),
+            ("gradients", workers * (leaves + 1) * Parameters(plan) * Width(plan)),
+            ("local steps", plan.IsAveraged ? workers * (1 + threads) * Parameters(plan) * Width(plan) : 0),
+            ("the next version", Lends(plan) ? 0 : workers * ((Parameters(plan) * Width(plan)) + Buffers(plan))),
+            ("compression", workers * Compression(plan, leaves)),
             ("runtime", Runtime),
         ]);
     }

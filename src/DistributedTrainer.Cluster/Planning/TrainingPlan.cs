@@ -80,6 +80,9 @@ internal sealed class TrainingPlan
     /// </summary>
     public int PassRows => Math.Max(IsAveraged ? 1 : Experiment.Training.BatchSize, (BatchSize + Shards - 1) / Shards);
 
+    /// <summary>The same for one of so many threads, between which a worker's leaves are divided evenly.</summary>
+    public int PassRowsOf(int threads) => (int)Math.Min(PassRows, ((Shards + threads - 1L) / threads) * ((BatchSize + Shards - 1) / Shards));
+
     /// <summary>The greatest norm of the mean gradient; null: any.</summary>
     public double? ClipNorm => Experiment.Optimizer.ClipNorm;
 

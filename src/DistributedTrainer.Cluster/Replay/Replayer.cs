@@ -213,6 +213,8 @@ internal sealed class Replayer(TrainingPlan plan, IReadOnlyList<OrderSection> se
 
         public bool Overlaps => false;
 
+        public bool IsArriving => false;
+
         public void Await(int end)
         {
         }

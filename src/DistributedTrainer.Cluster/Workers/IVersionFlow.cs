@@ -10,4 +10,7 @@ internal interface IVersionFlow : IParameterFlow
 {
     /// <summary>Whether gradients leave before all are done.</summary>
     bool Overlaps { get; }
+
+    /// <summary>Whether not all of the version's parameters are in place yet.</summary>
+    bool IsArriving { get; }
 }

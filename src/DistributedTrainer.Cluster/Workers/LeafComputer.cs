@@ -3,8 +3,6 @@ using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Data;
 using DistributedTrainer.Engine.Autograd;
 using DistributedTrainer.Engine.Diagnostics;
-using DistributedTrainer.Engine.Kernels;
-using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Engine.Reduction;
 using DistributedTrainer.Engine.Tensors;
 
@@ -16,67 +14,67 @@ namespace DistributedTrainer.Cluster.Workers;
 internal sealed record LeafFinding(int Shard, NonFinite Found);
 
 /// <summary>
-/// Computes leaves of a step and the evaluation of shards with the parameters it holds. Knows nothing of the cluster
-/// but the exchange of batch-norm statistics.
+/// Computes leaves of a step and the evaluation of shards with the parameters it holds, on one thread or several. Knows
+/// nothing of the cluster but the exchange of batch-norm statistics. The step thread's, which does its part of the work.
 /// </summary>
 internal sealed partial class LeafComputer : IDisposable
 {
-    // Evaluation in pieces of this many rows: bounds the activations; the sums run row by row, so it changes no bit.
-    private const int EvaluationRows = 256;
-
     private TrainingPlan _plan;
-    private readonly Workspace _workspace;
-    private readonly UnitActivity _activity;
-    private readonly FiniteCheck _finite;
     private readonly GradientPool _pool;
     private readonly TreeGather<NodeGradient> _nodes;
     private readonly List<(TreeNode Node, NodeGradient Gradient)> _present = [];
-    private readonly ShardOrder?[] _orders;
-    private readonly Augmenter? _augmenter;
-
-    // What was not sent yet of the shards' gradients; null: all is.
-    private readonly ShardResiduals? _residuals;
-
-    // One place for each leaf that may be computed at once, used again in every step.
-    private readonly LeafSegment[] _segments;
-    private readonly NodeGradient[] _gradients;
-    private readonly AlignedBuffer[] _values;
-    private readonly LeafSums[] _sums;
     private readonly bool[] _computed;
 
-    // The leaves that are to be computed next, before it is known whether they lie in the workspace already.
-    private readonly LeafSegment[] _chosen;
-    private int _segmentCount;
+    // One for each thread, the step thread's first; of those the first ones have leaves.
+    private readonly LeafPass[] _passes;
+    private int _active;
+
+    // Numbers of a gradient, or of what is averaged.
+    private readonly int _width;
+
+    // The shards that are divided between them.
+    private readonly int[] _shards;
+    private EvaluationSums?[] _evaluated = [];
     private bool _measures;
     private long _step = -1;
     private bool _isApart;
 
-    // The step whose rows lie in the workspace, in the segments; −1: none.
-    private long _gathered = -1;
-
-    public LeafComputer(TrainingPlan plan, ShardResiduals? residuals = null)
+    /// <param name="plan">The run.</param>
+    /// <param name="residuals">What was not sent yet of the shards' gradients; null: all is.</param>
+    /// <param name="threads">How many compute at once, the caller's among them.</param>
+    /// <param name="name">Whose they are.</param>
+    public LeafComputer(TrainingPlan plan, ShardResiduals? residuals = null, int threads = 1, string name = "leaves")
     {
-        (_plan, _residuals) = (plan, residuals);
-        _workspace = plan.Model.CreateWorkspace(plan.Loss, Math.Max(EvaluationRows, plan.PassRows));
-        _activity = new UnitActivity(_workspace);
-        _finite = new FiniteCheck(plan.Model, _workspace, plan.Shards);
-        _augmenter = plan.Augmentation.Length > 0 ? new Augmenter(plan.Augmentation) : null;
+        (_plan, _width) = (plan, plan.Ranges.Sum(plan.WidthOf));
         _pool = new GradientPool(plan);
         _nodes = new TreeGather<NodeGradient>(new FixedTree(plan.Shards), Combine, _pool.Return);
-        _orders = new ShardOrder?[plan.Shards];
-        _segments = new LeafSegment[plan.Shards];
-        _chosen = new LeafSegment[plan.Shards];
-        _gradients = new NodeGradient[plan.Shards];
-        _values = new AlignedBuffer[plan.Shards];
-        _sums = new LeafSums[plan.Shards];
         _computed = new bool[plan.Shards];
-        _failed = new bool[plan.Shards];
-        _local = plan.IsAveraged ? new LocalCourse(plan, _workspace) : null;
+        _shards = new int[plan.Shards];
+        var gate = new ThreadGate();
+        (_gate, _meeting) = (gate, new StepMeeting(plan, gate, Turn));
+        var orders = new ShardOrder?[plan.Shards];
+
+        // More threads than shards would never have anything to do.
+        _passes = new LeafPass[Math.Clamp(threads, 1, plan.Shards)];
+        for (var i = 0; i < _passes.Length; i++)
+        {
+            _passes[i] = new LeafPass(plan, _passes.Length, _meeting, orders, residuals, i == 0 ? null : _passes[0]);
+        }
+
+        (_gather, _train, _sum, _gatherApart, _computeApart, _evaluate) = (Gather, Train, SumPart, GatherApart, ComputeApart, Evaluate);
+        _hasProgress = () => _team!.IsIdle || _meeting.IsBroken || _meeting.HasProgress;
+        _team = new ThreadTeam(_passes.Length - 1, name, gate);
     }
 
-    public Span<float> Parameters => _workspace.Parameters;
+    public Span<float> Parameters => _passes[0].Parameters;
 
-    public Span<float> Buffers => _workspace.Buffers;
+    public Span<float> Buffers => _passes[0].Buffers;
+
+    /// <summary>Where what is averaged of the optimizer's state goes with the parameters; empty: nothing is.</summary>
+    public AlignedBuffer[] State => _passes[0].Local?.CommonState ?? [];
+
+    /// <summary>How often the learning rate was lowered before the step; of use where steps are taken here.</summary>
+    public int Reductions { get; set; }
 
     /// <summary>What was computed of the current step, combined as far as the tree allows; valid until the next call.</summary>
     public List<(TreeNode Node, NodeGradient Gradient)> Nodes
@@ -105,8 +103,16 @@ internal sealed partial class LeafComputer : IDisposable
     /// <summary>Norms of the mean gradient of shard 0's leaf, tensor by tensor; null: it was not computed since they were asked for.</summary>
     public double[]? GradientNorms { get; private set; }
 
+    /// <summary>Managed bytes that the other threads have allocated.</summary>
+    public long Allocated => _team.Allocated;
+
     /// <summary>The same run in another mode.</summary>
-    public void Follow(TrainingPlan plan) => _plan = plan;
+    public void Follow(TrainingPlan plan)
+    {
+        _team.End();
+        _plan = plan;
+        Array.ForEach(_passes, pass => pass.Follow(plan));
+    }
 
     /// <summary>Forgets the leaves of the last step.</summary>
     /// <param name="step">The next one.</param>
@@ -122,19 +128,21 @@ internal sealed partial class LeafComputer : IDisposable
     /// <summary>Reads the rows of a step ahead, while there is nothing else to do. Not to be called before the current one is computed.</summary>
     public void Prepare(int[] shards, long step)
     {
-        if (step < _plan.TotalSteps && _local is not null)
+        if (step < _plan.TotalSteps)
         {
-            PrepareFirst(shards, step);
-        }
-        else if (step < _plan.TotalSteps)
-        {
-            Choose(shards, step, all: true, first: 0, out var count);
-            Gather(step, count);
+            Divide(shards, step, all: true);
+            Choose(step);
+            _work = step;
+            Begin(_plan.IsAveraged ? _gatherApart : _gather);
         }
     }
 
     /// <summary>Whether the rows of the step lie ready for all shards that they were prepared for.</summary>
-    public bool HasRowsOf(long step) => _gathered == step;
+    public bool HasRowsOf(long step)
+    {
+        _team.End();
+        return _active > 0 && AreGathered(step);
+    }
 
     /// <summary>Computes those of the shards' leaves that are not there yet. Returns rows computed.</summary>
     /// <param name="shards">The shards.</param>
@@ -143,35 +151,97 @@ internal sealed partial class LeafComputer : IDisposable
     /// <param name="flow">How parameters come and gradients leave.</param>
     public int Compute(int[] shards, long step, IBatchStatisticsExchange exchange, IVersionFlow flow)
     {
+        _team.End();
+        foreach (var pass in _passes)
+        {
+            (pass.Finding, pass.Measures, pass.GradientNorms, pass.Reductions) = (null, _measures, null, Reductions);
+        }
+
         Finding = null;
-        if (_local is not null)
+        var rows = 0;
+        try
         {
-            return ComputeApart(shards, exchange);
-        }
-
-        if (step != _step)
-        {
-            return ComputeGathered(step, exchange, flow);
-        }
-
-        var (rows, next) = (0, 0);
-        do
-        {
-            next = Choose(shards, step, all: false, next, out var count);
-            if (!IsGathered(count))
+            if (_plan.IsAveraged)
             {
-                Gather(step, count);
+                Divide(shards, step, all: false);
+                rows = ComputeApart(step);
             }
-
-            rows += ComputeGathered(step, exchange, flow);
+            else if (step != _step)
+            {
+                rows = ComputeGathered(step, exchange, flow);
+            }
+            else
+            {
+                Divide(shards, step, all: false);
+                do
+                {
+                    Choose(step);
+                    rows += ComputeGathered(step, exchange, flow);
+                }
+                while (HasMore());
+                if (_plan.IsLoose && rows > 0)
+                {
+                    ClipNodes();
+                }
+            }
         }
-        while (next < _plan.Shards);
-        if (_plan.IsLoose && rows > 0)
+        finally
         {
-            ClipNodes();
+            Look();
         }
 
         return rows;
+    }
+
+    /// <summary>All of the shards' evaluations of the version that is held, in their order.</summary>
+    /// <param name="shards">The shards.</param>
+    /// <param name="withTest">Whether test rows are evaluated too.</param>
+    /// <param name="into">Gets them.</param>
+    public void Evaluate(int[] shards, bool withTest, List<(int Shard, EvaluationSums Sums)> into)
+    {
+        _team.End();
+        shards.CopyTo(_shards.AsSpan());
+        Divide(shards.Length);
+        _evaluated = _evaluated.Length < shards.Length ? new EvaluationSums?[_plan.Shards] : _evaluated;
+        (_evaluating, _withTest) = (shards.Length, withTest);
+        Begin(_evaluate);
+        _team.End();
+        for (var i = 0; i < shards.Length; i++)
+        {
+            into.Add((shards[i], _evaluated[i]!));
+        }
+    }
+
+    /// <summary>The evaluation of one shard.</summary>
+    public EvaluationSums Evaluate(int shard, bool withTest)
+    {
+        _team.End();
+        return _passes[0].Evaluate(shard, withTest);
+    }
+
+    /// <summary>Gives the gradients' memory back, and ends the threads.</summary>
+    public void Dispose()
+    {
+        _team.Dispose();
+        DropApart();
+        _nodes.Reset(static _ => false);
+        _pool.Dispose();
+    }
+
+    /// <summary>What the threads have found.</summary>
+    private void Look()
+    {
+        foreach (var pass in _passes)
+        {
+            // Of several at the same place it is that of the first shard.
+            if (pass.Finding is { } found
+                && (Finding is null || found.Found.Order < Finding.Found.Order || (found.Found.Order == Finding.Found.Order && found.Shard < Finding.Shard)))
+            {
+                Finding = found;
+            }
+
+            GradientNorms ??= pass.GradientNorms;
+        }
     }
 
     /// <summary>Where each push is an update of its own, its gradient is known here as a whole; all of a step are computed at once.</summary>
@@ -181,55 +251,6 @@ internal sealed partial class LeafComputer : IDisposable
         {
             gradient.Clip(_plan.ClipNorm!.Value);
         }
-    }
-
-    /// <summary>The leaves whose rows lie ready. They stay until something else is gathered, for an exchange that is broken off and repeated.</summary>
-    private int ComputeGathered(long step, IBatchStatisticsExchange exchange, IVersionFlow flow)
-    {
-        var segments = _segments.AsSpan(0, _segmentCount);
-        if (segments.Length == 0)
-        {
-            flow.Turn();
-            return 0;
-        }
-
-        Begin(flow);
-        try
-        {
-            _workspace.Train(step, _plan.Seed, segments, _values, _sums, exchange, this);
-        }
-        catch
-        {
-            BreakOff();
-            throw;
-        }
-
-        End();
-        return segments[^1].FirstRow + segments[^1].Rows;
-    }
-
-    private LeafFault FaultOf(int i)
-    {
-        if (!_failed[i] && _finite.Passes(i, _values[i], 0, _checkedFrom))
-        {
-            return LeafFault.None;
-        }
-
-        var found = _finite.Find(i, _sums[i], _values[i], _checkedFrom);
-        if (Finding is null || found.Order < Finding.Found.Order)
-        {
-            Finding = new LeafFinding(_segments[i].Leaf, found);
-        }
-
-        return LeafFault.NotFinite | (found.InParameters ? LeafFault.InParameters : LeafFault.None);
-    }
-
-    /// <summary>Gives the gradients' memory back.</summary>
-    public void Dispose()
-    {
-        DropApart();
-        _nodes.Reset(static _ => false);
-        _pool.Dispose();
     }
 
     private void DropApart()
@@ -245,143 +266,59 @@ internal sealed partial class LeafComputer : IDisposable
         _present.Clear();
     }
 
-    /// <summary>Whether the rows of the chosen leaves lie in the workspace.</summary>
-    private bool IsGathered(int count) =>
-        _gathered == _step && _segmentCount == count && _chosen.AsSpan(0, count).SequenceEqual(_segments.AsSpan(0, count));
-
-    /// <summary>
-    /// The leaves to compute next, in order: of all of the shards', or of those that are missing, as many as are computed at
-    /// once. Returns the shard behind the last one that was looked at.
-    /// </summary>
-    private int Choose(int[] shards, long step, bool all, int first, out int count)
+    private bool HasMore()
     {
-        (count, var row) = (0, 0);
-        for (var shard = first; shard < _plan.Shards; shard++)
+        foreach (var pass in _passes)
         {
-            if (!IsToCompute(shards, shard, step, all))
+            if (pass.HasMore)
             {
-                continue;
+                return true;
             }
-
-            var rows = _plan.Schedule.LeafRows(step, shard);
-            if (count > 0 && row + rows > _plan.PassRows)
-            {
-                return shard;
-            }
-
-            _chosen[count++] = new LeafSegment(shard, row, rows);
-            row += rows;
         }
 
-        return _plan.Shards;
+        return false;
     }
 
-    private bool IsToCompute(int[] shards, int shard, long step, bool all) =>
-        (all || !_computed[shard]) && _plan.LeafRows(step, shard) > 0 && Array.IndexOf(shards, shard) >= 0;
-
-    private void Gather(long step, int count)
+    /// <summary>Divides leaves between the threads, neighbours to one: of all of the shards', or of those that are missing.</summary>
+    private void Divide(int[] shards, long step, bool all)
     {
-        (_segmentCount, _gathered) = (count, -1);
-        var segments = _segments.AsSpan(0, count);
-        if (segments.Length == 0)
+        _team.End();
+        var count = 0;
+        for (var shard = 0; shard < _plan.Shards; shard++)
         {
-            return;
+            if ((all || !_computed[shard]) && _plan.LeafRows(step, shard) > 0 && Array.IndexOf(shards, shard) >= 0)
+            {
+                _shards[count++] = shard;
+            }
         }
 
-        _chosen.AsSpan(0, count).CopyTo(segments);
-
-        var rows = segments[^1].FirstRow + segments[^1].Rows;
-        foreach (var segment in segments)
-        {
-            Gather(_plan.Data.Training, OrderOf(segment.Leaf).Rows(step), rows, segment.FirstRow);
-            Augment(step, segment, rows);
-        }
-
-        _workspace.LookAtInput(rows);
-        _gathered = step;
+        Divide(count);
     }
 
-    /// <summary>Validation rows of the shard, and with the last version its test rows too; the units' marks are those of <see cref="TrainingPlan.UnitRows"/>.</summary>
-    public EvaluationSums Evaluate(int shard, bool withTest)
+    private void Divide(int count)
     {
-        var sums = new EvaluationSums(_plan.Model.Units);
-        _gathered = -1;
-        _activity.Clear();
-        Evaluate(_plan.Data.Validation, shard, sums.Values[..3]);
-        if (withTest)
+        _active = Math.Min(count, _passes.Length);
+        for (var i = 0; i < _passes.Length; i++)
         {
-            Evaluate(_plan.Data.Test, shard, sums.Values[3..]);
-        }
-
-        _activity.MarkIn(sums.Units);
-        return sums;
-    }
-
-    private void Evaluate(Subset subset, int shard, Span<double> into)
-    {
-        Span<int> rows = stackalloc int[EvaluationRows];
-        for (var first = shard; first < subset.Rows; first += EvaluationRows * _plan.Shards)
-        {
-            var count = 0;
-            for (var row = first; row < subset.Rows && count < EvaluationRows; row += _plan.Shards)
-            {
-                rows[count++] = row;
-            }
-
-            Gather(subset, rows[..count], count, 0);
-            _workspace.Evaluate(count, out var sums);
-            into[0] += sums.Loss;
-            into[1] += sums.Correct;
-            into[2] += sums.Rows;
-            if (ReferenceEquals(subset, _plan.UnitRows))
-            {
-                _activity.Add(count);
-            }
+            _passes[i].Take(_shards, PartOf(count, i, _active), PartOf(count, i + 1, _active));
         }
     }
 
-    private void Gather(Subset subset, ReadOnlySpan<int> rows, int totalRows, int firstRow)
-    {
-        var input = _workspace.Input(totalRows);
-        var width = input.Length / totalRows;
-        for (var i = 0; i < rows.Length; i++)
-        {
-            subset.CopyRow(rows[i], input.Slice((firstRow + i) * width, width));
-        }
+    /// <summary>Where one of so many parts of a whole begins.</summary>
+    private static int PartOf(int count, int part, int parts) => parts == 0 ? 0 : (int)((long)count * Math.Min(part, parts) / parts);
 
-        if (_plan.IsClassification)
+    private void Choose(long step)
+    {
+        foreach (var pass in _passes)
         {
-            var labels = _workspace.Labels(totalRows);
-            for (var i = 0; i < rows.Length; i++)
+            if (_plan.IsAveraged)
             {
-                labels[firstRow + i] = subset.Label(rows[i]);
+                pass.ChooseApart();
             }
-        }
-        else
-        {
-            var targets = _workspace.Targets(totalRows);
-            for (var i = 0; i < rows.Length; i++)
+            else
             {
-                targets[firstRow + i] = subset.Target(rows[i]);
+                pass.Choose(step);
             }
         }
     }
-
-    private void Augment(long step, LeafSegment leaf, int totalRows)
-    {
-        if (_augmenter is null)
-        {
-            return;
-        }
-
-        var input = _workspace.Input(totalRows);
-        var width = input.Length / totalRows;
-        for (var row = 0; row < leaf.Rows; row++)
-        {
-            _augmenter.Apply(
-                input.Slice((leaf.FirstRow + row) * width, width), _plan.Data.InputShape, Augmenter.Stream(_plan.Seed, step, leaf.Leaf, row));
-        }
-    }
-
-    private ShardOrder OrderOf(int shard) => _orders[shard] ??= new ShardOrder(_plan.Schedule, shard);
 }

@@ -9,7 +9,7 @@ namespace DistributedTrainer.Cluster.Workers;
 /// <summary>
 /// The course of one shard that takes steps by itself: from the common parameters and the common state of the optimizer to
 /// what will be averaged. One shard after the other, in the same memory; between them the workspace has the common
-/// parameters. A warm step allocates nothing. The step thread's.
+/// parameters, which all threads' courses have once. A warm step allocates nothing. One thread's.
 /// </summary>
 internal sealed class LocalCourse
 {
@@ -21,15 +21,21 @@ internal sealed class LocalCourse
     private readonly AlignedBuffer[] _state;
     private readonly double[] _squares;
 
-    public LocalCourse(TrainingPlan plan, Workspace workspace)
+    // Whether another thread's workspace is where they come to.
+    private readonly bool _begins;
+
+    /// <param name="plan">The run.</param>
+    /// <param name="workspace">Where the thread computes.</param>
+    /// <param name="first">The course of the step thread, whose workspace the common parameters come to; null: this is it.</param>
+    public LocalCourse(TrainingPlan plan, Workspace workspace, LocalCourse? first = null)
     {
-        (_plan, _workspace) = (plan, workspace);
+        (_plan, _workspace, _begins) = (plan, workspace, first is null);
         var length = plan.Model.Layout.Length;
         (_slots, _ranges) = ([.. plan.Model.Layout.Slots], [.. plan.Ranges]);
-        _common = new AlignedBuffer(length);
+        _common = first?._common ?? new AlignedBuffer(length);
         Gradients = [new AlignedBuffer(length)];
         _state = Vectors();
-        CommonState = Vectors();
+        CommonState = first?.CommonState ?? Vectors();
         _squares = new double[plan.ClipNorm is null ? 0 : GradientNorm.Blocks(length)];
 
         AlignedBuffer[] Vectors() => [.. Enumerable.Range(0, plan.AveragedVectors).Select(_ => new AlignedBuffer(length))];
@@ -41,12 +47,17 @@ internal sealed class LocalCourse
     /// <summary>Where the gradient of a leaf goes: one.</summary>
     public AlignedBuffer[] Gradients { get; }
 
-    /// <summary>The workspace has the common parameters.</summary>
+    /// <summary>The workspace of the step thread has the common parameters.</summary>
     public void BeginRound() => _workspace.Parameters.CopyTo(_common.Span);
 
     /// <summary>A shard begins where all do.</summary>
     public void Begin()
     {
+        if (!_begins)
+        {
+            End();
+        }
+
         for (var k = 0; k < _state.Length; k++)
         {
             CommonState[k].Span.CopyTo(_state[k].Span);

@@ -4,7 +4,7 @@ namespace DistributedTrainer.Cluster.Workers;
 
 /// <summary>
 /// What a worker's steps cost: the time of the step thread, in laps that follow one another, and the managed memory that
-/// it allocates. The step thread alone writes; any thread may read. Only whole steps count, so that what is read at any
+/// they allocate. The step thread alone writes; any thread may read. Only whole steps count, so that what is read at any
 /// time belongs together.
 /// </summary>
 internal sealed class StepClock(TimeProvider time)
@@ -57,14 +57,15 @@ internal sealed class StepClock(TimeProvider time)
     }
 
     /// <summary>The next version was taken over: the step is done.</summary>
-    public void Stepped()
+    /// <param name="allocated">Managed bytes that threads beside the calling one have allocated for the steps so far.</param>
+    public void Stepped(long allocated = 0)
     {
         _step.Copying += Lap();
         lock (_whole)
         {
             _sum.Add(_step);
             _steps++;
-            _allocated = GC.GetAllocatedBytesForCurrentThread();
+            _allocated = GC.GetAllocatedBytesForCurrentThread() + allocated;
         }
 
         _step = default;

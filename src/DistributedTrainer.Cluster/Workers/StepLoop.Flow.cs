@@ -24,6 +24,8 @@ internal sealed partial class StepLoop : IVersionFlow
 
     bool IVersionFlow.Overlaps => _links.Overlaps;
 
+    bool IVersionFlow.IsArriving => IsTorn;
+
     void IParameterFlow.Await(int end)
     {
         while (IsTorn && _arrived < _plan.Ranges.Count && _plan.Ranges[_arrived].Offset < end)
@@ -50,7 +52,7 @@ internal sealed partial class StepLoop : IVersionFlow
         // The last ones leave with what is known of the whole.
         for (var p = _links.FirstOpen - 1; p > 0 && _links.Overlaps && _plan.Ranges[p].Offset >= start; p--)
         {
-            if (!_computer.TrySum(start, _plan.Ranges[p].Offset))
+            if (!_computer.TrySum(_plan.Ranges[p].Offset))
             {
                 return;
             }

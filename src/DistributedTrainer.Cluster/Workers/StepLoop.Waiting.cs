@@ -18,10 +18,7 @@ internal sealed partial class StepLoop
         }
 
         _evaluations.Clear();
-        foreach (var shard in assignment.Shards)
-        {
-            _evaluations.Add((shard, _computer.Evaluate(shard, _plan.EvaluatesTestAt(_version))));
-        }
+        _computer.Evaluate(assignment.Shards, _plan.EvaluatesTestAt(_version), _evaluations);
 
         CrashPoint.Reach("worker.evaluating", _version);
         var generation = assignment.Generation.Value;

@@ -68,7 +68,7 @@ internal sealed partial class StepLoop : IDisposable
     private long _loose;
     private long _rowsComputed;
 
-    public StepLoop(TrainingPlan plan, string name, string host, IStepLoopEvents events, ResendTimes? times = null)
+    public StepLoop(TrainingPlan plan, string name, string host, IStepLoopEvents events, ResendTimes? times = null, int threads = 1)
     {
         (_prepared, _plan, _name) = (plan, plan, name);
         _events = events;
@@ -80,7 +80,7 @@ internal sealed partial class StepLoop : IDisposable
         _alert = new AlertWait(_links, _inbox, _clock, _isChanged);
         _exchange = new ClusterExchange(plan, _inbox, _links, _clock, new RepeatTimer(times), _alert, _isChanged);
         _residuals = plan.ResidualVectors > 0 ? new ShardResiduals(plan) : null;
-        _computer = new LeafComputer(plan, _residuals);
+        _computer = new LeafComputer(plan, _residuals, threads, name);
         (_isEvaluated, _isWhole, _isNextThere) = (() => _inbox.EvaluatedVersion >= _version, () => _inbox.IsWhole, () => _inbox.Has(_arrived));
         _isResidualThere = () => _inbox.IsResidualThere;
         _pushReports = () => _exchange.PushReports(again: true);
@@ -306,7 +306,7 @@ internal sealed partial class StepLoop : IDisposable
                 return;
             }
 
-            _clock.Stepped();
+            _clock.Stepped(_computer.Allocated);
         }
     }
 }

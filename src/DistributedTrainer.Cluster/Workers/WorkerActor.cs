@@ -12,9 +12,9 @@ internal sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private readonly StepLoop _loop;
 
-    public WorkerActor(RunId run, WorkerId worker, string host, TrainingPlan plan, ICanTell coordinator)
+    public WorkerActor(RunId run, WorkerId worker, string host, TrainingPlan plan, ICanTell coordinator, int threads = 1)
     {
-        _loop = new StepLoop(plan, worker.Value, host, new Events(Self));
+        _loop = new StepLoop(plan, worker.Value, host, new Events(Self), threads: threads);
         var shards = 0;
 
         Receive<Assign>(assign =>
@@ -35,8 +35,8 @@ internal sealed class WorkerActor : ReceiveActor, IWithTimers
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    public static Props Props(RunId run, WorkerId worker, string host, TrainingPlan plan, ICanTell coordinator) =>
-        Akka.Actor.Props.Create(() => new WorkerActor(run, worker, host, plan, coordinator));
+    public static Props Props(RunId run, WorkerId worker, string host, TrainingPlan plan, ICanTell coordinator, int threads = 1) =>
+        Akka.Actor.Props.Create(() => new WorkerActor(run, worker, host, plan, coordinator, threads));
 
     protected override void PreStart()
     {

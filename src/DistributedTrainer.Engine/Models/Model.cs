@@ -71,7 +71,11 @@ public sealed class Model
     /// <summary>Room to compute with, for one thread.</summary>
     /// <param name="loss">What is minimised.</param>
     /// <param name="maximumRows">The most rows a batch has.</param>
-    public Workspace CreateWorkspace(Loss loss, int maximumRows) => new(this, loss, maximumRows);
+    /// <param name="parametersOf">
+    /// Another thread's workspace, with which this one has parameters and running statistics in common: nobody computes while
+    /// they are filled. Default: it has its own.
+    /// </param>
+    public Workspace CreateWorkspace(Loss loss, int maximumRows, Workspace? parametersOf = null) => new(this, loss, maximumRows, parametersOf);
 
     /// <summary>What a workspace takes: all layers' outputs and their gradients, parameters and running statistics.</summary>
     /// <param name="maximumRows">The most rows a batch has.</param>

@@ -11,7 +11,10 @@ namespace DistributedTrainer.Engine.Models;
 /// <param name="Rows">Rows.</param>
 public readonly record struct LeafSums(double Loss, long Correct, long Rows);
 
-/// <summary>What one thread computes with: the model's graph, its arena, and a copy of parameters and running statistics. A warm step allocates nothing.</summary>
+/// <summary>
+/// What one thread computes with: the model's graph, its arena, and a copy of parameters and running statistics, which several
+/// workspaces may have in common. A warm step allocates nothing.
+/// </summary>
 public sealed class Workspace
 {
     private readonly Pass _pass = new();
@@ -27,12 +30,12 @@ public sealed class Workspace
     private readonly int _maximumRows;
     private int _rows;
 
-    internal Workspace(Model model, Loss loss, int maximumRows)
+    internal Workspace(Model model, Loss loss, int maximumRows, Workspace? parametersOf)
     {
         _loss = loss;
         (_graph, _input, _output) = model.Build(maximumRows);
-        _parameters = new AlignedBuffer(model.Layout.Length);
-        _buffers = new AlignedBuffer(model.Buffers.Length);
+        _parameters = parametersOf?._parameters ?? new AlignedBuffer(model.Layout.Length);
+        _buffers = parametersOf?._buffers ?? new AlignedBuffer(model.Buffers.Length);
         _pass.Parameters = _parameters;
         _pass.Buffers = _buffers;
         _labels = new int[maximumRows];

@@ -32,7 +32,7 @@ public sealed class ElasticTests : IDisposable
 
     /// <summary>
     /// With one worker fewer than the minimum the run stands still, so that each change meets a run that goes on, however
-    /// fast the machine is.
+    /// fast the machine is. With the second seed some of the workers have two threads.
     /// </summary>
     [Theory]
     [InlineData(1)]
@@ -41,7 +41,7 @@ public sealed class ElasticTests : IDisposable
     {
         var random = new Random(seed);
         await using var home = await NodeHost.StartAsync(new NodeOptions { Roles = ["coordinator", "server"] }, null, CancellationToken.None);
-        var workers = new List<NodeHost> { await Worker(home, 0), await Worker(home, 0) };
+        var workers = new List<NodeHost> { await Worker(home, 0, threads: 1), await Worker(home, 0, threads: seed) };
 
         // Some 10 s; among a hundred threads that want the same two cores more than two minutes.
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(10));
@@ -55,7 +55,7 @@ public sealed class ElasticTests : IDisposable
                 var victim = workers[random.Next(workers.Count)];
                 workers.Remove(victim);
                 await End(victim, crashes: random.Next(2) == 0);
-                workers.Add(await Worker(home, random.Next(2) == 0 ? PortOf(victim) : 0));
+                workers.Add(await Worker(home, random.Next(2) == 0 ? PortOf(victim) : 0, threads: 1 + (changes % seed)));
             }
             else if (message is Submissions.Notice notice && notice.Text.StartsWith("Paused: 1 workers, cluster.minimum-workers is 2.", StringComparison.Ordinal))
             {
@@ -85,9 +85,9 @@ public sealed class ElasticTests : IDisposable
         AssertAsAlone(experiments[1], runs[1]);
     }
 
-    private static async Task<NodeHost> Worker(NodeHost home, int port)
+    private static async Task<NodeHost> Worker(NodeHost home, int port, int threads)
     {
-        return await NodeHost.StartAsync(new NodeOptions { Roles = ["worker"], Join = home.Address, Port = port }, null, CancellationToken.None);
+        return await NodeHost.StartAsync(new NodeOptions { Roles = ["worker"], Join = home.Address, Port = port, Threads = threads }, null, CancellationToken.None);
     }
 
     private static int PortOf(NodeHost node) => int.Parse(node.Address.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture);

@@ -29,6 +29,26 @@ public sealed class PaceWatchTests
     }
 
     [Fact]
+    public void A_worker_of_one_thread_is_not_slow_beside_one_of_many()
+    {
+        // The others wait for it, and for a shard it needs as long as one of their threads does.
+        var bench = new PaceBench(workers: 2, shards: 10, 4, 1);
+        bench[1].Factor = static _ => 1.4;
+        Assert.Equal([8, 2], bench.Loads);
+        Assert.Empty(bench.Run(120).News);
+    }
+
+    [Fact]
+    public void A_worker_of_many_threads_that_is_slow_has_fewer_shards()
+    {
+        var bench = new PaceBench(workers: 2, shards: 10, 4, 1).Run(10);
+        bench[0].Factor = static _ => 8;
+        bench.Run(3);
+        Assert.NotEmpty(bench.News);
+        Assert.True(bench.Loads[0] <= 4, string.Join(' ', bench.Loads));
+    }
+
+    [Fact]
     public void A_single_stall_moves_nothing()
     {
         var bench = new PaceBench(workers: 2, shards: 4);

@@ -16,6 +16,33 @@ public sealed class UnequalWorkersTests
         Assert.Equal([5, 1, 5, 5], Workers(4).Select(worker => assignment.ShardsOf(worker).Length));
     }
 
+    [Theory]
+    [InlineData(10, "4 1", "8 2")]
+    [InlineData(5, "4 1", "4 1")]
+    [InlineData(8, "1 1 2", "2 2 4")]
+    [InlineData(12, "8 4", "8 4")]
+    [InlineData(9, "2 2 2", "3 3 3")]
+    [InlineData(2, "8 1", "2 0")]
+    public void A_worker_with_several_threads_has_as_many_times_the_shards(int shards, string threads, string expected)
+    {
+        var counts = threads.Split(' ').Select(int.Parse).ToArray();
+        var workers = Workers(counts.Length);
+        var assignment = new ShardAssignment(shards, worker => counts[Array.IndexOf(workers, worker)]);
+        assignment.Rebalance(workers);
+        Assert.Equal(expected, string.Join(' ', workers.Select(worker => assignment.ShardsOf(worker).Length)));
+        Assert.False(assignment.WouldMove(workers, Pace()));
+        Assert.All(workers.Select(assignment.ShardsOf), static own => Assert.Equal(own.Length == 0 ? [] : Enumerable.Range(own[0], own.Length), own));
+    }
+
+    [Fact]
+    public void A_node_of_many_threads_that_joins_takes_most_of_the_shards()
+    {
+        var assignment = new ShardAssignment(10, static worker => worker == Worker(1) ? 4 : 1);
+        assignment.Rebalance(Workers(1));
+        Assert.True(assignment.Rebalance(Workers(2)));
+        Assert.Equal([2, 8], Workers(2).Select(worker => assignment.ShardsOf(worker).Length));
+    }
+
     [Fact]
     public void A_very_slow_worker_has_none()
     {

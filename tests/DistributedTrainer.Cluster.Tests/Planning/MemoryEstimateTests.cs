@@ -119,7 +119,7 @@ public sealed class MemoryEstimateTests
         (problem, warning) = MemoryCheck.OfMachine(plan, false, 100L << 20);
         Assert.Null(warning);
         Assert.StartsWith($"memory: this run with 2 workers on one machine will need up to {MemoryCheck.Text(needed)} of memory, and 100 MB are there. Use fewer cluster.workers", problem, StringComparison.Ordinal);
-        Assert.Contains("a node with the roles server, worker", MemoryCheck.OfNode(plan, ["server", "worker"], 4, 1).Problem, StringComparison.Ordinal);
+        Assert.Contains("a node with the roles server, worker", MemoryCheck.OfNode(plan, ["server", "worker"], 4, 1, 1).Problem, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -7,6 +7,8 @@ internal sealed class AllAtOnce : IVersionFlow
 {
     public bool Overlaps => false;
 
+    public bool IsArriving => false;
+
     public void Await(int end)
     {
     }

@@ -61,6 +61,9 @@ internal sealed class MiniCluster : IDisposable
     /// <summary>How long workers hear nothing before they repeat.</summary>
     public ResendTimes Times { get; init; } = ResendTimes.Default;
 
+    /// <summary>Threads of each worker that is added, by its number.</summary>
+    public Func<int, int> Threads { get; init; } = static _ => 1;
+
     /// <summary>Called on the coordinating thread after each step.</summary>
     public Action<long> StepApplied { get; set; } = static _ => { };
 
@@ -92,7 +95,7 @@ internal sealed class MiniCluster : IDisposable
     public Worker Add(string name, Func<Route[], Route[]>? routes = null, TrainingPlan? plan = null)
     {
         var worker = new Worker(name, (routes ?? (static all => all))(_routes));
-        worker.Loop = new StepLoop(plan ?? Plan, name, "here", new WorkerEvents(this, worker), Times);
+        worker.Loop = new StepLoop(plan ?? Plan, name, "here", new WorkerEvents(this, worker), Times, Threads(_workers.Count));
         _workers.Add(worker);
         return worker;
     }

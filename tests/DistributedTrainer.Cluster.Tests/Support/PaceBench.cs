@@ -16,10 +16,10 @@ internal sealed class PaceBench
     private long _now;
     private double _steps;
 
-    public PaceBench(int workers, int shards)
+    public PaceBench(int workers, int shards, params int[] threads)
     {
-        _workers = [.. Enumerable.Range(0, workers).Select(static number => new Worker(new WorkerId($"w{number}"), number))];
-        Shards = new ShardAssignment(shards);
+        _workers = [.. Enumerable.Range(0, workers).Select(number => new Worker(new WorkerId($"w{number}"), number, threads.Length > 0 ? threads[number] : 1))];
+        Shards = new ShardAssignment(shards, id => _workers.Single(worker => worker.Id == id).Threads);
         ShardCount = shards;
         Place();
     }
@@ -87,7 +87,7 @@ internal sealed class PaceBench
     }
 
     private double OwnOf(Worker worker) =>
-        worker.Frozen && Shards.ShardsOf(worker.Id).Length > 0 ? double.PositiveInfinity : Shards.ShardsOf(worker.Id).Length * Shard * worker.Factor(Seconds);
+        worker.Frozen && Shards.ShardsOf(worker.Id).Length > 0 ? double.PositiveInfinity : ((Shards.ShardsOf(worker.Id).Length + worker.Threads - 1) / worker.Threads) * Shard * worker.Factor(Seconds);
 
     private void Coordinate()
     {
@@ -125,11 +125,13 @@ internal sealed class PaceBench
         Watch.Assigned(Usable, Shards, Now);
     }
 
-    public sealed class Worker(WorkerId id, int number)
+    public sealed class Worker(WorkerId id, int number, int threads)
     {
         public WorkerId Id => id;
 
         public int Number => number;
+
+        public int Threads => threads;
 
         /// <summary>How many times longer it takes, at a second.</summary>
         public Func<double, double> Factor { get; set; } = static _ => 1;

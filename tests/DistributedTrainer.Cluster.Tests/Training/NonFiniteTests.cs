@@ -42,13 +42,15 @@ public sealed class NonFiniteTests : IDisposable
     [InlineData("stop", "never")]
     [InlineData("skip", "always")]
     [InlineData("stop", "always")]
-    public void A_gradient_that_is_not_finite_in_one_partition_alone_is_so_for_all(string rule, string overlap)
+    [InlineData("skip", "never", 2)]
+    [InlineData("stop", "always", 3)]
+    public void A_gradient_that_is_not_finite_in_one_partition_alone_is_so_for_all(string rule, string overlap, int threads = 1)
     {
         // The first of 5000 columns is extreme: its weight lies in the first partition, and the loss is finite.
         WriteRows(columns: 5000, extreme: 3e38f);
         var plan = (Experiment(rule, ["linear: 1"], partitions: 2) with { Loss = "mean-absolute-error", Overlap = overlap }).Plan(_folder.Path);
         Assert.Equal(2, plan.Ranges.Count);
-        using var cluster = new MiniCluster(plan, servers: 2).With(2);
+        using var cluster = new MiniCluster(plan, servers: 2) { Threads = _ => threads }.With(2);
         if (rule == "stop")
         {
             Assert.Throws<AggregateException>(() => cluster.Run());

@@ -69,12 +69,15 @@ public sealed class StepLoopTests
     [InlineData("linear: 300", "tcp")]
     [InlineData("linear: 300", "in-process", 4)]
     [InlineData("linear: 300", "tcp", 4)]
-    public void A_warm_step_allocates_next_to_nothing_whatever_the_models_size(string layer, string transport, int localSteps = 1)
+    [InlineData("linear: 300", "in-process", 1, 2)]
+    [InlineData("linear: 300", "tcp", 1, 3)]
+    [InlineData("linear: 300", "shared-memory", 4, 2)]
+    public void A_warm_step_allocates_next_to_nothing_whatever_the_models_size(string layer, string transport, int localSteps = 1, int threads = 1)
     {
         var experiment = new TestExperiment { Layers = [layer, "relu", "linear: 3"], Training = $"{{ epochs: 40, batch-size: 20, shards: 4, local-steps: {localSteps} }}", Transport = transport };
         var plan = experiment.Plan();
         var seen = new Dictionary<long, StepCosts>();
-        using var cluster = new MiniCluster(plan);
+        using var cluster = new MiniCluster(plan) { Threads = _ => threads };
         var worker = cluster.Add("w0");
         cluster.StepBeingApplied = step => seen[step] = worker.Loop.Costs;
         cluster.Do(() => cluster.Assign((worker, [0, 1, 2, 3])));
