@@ -134,8 +134,8 @@ public sealed record Judgement(double? PlateauBest, int PlateauBad, int PlateauC
 public sealed record SetSums(double Loss, long Correct, long Rows);
 
 /// <summary>
-/// What the steps of a node have cost since its run began. A worker's times, in microseconds, and allocated bytes are
-/// those of its step thread; a server's allocated bytes are those of its process.
+/// What the steps of a node have cost since its run began. A worker's times, in microseconds, are those of its step thread, its
+/// allocated bytes those of all threads that compute; a server's allocated bytes are those of its process.
 /// </summary>
 public sealed record StepCosts(long Steps, long Computing, long Pushing, long Waiting, long Copying, long AllocatedBytes, long DataBytes);
 

@@ -78,6 +78,18 @@ public sealed class MemoryEstimateTests
     }
 
     [Fact]
+    public void Threads_of_a_worker_have_parameters_and_gradients_in_common()
+    {
+        var plan = Medium.Plan();
+        var (parameters, buffers) = (plan.Model.Layout.Length * 4L, plan.Model.Buffers.Length * 4L);
+        var (one, two) = (MemoryEstimate.Worker(plan).Parts.ToDictionary(), MemoryEstimate.Worker(plan, threads: 2).Parts.ToDictionary());
+        var ofEach = plan.Model.WorkspaceBytes(Math.Max(256, plan.PassRowsOf(2)));
+        Assert.Equal((2 * ofEach) - parameters - buffers, two["activations and parameters"]);
+        Assert.All(one.Keys.Except(["activations and parameters"]), what => Assert.Equal(one[what], two[what]));
+        Assert.True(plan.PassRowsOf(1) == plan.PassRows && plan.PassRowsOf(2) < plan.PassRows);
+    }
+
+    [Fact]
     public void What_is_averaged_counts_wherever_it_travels()
     {
         var experiment = Medium with { Layers = ["linear: 512", "relu", "linear: 512", "relu", "linear: 10"], Training = "{ epochs: 1, batch-size: 128, shards: 4, local-steps: 4 }" };
