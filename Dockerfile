@@ -4,6 +4,7 @@ WORKDIR /source
 
 # Packages change less often than code: they are a layer of their own, which is built again only when these files change.
 COPY global.json Directory.Build.props Directory.Packages.props ./
+COPY src/DistributedTrainer/*.csproj src/DistributedTrainer/
 COPY src/DistributedTrainer.Channels/*.csproj src/DistributedTrainer.Channels/
 COPY src/DistributedTrainer.Cli/*.csproj src/DistributedTrainer.Cli/*.targets src/DistributedTrainer.Cli/
 COPY src/DistributedTrainer.Cluster/*.csproj src/DistributedTrainer.Cluster/

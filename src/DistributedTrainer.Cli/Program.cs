@@ -13,6 +13,10 @@ if (Problems.Print(environment.Problems))
 }
 
 var parsed = DtrainCommand.Create().Parse(args);
+if (!Extensions.Load(parsed))
+{
+    return ExitCodes.UsageWrong;
+}
 
 // Interrupts are handled where there is something to stop in good order, without a limit of two seconds.
 var invocation = new InvocationConfiguration { ProcessTerminationTimeout = null };

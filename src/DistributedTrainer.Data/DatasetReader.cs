@@ -34,6 +34,11 @@ public static class DatasetReader
     /// <returns>Null where anything is wrong.</returns>
     public static Dataset? Read(DataSources sources, string baseDirectory, ICollection<string> problems)
     {
+        if (MemoryData.Is(sources.Training))
+        {
+            return MemoryData.Read(sources, problems);
+        }
+
         var log = new ProblemLog(problems);
         var path = Path.GetFullPath(Path.Combine(baseDirectory, sources.Training));
         if (!EmbeddedNames.Contains(sources.Training) && Directory.Exists(path))

@@ -1,5 +1,6 @@
 using System.Text;
 using DistributedTrainer.Experiments.Reading;
+using DistributedTrainer.Experiments.Writing;
 using static DistributedTrainer.Experiments.Writing.YamlValues;
 
 namespace DistributedTrainer.Experiments;
@@ -142,6 +143,7 @@ public static class ExperimentWriter
 
     private static string Loss(LossOptions loss) => loss.Kind switch
     {
+        _ when loss.Custom is { } custom => $"{{ kind: {custom.Name}{(ExtensionText.Keys(custom) is { Length: > 0 } keys ? $", {keys}" : "")}{ClassWeights(loss)} }}",
         LossKind.CrossEntropy => $"{{ kind: cross-entropy, label-smoothing: {Number(loss.LabelSmoothing)}{ClassWeights(loss)} }}",
         _ when loss.ClassWeights is not null => $"{{ kind: {Names.Kebab(loss.Kind)}{ClassWeights(loss)} }}",
         LossKind.Huber => $"{{ kind: huber, delta: {Number(loss.Delta)} }}",
@@ -189,6 +191,7 @@ public static class ExperimentWriter
         GlobalAvgPool2dOptions => "global-avg-pool2d",
         FlattenOptions => "flatten",
         ResidualOptions residual => $"residual: {{ layers: {List(residual.Layers, Layer)}, shortcut: {List(residual.Shortcut, Layer)} }}",
+        CustomLayerOptions { Layer: var custom } => ExtensionText.Keys(custom) is { Length: > 0 } keys ? $"{custom.ExtensionName}: {{ {keys} }}" : custom.ExtensionName,
         _ => throw new ArgumentException($"experiment: a layer of type {layer.GetType().Name} cannot be written."),
     };
 

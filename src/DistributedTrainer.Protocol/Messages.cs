@@ -17,10 +17,15 @@ public static class Nodes
 
     /// <summary>
     /// Coordinator → node: read the data and build the model of this experiment. The rest is kept for a coordinator that
-    /// begins anew: where the run's folder is, and whether the cluster ends with the run.
+    /// begins anew: where the run's folder is, and whether the cluster ends with the run. The extensions are those whose
+    /// layers and losses the experiment uses; null: none.
     /// </summary>
     public sealed record Prepare(
-        RunId Run, ulong Token, string ExperimentYaml, string BaseDirectory, string RunDirectory, bool EndCluster, DataSource? Data = null) : IProtocolMessage;
+        RunId Run, ulong Token, string ExperimentYaml, string BaseDirectory, string RunDirectory, bool EndCluster, DataSource? Data = null,
+        ExtensionFile[]? Extensions = null) : IProtocolMessage;
+
+    /// <summary>An assembly with layers or losses, which each node has from its own disk: its name, and the SHA-256 of its file.</summary>
+    public sealed record ExtensionFile(string Name, string Sha256);
 
     /// <summary>
     /// The checksum of what a run's files hold, and where a node that does not have them is sent its rows; null: the run

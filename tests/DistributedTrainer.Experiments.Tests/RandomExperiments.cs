@@ -197,6 +197,7 @@ internal static class RandomExperiments
                 static (outputs, kernel, stride, padding, bias) => (LayerOptions)new Conv2dOptions(outputs, kernel, stride, padding, bias)),
             Gen.Select(Gen.Int[1, 9], Gen.Int[1, 9], static (kernel, stride) => (LayerOptions)new MaxPool2dOptions(kernel, stride)),
             Gen.Select(Gen.Int[1, 9], Gen.Int[1, 9], static (kernel, stride) => (LayerOptions)new AvgPool2dOptions(kernel, stride)),
+            Gen.Select(Positive, Text, Gen.Enum<OwnWay>(), static (rate, name, way) => (LayerOptions)new OwnLayer(rate, name, way)),
             One<LayerOptions>(new GlobalAvgPool2dOptions(), new FlattenOptions()),
         ];
         if (depth == 0)

@@ -9,7 +9,10 @@ public sealed class ArchitectureTests
 {
     private const string Name = "DistributedTrainer.";
 
-    // Project → what it may import. Cli → Dashboard, Cluster → Channels, Experiments, Data, Protocol → Engine.
+    // The project without a name of its own: the package of that name.
+    private const string Library = "Library";
+
+    // Project → what it may import. Cli → Dashboard, Cluster → Channels, Experiments, Data, Protocol → Engine; Library → Cluster.
     private static readonly Dictionary<string, string[]> Arrows = new()
     {
         ["Engine"] = [],
@@ -18,6 +21,7 @@ public sealed class ArchitectureTests
         ["Data"] = ["Engine"],
         ["Experiments"] = ["Data", "Engine"],
         ["Cluster"] = ["Channels", "Data", "Engine", "Experiments", "Protocol"],
+        [Library] = ["Channels", "Cluster", "Data", "Engine", "Experiments", "Protocol"],
         ["Dashboard"] = ["Channels", "Cluster", "Data", "Engine", "Experiments", "Protocol"],
         ["Cli"] = ["Channels", "Cluster", "Dashboard", "Data", "Engine", "Experiments", "Protocol"],
     };
@@ -49,7 +53,7 @@ public sealed class ArchitectureTests
     {
         var wrong =
             from project in Projects()
-            from import in Includes(project.Xml, "ProjectReference").Select(path => Path.GetFileNameWithoutExtension(path.Replace('\\', '/'))[Name.Length..])
+            from import in Includes(project.Xml, "ProjectReference").Select(path => NameOf(path))
             where !Arrows[project.Name].Contains(import)
             select $"{project.Name} → {import}";
         Assert.Empty(wrong);
@@ -64,11 +68,24 @@ public sealed class ArchitectureTests
     [InlineData("Experiments", "Data Engine")]
     [InlineData("Cluster", "Channels Data Engine Experiments Protocol")]
     [InlineData("Dashboard", "Cluster")]
+    [InlineData("Library", "Channels Cluster Data Engine Experiments Protocol")]
     public void A_project_imports_exactly_its_neighbours(string name, string imports)
     {
         var project = Projects().Single(project => project.Name == name);
-        var actual = Includes(project.Xml, "ProjectReference").Select(path => Path.GetFileNameWithoutExtension(path.Replace('\\', '/'))[Name.Length..]).Order();
+        var actual = Includes(project.Xml, "ProjectReference").Select(path => NameOf(path)).Order();
         Assert.Equal(imports.Split(' ', StringSplitOptions.RemoveEmptyEntries), actual);
+    }
+
+    /// <summary>The package holds the assemblies of other rooms, so that it has to name what those need.</summary>
+    [Fact]
+    public void The_package_needs_what_the_rooms_in_it_need()
+    {
+        var projects = Projects().ToDictionary(static project => project.Name, static project => project.Xml);
+        var rooms = Arrows[Library].Where(static room => room != "Engine").ToArray();
+        var needed = rooms.SelectMany(room => Includes(projects[room], "PackageReference")).Where(static package => package != "Akka.Analyzers");
+        Assert.Subset(Includes(projects[Library], "PackageReference").ToHashSet(), needed.ToHashSet());
+        Assert.Equal(rooms.Order(), projects[Library].Descendants("Room").Single().Attribute("Include")!.Value.Split(';').Order());
+        Assert.Equal(["Engine", Library], projects.Where(static project => project.Value.Descendants("IsPackable").Any()).Select(static project => project.Key).Order());
     }
 
     [Fact]
@@ -171,15 +188,17 @@ public sealed class ArchitectureTests
     }
 
     private static IEnumerable<(string Name, XDocument Xml)> Projects() =>
-        Directory.GetDirectories(Source, Name + "*")
+        Directory.GetDirectories(Source, Name.TrimEnd('.') + "*")
             .SelectMany(folder => Directory.GetFiles(folder, "*.csproj"))
-            .Select(file => (Path.GetFileNameWithoutExtension(file)[Name.Length..], XDocument.Load(file)));
+            .Select(file => (NameOf(file), XDocument.Load(file)));
+
+    private static string NameOf(string projectFile) => Path.GetFileNameWithoutExtension(projectFile.Replace('\\', '/')) is var name && name.Length > Name.Length ? name[Name.Length..] : Library;
 
     private static IEnumerable<string> Includes(XDocument project, string element) =>
         project.Descendants(element).Select(reference => reference.Attribute("Include")?.Value).OfType<string>();
 
     private static IEnumerable<string> SourceFiles(string project = "*") =>
-        Directory.GetDirectories(Source, Name + project)
+        Directory.GetDirectories(Source, project == "*" ? "*" : Name + project)
             .SelectMany(folder => Directory.GetFiles(folder, "*.cs", SearchOption.AllDirectories))
             .Where(file => !Regex.IsMatch(Path.GetRelativePath(Source, file), @"[\\/](bin|obj)[\\/]"));
 

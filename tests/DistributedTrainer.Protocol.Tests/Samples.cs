@@ -14,7 +14,7 @@ internal static class Samples
     private static readonly StepCosts Costs = new(100, 300_000, 20_000, 50_000, 10_000, 123_456, 234_567_890);
     private static readonly Judgement Judgement = new(0.5, 2, 1, 3, 0.4, 80, 1);
     private static readonly string[] Addresses = ["unix:///tmp/a.sock", "tcp://127.0.0.1:40001"];
-    private static readonly Nodes.Prepare Preparation = new(Run, ulong.MaxValue, "name: digits\n", "/data", "/runs/1", true, new Nodes.DataSource("00ff", "host", 1234, Addresses));
+    private static readonly Nodes.Prepare Preparation = new(Run, ulong.MaxValue, "name: digits\n", "/data", "/runs/1", true, new Nodes.DataSource("00ff", "host", 1234, Addresses), [new Nodes.ExtensionFile("Own", "00ff")]);
 
     public static readonly IProtocolMessage[] All =
     [

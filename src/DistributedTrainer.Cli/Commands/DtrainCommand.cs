@@ -25,5 +25,6 @@ internal static class DtrainCommand
         HealthCommand.Create(),
         BenchCommand.Create(),
         CompletionCommand.Create(),
+        Extensions.Option,
     };
 }

@@ -28,6 +28,7 @@ internal sealed class EnvironmentSettings(IReadOnlyDictionary<string, string> va
         new("DTRAIN_WORKERS", "a number from 1 to 1024", static value => IsNumber(value, 1, 1024)),
         new("DTRAIN_WORKERS_PER_NODE", "a number from 1 to 1024, or auto for all cores", static value => WorkersPerNodeOption.TryParse(value, out _)),
         new("DTRAIN_CONFIG", "a HOCON file that is there", File.Exists),
+        new("DTRAIN_EXTENSIONS", "assemblies (.dll) that are there, several with commas between them", static value => value.Split(',').All(File.Exists)),
         new("DTRAIN_HEALTH_PORT", "a port from 1 to 65535", static value => IsNumber(value, 1, ushort.MaxValue)),
         new("DTRAIN_TLS", "a folder with ca.crt, node.crt and node.key, as scripts/make-certificates.sh makes it", Directory.Exists),
         new("DTRAIN_DASHBOARD_TOKEN", "16 to 256 letters, digits, or - _ . ~", DashboardServer.IsToken),

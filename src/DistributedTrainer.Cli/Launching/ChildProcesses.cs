@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using DistributedTrainer.Engine.Extensions;
 
 namespace DistributedTrainer.Cli.Launching;
 
@@ -47,6 +48,13 @@ internal sealed class ChildProcesses : IChildProcesses
         foreach (var argument in arguments)
         {
             start.ArgumentList.Add(argument);
+        }
+
+        // What the owner of this process has loaded, its children load from the same files.
+        foreach (var file in ExtensionRegistry.Loaded.Select(static extension => extension.File).OfType<string>())
+        {
+            start.ArgumentList.Add("--extension");
+            start.ArgumentList.Add(file);
         }
 
         return new Child(start, output, exited);

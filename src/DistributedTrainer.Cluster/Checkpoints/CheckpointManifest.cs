@@ -44,6 +44,10 @@ internal sealed record CheckpointManifest
     /// <summary>Of the data and the starting weights.</summary>
     public required string InputsSha256 { get; init; }
 
+    /// <summary>The extensions whose layers and losses the experiment uses, each with its name and SHA-256; null: none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string[]? Extensions { get; init; }
+
     /// <summary>The parameter version: so many steps were applied.</summary>
     public required long Step { get; init; }
 

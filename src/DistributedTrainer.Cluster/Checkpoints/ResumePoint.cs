@@ -30,6 +30,11 @@ internal static class ResumePoint
             problems.Add($"{runDirectory}: the data is not that of the checkpoint of step {manifest.Step}: its SHA-256 is {plan.InputsSha256}, and was {manifest.InputsSha256}. Give the same files.");
         }
 
+        if (problems.Count == 0 && manifest.Extensions is { } before && (UsedExtensions.Of(plan.Experiment) ?? []).Select(static file => $"{file.Name} {file.Sha256}").Except(before).ToArray() is { Length: > 0 } others)
+        {
+            warnings.Add($"{string.Join(", ", others.Select(static text => text.Split(' ')[0]))}: the extension is another file than at the checkpoint of step {manifest.Step}. The result is that of an uninterrupted run only if its layers and losses compute the same.");
+        }
+
         return checkpoint;
     }
 }

@@ -295,6 +295,7 @@ internal sealed partial class CoordinatorActor
         Experiment = run.Plan.Experiment.Name,
         ExperimentSha256 = ExperimentIdentity.Sha256(run.Plan.Experiment),
         InputsSha256 = run.Plan.InputsSha256,
+        Extensions = run.Prepare.Extensions is { } extensions ? Array.ConvertAll(extensions, static file => $"{file.Name} {file.Sha256}") : null,
         Step = snapshot.Version,
         Epoch = snapshot.Version / run.Plan.Schedule.StepsPerEpoch,
         StepInEpoch = snapshot.Version % run.Plan.Schedule.StepsPerEpoch,

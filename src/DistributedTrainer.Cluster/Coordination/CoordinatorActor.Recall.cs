@@ -87,6 +87,11 @@ internal sealed partial class CoordinatorActor
             _starting = true;
             Task.Run(() =>
             {
+                if (UsedExtensions.Problem(prepare.Extensions) is { } other)
+                {
+                    return new Replanned(prepare, null, null, other);
+                }
+
                 var result = ExperimentReader.Read(prepare.ExperimentYaml, "experiment.yaml", []);
                 var problems = result.Problems.Select(static problem => problem.ToString()).ToList();
                 var plan = result.Experiment is null ? null : TrainingPlan.Create(result.Experiment, prepare.BaseDirectory, prepare.Token, problems);

@@ -199,7 +199,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         try
         {
             var stamp = DateTimeOffset.UtcNow.ToString("yyyyMMdd-HHmmss", System.Globalization.CultureInfo.InvariantCulture);
-            var directory = Path.GetFullPath(submit.RunDirectory ?? Path.Combine(_runs, $"{plan.Experiment.Name}-{stamp}"));
+            var directory = Path.GetFullPath(submit.RunDirectory ?? RunFolder.Unused(Path.Combine(_runs, $"{plan.Experiment.Name}-{stamp}")));
             var yaml = ExperimentWriter.Write(ExperimentPaths.Absolute(plan.Experiment, submit.BaseDirectory));
             IReadOnlyList<MetricLine> lines = [];
             var folder = submit.Resume
@@ -212,7 +212,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 progress.Changed(checkpoint.Step, changes);
             }
 
-            var prepare = new Nodes.Prepare(new RunId(System.Security.Cryptography.RandomNumberGenerator.GetHexString(8, lowercase: true)), plan.Token, ExperimentWriter.Write(plan.Experiment), submit.BaseDirectory, folder.FullPath, submit.EndCluster, supply?.Source);
+            var prepare = new Nodes.Prepare(new RunId(System.Security.Cryptography.RandomNumberGenerator.GetHexString(8, lowercase: true)), plan.Token, ExperimentWriter.Write(plan.Experiment), submit.BaseDirectory, folder.FullPath, submit.EndCluster, supply?.Source, UsedExtensions.Of(plan.Experiment));
             _run = new ActiveRun(prepare, plan, folder, progress, _roster.ThreadsOf) { LastProgress = Now, From = planned.From, Supply = supply };
         }
         catch (Exception problem) when (WriteProblem.Is(problem))

@@ -57,6 +57,18 @@ internal sealed class RunFolder : IDisposable
         return new RunFolder(path, goesOn: false);
     }
 
+    /// <summary>A path that nothing is at: this one, or the same with a number behind it. Short runs may begin within a second.</summary>
+    public static string Unused(string path)
+    {
+        var unused = path;
+        for (var number = 2; Directory.Exists(unused); number++)
+        {
+            unused = $"{path}-{number}";
+        }
+
+        return unused;
+    }
+
     /// <summary>
     /// How long nobody has written to a run's metrics, by the clock of files. That one may have been set meanwhile: it is
     /// never negative, and never more than a day.
@@ -169,6 +181,9 @@ internal sealed class RunFolder : IDisposable
 
     /// <summary>Whether the run in a folder came to an end, be it a failure: nobody takes it over, but it can be resumed.</summary>
     public static bool IsEnded(string path) => File.Exists(Path.Combine(path, "result.json")) || File.Exists(Path.Combine(path, EndName));
+
+    /// <summary>Whether the run in a folder came to its own end: then nothing is left of it to do.</summary>
+    public static bool IsDone(string path) => File.Exists(Path.Combine(path, "result.json")) && !File.Exists(Path.Combine(path, EndName));
 
     /// <summary>The run is over, for this reason.</summary>
     public void NoteEnd(string reason) => TryReplace(EndName, reason + "\n");

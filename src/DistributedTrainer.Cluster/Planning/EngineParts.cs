@@ -18,7 +18,8 @@ internal static class EngineParts
     public static Experiment WithLoss(Experiment experiment, DataTask task) =>
         experiment.Loss is null ? experiment with { Loss = LossOptions.DefaultFor(Same<TargetTask>(task)) } : experiment;
 
-    public static Loss LossOf(LossOptions loss) => TrainingLoss.Create(ExperimentNames.Of(loss.Kind), (float)loss.LabelSmoothing, (float)loss.Delta);
+    /// <summary>A new one each time: class weights are set on it.</summary>
+    public static Loss LossOf(LossOptions loss) => loss.Custom is { } custom ? custom.Copy() : TrainingLoss.Create(ExperimentNames.Of(loss.Kind), (float)loss.LabelSmoothing, (float)loss.Delta);
 
     /// <summary>How gradients are made smaller; null: they are not.</summary>
     public static GradientCodec? CodecOf(CompressionOptions compression) => compression.Kind switch
@@ -109,6 +110,7 @@ internal static class EngineParts
         FlattenOptions => new FlattenDefinition(),
         ResidualOptions residual => new ResidualDefinition(
             [.. residual.Layers.Select(LayerOf)], residual.Shortcut.Count == 0 ? null : [.. residual.Shortcut.Select(LayerOf)]),
+        CustomLayerOptions custom => custom.Layer,
         _ => throw new ArgumentException($"model.layers: {ExperimentNames.Of(options)} is not built."),
     };
 
@@ -117,6 +119,7 @@ internal static class EngineParts
     {
         Conv2dOptions or MaxPool2dOptions or AvgPool2dOptions or GlobalAvgPool2dOptions or FlattenOptions => true,
         ResidualOptions residual => residual.Layers.Concat(residual.Shortcut).Any(NeedsImages),
+        CustomLayerOptions custom => custom.Layer.TakesImages,
         _ => false,
     };
 

@@ -30,7 +30,7 @@ public static class ExperimentPaths
         {
             Data = data with
             {
-                Source = DatasetReader.EmbeddedNames.Contains(data.Source) ? data.Source : move(data.Source),
+                Source = DatasetReader.EmbeddedNames.Contains(data.Source) || MemoryData.Is(data.Source) ? data.Source : move(data.Source),
                 ValidationSource = data.ValidationSource is null ? null : move(data.ValidationSource),
                 TestSource = data.TestSource is null ? null : move(data.TestSource),
             },

@@ -20,6 +20,12 @@ internal static class NodePlan
     /// <returns>The plan, and why and how the node was sent its data; null: it has the files.</returns>
     public static (TrainingPlan? Plan, string? Supplied) Create(Nodes.Prepare prepare, SupplyClient? supply, bool hasWorkers, Action<string> log, List<string> problems)
     {
+        if (UsedExtensions.Problem(prepare.Extensions) is { } other)
+        {
+            problems.Add(other);
+            return (null, null);
+        }
+
         var result = ExperimentReader.Read(prepare.ExperimentYaml, "experiment.yaml", []);
         problems.AddRange(result.Problems.Select(static problem => problem.ToString()));
         if (result.Experiment is not { } experiment)
@@ -100,5 +106,5 @@ internal static class NodePlan
     }
 
     private static string? Missing(Experiment experiment, string baseDirectory) =>
-        ExperimentPaths.Files(experiment).Select(file => Path.GetFullPath(Path.Combine(baseDirectory, file))).FirstOrDefault(static path => !Path.Exists(path));
+        ExperimentPaths.Files(experiment).Where(static file => !MemoryData.Is(file)).Select(file => Path.GetFullPath(Path.Combine(baseDirectory, file))).FirstOrDefault(static path => !Path.Exists(path));
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using DistributedTrainer.Engine.Extensions;
 using DistributedTrainer.Engine.Initializers;
 using DistributedTrainer.Engine.Layers;
 using DistributedTrainer.Engine.Tensors;
@@ -85,6 +86,7 @@ internal static class DefinitionJson
         ActivationDefinition activation => new() { ["kind"] = Name(activation.Function) },
         ResidualDefinition { Shortcut: null } block => new() { ["kind"] = "residual", ["body"] = Write(block.Layers) },
         ResidualDefinition block => new() { ["kind"] = "residual", ["body"] = Write(block.Layers), ["shortcut"] = Write(block.Shortcut) },
+        CustomLayer custom => ExtensionJson.Write("kind", custom),
         _ => throw new NotSupportedException($"network: a layer of type {layer.GetType().Name} has no written form, so the network cannot be saved."),
     };
 
@@ -95,7 +97,8 @@ internal static class DefinitionJson
         var kind = fields.Text("kind");
         var layer = Readers.TryGetValue(kind, out var read) ? read(fields)
             : Activations.TryGetValue(kind, out var function) ? ReadActivation(function, fields)
-            : throw fields.Problem($"the kind {kind} is not known to this version of the library. Known are {string.Join(", ", Kinds)}.");
+            : ExtensionRegistry.FindLayer(kind) is { } custom ? (LayerDefinition)ExtensionJson.Read(custom, fields)
+            : throw fields.Problem($"the kind {kind} is not known to this version of the library. Known are {string.Join(", ", Kinds.Concat(ExtensionRegistry.LayerNames))}. Was it of an extension? Load that first.");
         fields.Close();
         return layer;
     }

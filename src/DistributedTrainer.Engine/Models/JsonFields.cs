@@ -47,6 +47,8 @@ internal sealed class JsonFields : IDisposable
 
     public int Int(string key) => Take(key, "a whole number", static element => element.GetInt32());
 
+    public long Int64(string key) => Take(key, "a whole number", static element => element.GetInt64());
+
     public ulong UInt64(string key) => Take(key, "a whole number", static element => element.GetUInt64());
 
     public float Float(string key) => Take(key, "a number", static element => element.GetSingle());

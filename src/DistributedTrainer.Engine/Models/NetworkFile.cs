@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using DistributedTrainer.Engine.Extensions;
 using DistributedTrainer.Engine.Losses;
 
 namespace DistributedTrainer.Engine.Models;
@@ -100,6 +101,7 @@ internal static class NetworkFile
         CrossEntropyLoss crossEntropy => new JsonObject { ["name"] = loss.Name, ["label-smoothing"] = crossEntropy.LabelSmoothing },
         HuberLoss huber => new JsonObject { ["name"] = loss.Name, ["delta"] = huber.Delta },
         KlDivergenceLoss => new JsonObject { ["name"] = loss.Name, ["targets"] = loss.Targets == LossTargets.Classes ? "classes" : "values" },
+        CustomLoss custom => ExtensionJson.Write("name", custom),
         _ => new JsonObject { ["name"] = loss.Name },
     };
 
@@ -108,7 +110,7 @@ internal static class NetworkFile
         var name = fields.Text("name");
         try
         {
-            var loss = TrainingLoss.Create(
+            var loss = ExtensionRegistry.FindLoss(name) is { } custom ? (Loss)ExtensionJson.Read(custom, fields) : TrainingLoss.Create(
                 name,
                 name == "cross-entropy" ? fields.Float("label-smoothing") : 0,
                 name == "huber" ? fields.Float("delta") : 1,

@@ -23,6 +23,9 @@ public enum RandomPurpose
 
     /// <summary>Which values the trials of a search have.</summary>
     Search = 7,
+
+    /// <summary>Layers of extensions.</summary>
+    Extension = 8,
 }
 
 /// <summary>

@@ -14,5 +14,6 @@ public static class ExperimentNames
     /// <summary>As <see cref="MaxPool2dOptions"/> → <c>max-pool2d</c>.</summary>
     /// <param name="layer">Any layer.</param>
     public static string Of(LayerOptions layer) =>
-        layer is ActivationOptions activation ? Names.Kebab(activation.Kind) : Names.Kebab(layer.GetType().Name.Replace("Options", "", StringComparison.Ordinal));
+        layer is CustomLayerOptions custom ? custom.Layer.ExtensionName
+        : layer is ActivationOptions activation ? Names.Kebab(activation.Kind) : Names.Kebab(layer.GetType().Name.Replace("Options", "", StringComparison.Ordinal));
 }

@@ -1,7 +1,18 @@
+using DistributedTrainer.Engine.Layers;
+
 namespace DistributedTrainer.Experiments;
 
 /// <summary>One layer.</summary>
-public abstract record LayerOptions;
+public abstract record LayerOptions
+{
+    /// <summary>A layer of your own beside the trainer's.</summary>
+    /// <param name="layer">The layer.</param>
+    public static implicit operator LayerOptions(CustomLayer layer) => new CustomLayerOptions(layer);
+}
+
+/// <summary>A layer of an extension; in the file under the name that it has there.</summary>
+/// <param name="Layer">The layer with its settings.</param>
+public sealed record CustomLayerOptions(CustomLayer Layer) : LayerOptions;
 
 /// <summary>z = x·wᵀ + b.</summary>
 /// <param name="Outputs">Columns of z, at least 1.</param>

@@ -1,3 +1,5 @@
+using DistributedTrainer.Engine.Losses;
+
 namespace DistributedTrainer.Experiments;
 
 /// <summary>What is minimised.</summary>
@@ -8,6 +10,20 @@ public sealed record LossOptions(LossKind Kind, double LabelSmoothing = 0, doubl
 {
     /// <summary>How much the rows of a class count; null: all the same.</summary>
     public ClassWeightOptions? ClassWeights { get; init; }
+
+    /// <summary>A loss of an extension, in the place of those of <see cref="Kind"/>, which then only says what the targets are; null: none.</summary>
+    public CustomLoss? Custom { get; init; }
+
+    /// <summary>A loss of your own.</summary>
+    /// <param name="loss">The loss with its settings.</param>
+    public static implicit operator LossOptions(CustomLoss loss)
+    {
+        ArgumentNullException.ThrowIfNull(loss);
+        return DefaultFor(loss.Targets == LossTargets.Classes ? TargetTask.Classification : TargetTask.Regression) with { Custom = loss };
+    }
+
+    /// <summary>What it is called in the file.</summary>
+    public string Name => Custom?.Name ?? ExperimentNames.Of(Kind);
 
     /// <summary>Cross-entropy for classes, mean squared error for numbers.</summary>
     /// <param name="task">What the target holds.</param>

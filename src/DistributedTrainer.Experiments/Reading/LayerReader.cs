@@ -1,3 +1,5 @@
+using DistributedTrainer.Engine.Extensions;
+using DistributedTrainer.Engine.Layers;
 using YamlDotNet.RepresentationModel;
 
 namespace DistributedTrainer.Experiments.Reading;
@@ -53,11 +55,14 @@ internal static class LayerReader
             "residual" => ReadResidual(item),
             "leaky-relu" => ReadActivation(item, ActivationKind.LeakyRelu, "slope", ActivationOptions.DefaultSlope, static slope => slope is >= 0 and < 1, "a slope from 0 to below 1"),
             "elu" => ReadActivation(item, ActivationKind.Elu, "alpha", ActivationOptions.DefaultElu, static alpha => alpha > 0, "a number above 0"),
-            _ => ReadPlainActivation(item),
+            _ => (LayerOptions?)ReadPlainActivation(item) ?? ReadExtension(item),
         };
         if (layer is null)
         {
-            item.Values.Problems.Add(item.Node, item.Key, $"there is no layer {Section.Quoted(item.Name)}. {Names.Suggest(item.Name, Known)}");
+            if (ExtensionRegistry.FindLayer(item.Name) is null)
+            {
+                item.Values.Problems.Add(item.Node, item.Key, $"there is no layer {Section.Quoted(item.Name)}. {Names.Suggest(item.Name, [.. Known, .. ExtensionRegistry.LayerNames])}");
+            }
         }
         else if (item.Values.KnowsKeys)
         {
@@ -66,6 +71,11 @@ internal static class LayerReader
 
         return layer;
     }
+
+    private static CustomLayerOptions? ReadExtension(NamedValue item) =>
+        ExtensionRegistry.FindLayer(item.Name) is { } kind && ExtensionReader.Read(kind, item.Values, item.Argument is YamlMappingNode ? null : item.Argument, item.Node) is CustomLayer layer
+            ? new CustomLayerOptions(layer)
+            : null;
 
     private static BatchNormOptions ReadBatchNorm(NamedValue item)
     {

@@ -1,4 +1,6 @@
 using DistributedTrainer.Data;
+using DistributedTrainer.Engine.Extensions;
+using DistributedTrainer.Engine.Losses;
 using YamlDotNet.RepresentationModel;
 
 namespace DistributedTrainer.Experiments.Reading;
@@ -31,7 +33,12 @@ internal static class LossSection
             return fallback;
         }
 
-        if (root.Choice<LossKind>(name, "loss") is not { } kind)
+        if (name is YamlScalarNode { Value: { } text } && ExtensionRegistry.FindLoss(text) is { } extension)
+        {
+            return ReadExtension(extension, name, values, data) ?? fallback;
+        }
+
+        if (root.Choice<LossKind>(name, "loss", [], [.. ExtensionRegistry.LossNames]) is not { } kind)
         {
             return fallback;
         }
@@ -41,27 +48,42 @@ internal static class LossSection
             kind,
             kind == LossKind.CrossEntropy ? values.Number("label-smoothing", 0, static value => value is >= 0 and < 1, "a share from 0 to below 1") : 0,
             kind == LossKind.Huber ? values.Number("delta", 1, static value => value > 0, "a number above 0") : 1);
-        loss = loss with { ClassWeights = ReadClassWeights(values, kind) };
+        return Finish(loss, name, values, data);
+    }
+
+    private static LossOptions Finish(LossOptions loss, YamlNode name, Section values, DataOptions data)
+    {
+        loss = loss with { ClassWeights = ReadClassWeights(values, loss) };
         values.RefuseUnknown();
-        if (data.Task is { } given && !Fits(kind, given))
+        if (data.Task is { } given && !Fits(loss, given))
         {
-            root.Problems.Add(name, "loss", $"{Names.Kebab(kind)} does not fit data.task: {Names.Kebab(given)}. Write {Names.Kebab(LossOptions.DefaultFor(given).Kind)}.");
+            values.Problems.Add(name, "loss", $"{loss.Name} does not fit data.task: {Names.Kebab(given)}. Write {Names.Kebab(LossOptions.DefaultFor(given).Kind)}.");
         }
 
         return loss;
     }
 
-    private static ClassWeightOptions? ReadClassWeights(Section values, LossKind kind)
+    private static LossOptions? ReadExtension(ExtensionKind kind, YamlNode name, Section values, DataOptions data)
     {
-        const string Name = "class-weights";
-        if ((NeedsNumbers(kind) ? values.FindForeign(Name) : values.Find(Name)) is not { } node)
+        if (ExtensionReader.Read(kind, values, null, name) is not CustomLoss loss)
         {
             return null;
         }
 
-        if (NeedsNumbers(kind))
+        return Finish(loss, name, values, data);
+    }
+
+    private static ClassWeightOptions? ReadClassWeights(Section values, LossOptions loss)
+    {
+        const string Name = "class-weights";
+        if ((NeedsNumbers(loss.Kind) ? values.FindForeign(Name) : values.Find(Name)) is not { } node)
         {
-            values.Problems.Add(node, values.KeyOf(Name), $"{Names.Kebab(kind)} compares with numbers, which have no classes. Remove it.");
+            return null;
+        }
+
+        if (NeedsNumbers(loss.Kind))
+        {
+            values.Problems.Add(node, values.KeyOf(Name), $"{loss.Name} compares with numbers, which have no classes. Remove it.");
             return null;
         }
 
@@ -115,7 +137,7 @@ internal static class LossSection
     }
 
     // A Kullback-Leibler divergence compares with classes as well as with shares.
-    private static bool Fits(LossKind kind, TargetTask task) => kind == LossKind.KlDivergence || NeedsNumbers(kind) == (task == TargetTask.Regression);
+    private static bool Fits(LossOptions loss, TargetTask task) => loss.Kind == LossKind.KlDivergence || NeedsNumbers(loss.Kind) == (task == TargetTask.Regression);
 
     private static TargetTask? EmbeddedTask(string source) =>
         source == "diabetes" ? TargetTask.Regression : DatasetReader.EmbeddedNames.Contains(source) ? TargetTask.Classification : null;

@@ -74,7 +74,7 @@ internal static class ModelSection
         }
 
         var layers = LayerReader.ReadList(node, model.KeyOf("layers"), model.Node, model.Problems);
-        if (layers is [.., not LinearOptions] && node is YamlSequenceNode list && layers.Count == list.Children.Count)
+        if (layers is [.., not LinearOptions and not CustomLayerOptions] && node is YamlSequenceNode list && layers.Count == list.Children.Count)
         {
             model.Problems.Add(
                 list.Children[^1],

@@ -179,6 +179,10 @@ internal sealed class Section
 
     /// <summary>One of an enumeration's names; null: it is none, and a problem says so.</summary>
     public T? Choice<T>(YamlNode node, string key, params string[] planned)
+        where T : struct, Enum => Choice<T>(node, key, planned, []);
+
+    /// <summary>The same where other names, which are no values of the enumeration, are possible too.</summary>
+    public T? Choice<T>(YamlNode node, string key, string[] planned, string[] others)
         where T : struct, Enum
     {
         var text = (node as YamlScalarNode)?.Value ?? "";
@@ -192,7 +196,7 @@ internal sealed class Section
 
         Problems.Add(node, key, planned.Contains(text)
             ? $"{text} is not built yet. Write {string.Join(" or ", Names.All<T>())}."
-            : $"{Text(node)} is unknown. {Names.Suggest(text, [.. Names.All<T>(), .. planned])}");
+            : $"{Text(node)} is unknown. {Names.Suggest(text, [.. Names.All<T>(), .. planned, .. others])}");
         return null;
     }
 

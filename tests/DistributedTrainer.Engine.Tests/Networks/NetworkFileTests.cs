@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using DistributedTrainer.Engine.Initializers;
 using DistributedTrainer.Engine.Layers;
+using DistributedTrainer.Engine.Tests.Extensions;
 using DistributedTrainer.Engine.Losses;
 using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Engine.Tensors;
@@ -63,10 +64,11 @@ public sealed class NetworkFileTests : IDisposable
             new FlattenDefinition(),
             new LayerNormDefinition(1e-3f),
             new DropoutDefinition(0.25f),
+            new EngineTestLayer(0.1f, 7, EngineTestWay.Down, "own"),
             new LinearDefinition(2, Bias: false),
         ];
-        var kinds = typeof(LayerDefinition).Assembly.GetTypes().Where(static type => type.IsSubclassOf(typeof(LayerDefinition)));
-        Assert.Equal(kinds.Select(static type => type.Name).Order(), layers.Select(static layer => layer.GetType().Name).Distinct().Order());
+        var kinds = typeof(LayerDefinition).Assembly.GetTypes().Where(static type => !type.IsAbstract && type.IsSubclassOf(typeof(LayerDefinition)));
+        Assert.Equal(kinds.Append(typeof(EngineTestLayer)).Select(static type => type.Name).Order(), layers.Select(static layer => layer.GetType().Name).Distinct().Order());
 
         var network = Network.Create(new Shape(1, 8, 8), 7, new InitialWeights(InitialWeightsKind.Normal, 0.1), layers);
         network.Save(In("a"));
