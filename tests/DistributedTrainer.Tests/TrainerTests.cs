@@ -87,7 +87,8 @@ public sealed class TrainerTests : IDisposable
             model: { layers: [ linear: 4, test-gate, linear: 1 ] }
             training: { steps: 600, batch-size: 16, shards: 2 }
             checkpoint: { every-seconds: null }
-            """).Experiment) { Data = data, RunDirectory = In(folder) };
+            """).Experiment)
+        { Data = data, RunDirectory = In(folder) };
         var whole = await Create("whole").RunAsync();
 
         using var cancel = new CancellationTokenSource();
@@ -98,10 +99,16 @@ public sealed class TrainerTests : IDisposable
         TestPace.IsSlow = false;
         Assert.Equal((In("cut"), cancel.Token), (canceled.RunDirectory, canceled.CancellationToken));
 
-        var steps = new List<long>();
+        // A checkpoint says with which extensions it was made.
+        var manifest = Assert.Single(Directory.GetFiles(In("cut"), "manifest.json", SearchOption.AllDirectories));
+        Assert.Contains($"DistributedTrainer.Tests {ExtensionRegistry.KindOf(typeof(TestGate)).Extension.Sha256}", await File.ReadAllTextAsync(manifest), StringComparison.Ordinal);
+
+        var (steps, notices) = (new List<long>(), new List<string>());
         var going = Trainer.Resume(In("cut"), data, "cluster.workers=1");
         going.StepCompleted += (_, e) => steps.Add(e.Step);
+        going.Noticed += (_, e) => notices.Add(e.Text);
         Assert.Equal(whole.ParametersSha256, (await going.RunAsync()).ParametersSha256);
+        Assert.DoesNotContain(notices, static notice => notice.StartsWith("Warning:", StringComparison.Ordinal));
         Assert.InRange(steps[0], 2, 600);
         Assert.Equal(Enumerable.Range((int)steps[0], 601 - (int)steps[0]).Select(static step => (long)step), steps);
     }
