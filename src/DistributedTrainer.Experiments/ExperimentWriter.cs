@@ -85,7 +85,7 @@ public static class ExperimentWriter
         }
 
         Line(text, $"  early-stopping: {(training.EarlyStopping is { } stopping ? $"{{ metric: {Names.Kebab(stopping.Metric)}, patience: {stopping.Patience}, restore-best: {Flag(stopping.RestoreBest)} }}" : "null")}");
-        Line(text, $"cluster: {{ workers: {cluster.Workers}, servers: {cluster.Servers}, partitions: {cluster.Partitions}, minimum-workers: {cluster.MinimumWorkers}, max-restarts: {cluster.MaxRestarts}, transport: {Names.Kebab(cluster.Transport)}, overlap: {Names.Kebab(cluster.Overlap)}, placement: {Names.Kebab(cluster.Placement)} }}");
+        Line(text, $"cluster: {{ workers: {cluster.Workers}, servers: {cluster.Servers}, partitions: {cluster.Partitions}, minimum-workers: {cluster.MinimumWorkers}, max-restarts: {cluster.MaxRestarts}, transport: {Names.Kebab(cluster.Transport)}, overlap: {Names.Kebab(cluster.Overlap)}, placement: {Names.Kebab(cluster.Placement)}, timeline: {Names.Kebab(cluster.Timeline)} }}");
         var checkpoint = experiment.Checkpoint;
         Line(text, $"checkpoint: {{ every-steps: {Steps(checkpoint.EverySteps)}, every-seconds: {Number(checkpoint.EverySeconds)}, keep: {checkpoint.Keep} }}");
         if (experiment.Tune is { } tune)

@@ -10,10 +10,22 @@ public static class Nodes
     /// Node → coordinator, repeated until answered and then now and then: here I am, with this run; null: with none. Each of its
     /// workers computes on so many threads.
     /// </summary>
-    public sealed record Register(NodeId Node, string[] Roles, string Host, int ProcessId, int Workers, RunId? Run, int Threads = 1) : IProtocolMessage;
+    public sealed record Register(NodeId Node, string[] Roles, string Host, int ProcessId, int Workers, RunId? Run, long SentAt, int Threads = 1) : IProtocolMessage;
 
-    /// <summary>Coordinator → node: known, wait for a run.</summary>
-    public sealed record Registered(NodeId Node) : IProtocolMessage;
+    /// <summary>
+    /// Coordinator → node: known, wait for a run. With the time at which the question left, by the node's clock, and the time
+    /// now, by the coordinator's: so the node knows how far the clocks are apart (microseconds since 1970).
+    /// </summary>
+    public sealed record Registered(NodeId Node, long SentAt, long At) : IProtocolMessage;
+
+    /// <summary>
+    /// Node → coordinator: what recorded steps were spent on, in microseconds. The track is a worker or a partition; each span
+    /// has a kind, a step, a start after the first one's (since 1970, by the node's clock) and a duration. The offset is to be
+    /// added to times to get the coordinator's, and may be wrong by the error; null: it is not known. Lost: spans of this track
+    /// that there was no room for, so far.
+    /// </summary>
+    public sealed record Recorded(
+        RunId Run, NodeId Node, string Track, long Offset, long? OffsetError, long Lost, long First, int[] Kinds, long[] Steps, long[] Starts, long[] Durations) : IProtocolMessage;
 
     /// <summary>
     /// Coordinator → node: read the data and build the model of this experiment. The rest is kept for a coordinator that

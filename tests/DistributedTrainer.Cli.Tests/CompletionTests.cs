@@ -13,6 +13,10 @@ public sealed class CompletionTests
     [InlineData("dtrain train --set training.ep", "training.epochs=")]
     [InlineData("dtrain resume run --set cluster.place", "cluster.placement=")]
     [InlineData("dtrain completion z", "zsh")]
+    [InlineData("dtrain timel", "timeline")]
+    [InlineData("dtrain timeline run --fr", "--from")]
+    [InlineData("dtrain node --log-format j", "json")]
+    [InlineData("dtrain train --set cluster.time", "cluster.timeline=")]
     public void A_line_is_completed(string line, string expected) =>
         Assert.Equal([expected], DtrainCommand.Create().Parse(line["dtrain ".Length..]).GetCompletions(line.Length - "dtrain ".Length).Select(static item => item.Label));
 

@@ -1,4 +1,5 @@
 using DistributedTrainer.Cli.Launching;
+using DistributedTrainer.Cli.Telemetry;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cli.Tests;
@@ -38,6 +39,18 @@ public sealed class LauncherTests : IDisposable
         launcher.Start("server", "127.0.0.1:4053");
         Assert.Equal(["node", "--roles", "worker", "--join", "127.0.0.1:4053", "--launched", "--workers-per-node", "3"], _processes.Started[0].Arguments);
         Assert.Equal(["node", "--roles", "server", "--join", "127.0.0.1:4053", "--launched"], _processes.Started[1].Arguments);
+    }
+
+    [Fact]
+    public void Where_the_log_is_json_nodes_speak_it_and_their_events_go_on_as_they_are()
+    {
+        using var output = new MemoryStream();
+        using var launcher = new Launcher(_processes, _time, 2, _told.Add, _notices.Add, lines: new JsonLines(output));
+        launcher.Start("worker", "a:1");
+        Assert.Equal(["--log-format", "json"], _processes.Started[0].Arguments.TakeLast(2));
+        _processes.Started[0].Say("{\"message\":\"hello\",\"node\":\"w\"}");
+        Assert.Equal(new Submissions.LogLine("worker", "hello"), Assert.Single(_told));
+        Assert.Equal("{\"message\":\"hello\",\"node\":\"w\"}\n", System.Text.Encoding.UTF8.GetString(output.ToArray()));
     }
 
     [Fact]

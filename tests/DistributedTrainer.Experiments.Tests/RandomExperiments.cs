@@ -121,8 +121,8 @@ internal static class RandomExperiments
         });
 
     private static readonly Gen<ClusterOptions> Cluster = Gen.Select(
-        Gen.Int[8, 1024], Gen.Int[1, 8], Gen.Int[8, 1024], Gen.Int[1, 8], Gen.Int[0, 100], Gen.Enum<TransportKind>(), Gen.Enum<OverlapKind>(), Gen.Enum<PlacementKind>(),
-        static (workers, servers, partitions, minimum, restarts, transport, overlap, placement) => new ClusterOptions
+        Gen.Int[8, 1024], Gen.Int[1, 8], Gen.Int[8, 1024], Gen.Int[1, 8], Gen.Int[0, 100], Gen.Enum<TransportKind>(), Gen.Enum<OverlapKind>(), Gen.Select(Gen.Enum<PlacementKind>(), Gen.Enum<TimelineKind>()),
+        static (workers, servers, partitions, minimum, restarts, transport, overlap, others) => new ClusterOptions
         {
             Workers = workers,
             Servers = servers,
@@ -130,7 +130,8 @@ internal static class RandomExperiments
             MinimumWorkers = minimum,
             MaxRestarts = restarts,
             Overlap = overlap,
-            Placement = placement,
+            Placement = others.Item1,
+            Timeline = others.Item2,
             Transport = transport,
         });
 

@@ -83,7 +83,7 @@ public sealed class RoundTripTests
               last-batch: keep
               non-finite: stop
               early-stopping: null
-            cluster: { workers: 2, servers: 1, partitions: 2, minimum-workers: 1, max-restarts: 3, transport: auto, overlap: auto, placement: by-speed }
+            cluster: { workers: 2, servers: 1, partitions: 2, minimum-workers: 1, max-restarts: 3, transport: auto, overlap: auto, placement: by-speed, timeline: sampled }
             checkpoint: { every-steps: null, every-seconds: 30, keep: 3 }
 
             """.ReplaceLineEndings("\n"),

@@ -133,9 +133,11 @@ public sealed class ArchitectureTests
         [
             "CoordinatorActor.cs", // the name of a run's folder
             "DataCache.cs", // whether a file changed since its checksum was noted
+            "JsonLines.cs", // when an event of a log was
             "NodeCertificates.cs", // until when a certificate was valid, for whoever reads why it is refused
-            "PartitionActor.cs", // when a step was applied, for metrics.jsonl
+            "NodeClock.cs", // when a step was applied, for metrics.jsonl and the timeline, and how far clocks of hosts are apart
             "RunFolder.cs", // log.txt and cluster.jsonl; and how long a run was not watched, within bounds
+            "RunTraces.cs", // when something that is traced began
             "StandingOrders.cs", // which of several interrupted runs goes on
             "TuneFolder.cs", // the name of a search's folder
         ];

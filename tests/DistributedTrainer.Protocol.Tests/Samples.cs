@@ -18,8 +18,9 @@ internal static class Samples
 
     public static readonly IProtocolMessage[] All =
     [
-        new Nodes.Register(Node, ["worker", "server"], "host", 1234, 2, Run, 4),
-        new Nodes.Registered(Node),
+        new Nodes.Register(Node, ["worker", "server"], "host", 1234, 2, Run, 1_700_000_000_000_000, 4),
+        new Nodes.Registered(Node, 1_700_000_000_000_000, 1_700_000_000_000_200),
+        new Nodes.Recorded(Run, Node, "worker-1/0", -150, 60, 2, 1_700_000_000_000_000, [0, 2], [98, 98], [0, 300], [290, 12]),
         Preparation,
         new Nodes.Prepared(Run, Node, "00ff", Addresses, "there is no /data/a.csv"),
         new Nodes.PrepareFailed(Run, Node, "data: no such file"),

@@ -55,6 +55,7 @@ internal sealed class InProcessChannel : IChannel
         if (!IsOpen) throw Closed();
         var sent = header;
         sent.PayloadBytes = payload.Length;
+        ChannelTraffic.InProcess.Sent(payload.Length);
 
         // Two handlers that send to each other must not wait for each other: from a channel's thread nothing waits.
         if (ChannelThread.IsCurrent)
@@ -97,6 +98,7 @@ internal sealed class InProcessChannel : IChannel
             throw;
         }
 
+        ChannelTraffic.InProcess.Sent(sent.PayloadBytes);
         Add(sent, payload);
     }
 
@@ -148,6 +150,7 @@ internal sealed class InProcessChannel : IChannel
         try
         {
             if (FrameRules.ProblemOf(header, _options.MaximumPayloadBytes) is { } problem) throw new ChannelClosedException(problem);
+            ChannelTraffic.InProcess.Received(header.PayloadBytes);
             if (frame.Posted && header.PayloadBytes > 0 && Offer(handler, header, payload, out kept)) return;
             if (!FrameRules.Reserve(handler, this, header, out var span)) return;
             Copy(handler, header, payload, span);

@@ -54,6 +54,7 @@ internal sealed unsafe partial class SharedChannel
         _segment.In.Read(bytes);
         var problem = FrameRecord.Read(bytes, out var record) ?? FrameRules.ProblemOf(record.Header, _options.MaximumPayloadBytes);
         if (problem is not null) throw new ChannelClosedException(problem);
+        ChannelTraffic.SharedMemory.Received(record.Header.PayloadBytes);
         if (record.Lent) ReadLent(handler, record);
         else ReadCopied(handler, record.Header);
     }

@@ -160,6 +160,7 @@ internal sealed partial class SharedChannel
         Span<byte> bytes = stackalloc byte[FrameRecord.Bytes];
         new FrameRecord(header with { PayloadBytes = length }, lent, slot, region, offset).Write(bytes);
         _segment.Out.Write(bytes);
+        ChannelTraffic.SharedMemory.Sent(length);
     }
 
     private void Flush()

@@ -19,6 +19,7 @@ internal sealed class SocketChannel : IChannel
     private readonly byte[] _staging = GC.AllocateUninitializedArray<byte>(FrameFormat.HeaderBytes + StagedBytes, pinned: true);
     private readonly byte[] _dropped = GC.AllocateUninitializedArray<byte>(StagedBytes, pinned: true);
     private readonly FrameQueue _posts;
+    private readonly ChannelTraffic _traffic;
     private readonly Thread _writer;
     private Thread _reader;
     private string? _reason;
@@ -29,6 +30,7 @@ internal sealed class SocketChannel : IChannel
         _line = line;
         _options = options;
         Peer = peer;
+        _traffic = line.Socket.AddressFamily == AddressFamily.Unix ? ChannelTraffic.Unix : line.IsEncrypted ? ChannelTraffic.Tls : ChannelTraffic.Tcp;
         _posts = new FrameQueue(options.MaximumPostedFrames);
         _writer = ChannelThread.Create($"channel writer {peer}", Write);
         _reader = Thread.CurrentThread;
@@ -79,6 +81,7 @@ internal sealed class SocketChannel : IChannel
             {
                 _line.SendAll(_staging.AsSpan(0, FrameFormat.HeaderBytes + staged));
                 _line.SendAll(payload[staged..]);
+                _traffic.Sent(payload.Length);
                 return;
             }
             catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException)
@@ -166,6 +169,7 @@ internal sealed class SocketChannel : IChannel
         var problem = FrameFormat.Read(bytes, out var header) ?? FrameRules.ProblemOf(header, _options.MaximumPayloadBytes);
         if (problem is not null) throw new ChannelClosedException(problem);
 
+        _traffic.Received(header.PayloadBytes);
         if (!FrameRules.Reserve(handler, this, header, out var span))
         {
             Drop(header.PayloadBytes);

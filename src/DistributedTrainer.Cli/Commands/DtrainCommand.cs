@@ -15,6 +15,7 @@ internal static class DtrainCommand
         TuneCommand.Create(),
         DashboardCommand.Create(),
         ReportCommand.Create(),
+        TimelineCommand.Create(),
         InspectCommand.Create(),
         EvaluateCommand.Create(),
         PredictCommand.Create(),

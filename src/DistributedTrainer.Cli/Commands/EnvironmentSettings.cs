@@ -1,4 +1,5 @@
 using System.Globalization;
+using DistributedTrainer.Cli.Telemetry;
 using DistributedTrainer.Dashboard.Serving;
 
 namespace DistributedTrainer.Cli.Commands;
@@ -30,6 +31,9 @@ internal sealed class EnvironmentSettings(IReadOnlyDictionary<string, string> va
         new("DTRAIN_CONFIG", "a HOCON file that is there", File.Exists),
         new("DTRAIN_EXTENSIONS", "assemblies (.dll) that are there, several with commas between them", static value => value.Split(',').All(File.Exists)),
         new("DTRAIN_HEALTH_PORT", "a port from 1 to 65535", static value => IsNumber(value, 1, ushort.MaxValue)),
+        new("DTRAIN_METRICS_PORT", "a port from 1 to 65535", static value => IsNumber(value, 1, ushort.MaxValue)),
+        new("DTRAIN_LOG_FORMAT", "text or json", static value => value is "text" or "json"),
+        new("DTRAIN_LOG_LEVEL", "trace, debug, information, warning, error, critical or none", LogSettings.IsLevel),
         new("DTRAIN_TLS", "a folder with ca.crt, node.crt and node.key, as scripts/make-certificates.sh makes it", Directory.Exists),
         new("DTRAIN_DASHBOARD_TOKEN", "16 to 256 letters, digits, or - _ . ~", DashboardServer.IsToken),
         new("DTRAIN_RUNS", "a folder", static _ => true),

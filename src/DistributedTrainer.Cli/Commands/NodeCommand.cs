@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
+using DistributedTrainer.Cli.Telemetry;
 using DistributedTrainer.Cluster.Hosting;
 
 namespace DistributedTrainer.Cli.Commands;
@@ -12,17 +13,18 @@ internal static class NodeCommand
 
     public static Command Create()
     {
-        var settings = new NodeSettings();
+        var (settings, logs) = (new NodeSettings(), new LogSettings());
         var launched = new Option<bool>("--launched") { Hidden = true };
         var command = new Command("node", "Runs one node of a cluster. Example: dtrain node --roles worker --join 10.0.0.1:4053");
         settings.AddTo(command);
+        logs.AddTo(command);
         command.Options.Add(launched);
         command.SetAction(async (parsed, _) =>
-            settings.Of(parsed) is { } options ? await Run(options, parsed.GetValue(launched), settings.HealthPort(parsed)) : ExitCodes.UsageWrong);
+            settings.Of(parsed) is { } options ? await Run(options, parsed.GetValue(launched), settings.HealthPort(parsed), settings.MetricsPort(parsed), logs.Format(parsed)) : ExitCodes.UsageWrong);
         return command;
     }
 
-    private static async Task<int> Run(NodeOptions options, bool launched, int? healthPort)
+    private static async Task<int> Run(NodeOptions options, bool launched, int? healthPort, int? metricsPort, LogFormat format)
     {
         var stop = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -37,9 +39,11 @@ internal static class NodeCommand
         using var terminate = OnSignal(PosixSignal.SIGTERM, () => stop.TrySetResult("terminated"));
         NodeHost? current = null;
         HealthEndpoint? health;
+        Exports exports;
         try
         {
-            health = healthPort is { } port ? new HealthEndpoint(port, () => Volatile.Read(ref current)) : null;
+            exports = Exports.Start(LogSettings.Level, [LogSettings.Place(format)], metricsPort, string.Join(',', options.Roles));
+            health = healthPort is { } port ? new HealthEndpoint(port, () => Volatile.Read(ref current), () => stop.Task.IsCompleted) : null;
         }
         catch (ArgumentException problem)
         {
@@ -47,13 +51,15 @@ internal static class NodeCommand
             return ExitCodes.UsageWrong;
         }
 
-        using var _ = health;
+        using var closed = health;
+        using var sent = exports;
+        options = options with { Logging = exports.Logging };
         while (true)
         {
             NodeHost host;
             try
             {
-                host = await NodeHost.StartAsync(options, Console.Error.WriteLine, CancellationToken.None);
+                host = await NodeHost.StartAsync(options, null, CancellationToken.None);
             }
             catch (ArgumentException problem)
             {
@@ -67,7 +73,7 @@ internal static class NodeCommand
                 EndWithLauncher(stop, host);
             }
 
-            Console.WriteLine($"node {host.Address} roles {string.Join(',', options.Roles)}");
+            host.Say($"node {host.Address} roles {string.Join(',', options.Roles)}");
             if (await Task.WhenAny(stop.Task, host.Completion) == stop.Task)
             {
                 if (!launched)
@@ -80,7 +86,7 @@ internal static class NodeCommand
 
             var reason = await host.Completion;
             Volatile.Write(ref current, null);
-            Console.WriteLine($"node {host.Address} ends: {reason}");
+            host.Say($"node {host.Address} ends: {reason}");
             if (launched)
             {
                 // With a launcher the cluster itself ends, or the launcher starts the node again.
@@ -96,7 +102,7 @@ internal static class NodeCommand
 
             // The others take it back under its address once they reach it, but not the member that it was.
             options = again;
-            Console.WriteLine($"It comes back, and looks for the cluster at {options.Join}.");
+            host.Say($"It comes back, and looks for the cluster at {options.Join}.");
         }
     }
 

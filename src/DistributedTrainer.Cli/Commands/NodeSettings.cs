@@ -24,6 +24,7 @@ internal sealed class NodeSettings
     private readonly Option<int?> _workers = new("--workers") { Description = "Workers of this node, with the worker role, each with parameters of its own; see --workers-per-node. Default: DTRAIN_WORKERS, or 1." };
     private readonly Option<string?> _config = new("--config") { Description = "A HOCON file whose settings override those built in (cluster-config). Or DTRAIN_CONFIG.", HelpName = "FILE" };
     private readonly Option<int?> _health = new("--health-port") { Description = "Answers GET /health/live and /health/ready at this port. Default: DTRAIN_HEALTH_PORT, or nowhere." };
+    private readonly Option<int?> _metrics = new("--metrics-port") { Description = "Answers Prometheus at this port under /metrics; it may be that of --health-port. Default: DTRAIN_METRICS_PORT, or nowhere." };
     private readonly Option<string?> _runs = new("--runs") { Description = "A coordinator's folder for runs that name none. Default: DTRAIN_RUNS, or runs.", HelpName = "DIR" };
     private readonly Option<bool> _goOn = new("--go-on") { Description = "A coordinator that finds a run in its folder which was interrupted together with all nodes goes on with it. Or DTRAIN_GO_ON=true." };
     private readonly Option<string?> _begin = new("--begin") { Description = "An experiment that the coordinator begins by itself, once, and goes on with: a file, or digits for the embedded one. Or DTRAIN_EXPERIMENT.", HelpName = "EXPERIMENT" };
@@ -33,7 +34,7 @@ internal sealed class NodeSettings
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_roles, _join, _host, _bind, _port, _workers, _config, _health, _runs, _goOn, _begin])
+        foreach (var option in (Option[])[_roles, _join, _host, _bind, _port, _workers, _config, _health, _metrics, _runs, _goOn, _begin])
         {
             command.Options.Add(option);
         }
@@ -44,6 +45,9 @@ internal sealed class NodeSettings
 
     /// <summary>The port of the health endpoint; null: none.</summary>
     public int? HealthPort(ParseResult parsed) => parsed.GetValue(_health) ?? EnvironmentSettings.OfThisProcess.Number("DTRAIN_HEALTH_PORT");
+
+    /// <summary>The port where Prometheus asks; null: none.</summary>
+    public int? MetricsPort(ParseResult parsed) => parsed.GetValue(_metrics) ?? EnvironmentSettings.OfThisProcess.Number("DTRAIN_METRICS_PORT");
 
     /// <summary>How a host is called that is to be reached from others.</summary>
     /// <param name="given">By the command line.</param>
@@ -71,7 +75,7 @@ internal sealed class NodeSettings
         var join = parsed.GetValue(_join) ?? environment["DTRAIN_JOIN"];
         var runs = parsed.GetValue(_runs) ?? environment["DTRAIN_RUNS"] ?? "runs";
         var begin = parsed.GetValue(_begin) ?? environment["DTRAIN_EXPERIMENT"];
-        var orders = new StandingOrders { Runs = runs, Told = static text => Console.WriteLine(text) };
+        var orders = new StandingOrders { Runs = runs };
         if (!roles.Contains("coordinator") || (begin is null && !parsed.GetValue(_goOn) && environment["DTRAIN_GO_ON"] != "true"))
         {
             orders = null;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using DistributedTrainer.Cli.Telemetry;
 
 namespace DistributedTrainer.Cli.Commands;
 
@@ -10,6 +11,7 @@ internal static class ResumeCommand
         var directory = new Argument<string>("RUN_DIR") { Description = "The run's folder." };
         var inProcess = new Option<bool>("--in-process") { Description = "Everything as threads of this one process." };
         var (shared, page, threads, tls) = (new ExperimentArguments(), new DashboardOptions(), new WorkersPerNodeOption(), new TlsOption());
+        var logs = new LogSettings();
         var command = new Command(
             "resume",
             "Goes on with a run from its newest whole checkpoint. The result is that of a run that was never interrupted, also with other numbers of workers, servers and partitions. Example: dtrain resume runs/digits-20260101-120000 --set cluster.workers=4")
@@ -19,6 +21,7 @@ internal static class ResumeCommand
         page.AddTo(command);
         threads.AddTo(command);
         tls.AddTo(command);
+        logs.AddTo(command);
         command.SetAction(async (parsed, _) =>
         {
             var path = Path.GetFullPath(parsed.GetValue(directory)!);
@@ -41,7 +44,7 @@ internal static class ResumeCommand
 
             var json = parsed.GetValue(shared.Json);
             var submission = ExperimentArguments.Submission(experiment, baseDirectory, path, endCluster: true, resume: true);
-            return await RunFollower.FollowLocally(submission, experiment.Cluster, parsed.GetValue(inProcess), parsed.GetValue(shared.Plain), json, page.Of(parsed), certificates, perNode);
+            return await RunFollower.FollowLocally(submission, experiment.Cluster, parsed.GetValue(inProcess), parsed.GetValue(shared.Plain), json, page.Of(parsed), certificates, perNode, logs.Format(parsed));
         });
         return command;
     }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using DistributedTrainer.Cli.Telemetry;
 
 namespace DistributedTrainer.Cli.Commands;
 
@@ -14,6 +15,7 @@ internal static class TrainCommand
         };
         var inProcess = new Option<bool>("--in-process") { Description = "Everything as threads of this one process." };
         var (shared, page, threads, tls) = (new ExperimentArguments(), new DashboardOptions(), new WorkersPerNodeOption(), new TlsOption());
+        var logs = new LogSettings();
         var command = new Command(
             "train", "Starts a cluster of processes on this machine and trains. Example: dtrain train digits.yaml --set cluster.workers=4")
         {
@@ -24,6 +26,7 @@ internal static class TrainCommand
         page.AddTo(command);
         threads.AddTo(command);
         tls.AddTo(command);
+        logs.AddTo(command);
         command.SetAction(async (parsed, _) =>
         {
             // A reader that is wrong about the experiment must not cost a cluster: checked before anything starts.
@@ -39,7 +42,7 @@ internal static class TrainCommand
 
             var json = parsed.GetValue(shared.Json);
             var submission = ExperimentArguments.Submission(loaded, baseDirectory, parsed.GetValue(shared.RunDirectory), endCluster: true);
-            return await RunFollower.FollowLocally(submission, loaded.Cluster, parsed.GetValue(inProcess), parsed.GetValue(shared.Plain), json, page.Of(parsed), certificates, perNode);
+            return await RunFollower.FollowLocally(submission, loaded.Cluster, parsed.GetValue(inProcess), parsed.GetValue(shared.Plain), json, page.Of(parsed), certificates, perNode, logs.Format(parsed));
         });
         return command;
     }

@@ -45,6 +45,11 @@ internal sealed class ChildProcesses : IChildProcesses
         // Whether the cluster is encrypted, and how many threads a worker has, is among the arguments, or it is not so.
         start.Environment.Remove("DTRAIN_TLS");
         start.Environment.Remove("DTRAIN_WORKERS_PER_NODE");
+
+        // So is the form of the log; and one port is not for all of them.
+        start.Environment.Remove("DTRAIN_LOG_FORMAT");
+        start.Environment.Remove("DTRAIN_METRICS_PORT");
+        start.Environment.Remove("DTRAIN_HEALTH_PORT");
         foreach (var argument in arguments)
         {
             start.ArgumentList.Add(argument);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using DistributedTrainer.Cli.Telemetry;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cli.Launching;
@@ -7,8 +8,16 @@ namespace DistributedTrainer.Cli.Launching;
 /// Keeps a local cluster's processes running: a dead one is told to the coordinator at once and launched again, later
 /// each time, up to a limit for each place.
 /// </summary>
+/// <param name="processes">Starts them.</param>
+/// <param name="time">Tells the time.</param>
+/// <param name="maximumRestarts">For each place.</param>
+/// <param name="tellCoordinator">Tells the coordinator.</param>
+/// <param name="notice">Tells whoever watches.</param>
+/// <param name="tls">The folder of certificates, where the cluster is encrypted.</param>
+/// <param name="perNode">Threads of each worker.</param>
+/// <param name="lines">Where the events of its processes go on to, which then speak JSON; null: they speak text.</param>
 internal sealed class Launcher(
-    IChildProcesses processes, TimeProvider time, int maximumRestarts, Action<IProtocolMessage> tellCoordinator, Action<string> notice, string? tls = null, int perNode = 1) : IDisposable
+    IChildProcesses processes, TimeProvider time, int maximumRestarts, Action<IProtocolMessage> tellCoordinator, Action<string> notice, string? tls = null, int perNode = 1, JsonLines? lines = null) : IDisposable
 {
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(200);
 
@@ -67,7 +76,7 @@ internal sealed class Launcher(
 
             var (said, since) = (new Queue<string>(), time.GetTimestamp());
             _running.Add(processes.Start(
-                ["node", "--roles", role, "--join", join, "--launched", .. Threads(role), .. tls is null ? (string[])[] : ["--tls", tls]],
+                ["node", "--roles", role, "--join", join, "--launched", .. Threads(role), .. tls is null ? (string[])[] : ["--tls", tls], .. lines is null ? (string[])[] : ["--log-format", "json"]],
                 line => Said(role, line, said),
                 (child, code) => Exited(role, join, restarts, time.GetElapsedTime(since) >= GoodLife ? 0 : inARow, child, code, said)));
         }
@@ -114,6 +123,13 @@ internal sealed class Launcher(
 
     private void Said(string role, string line, Queue<string> said)
     {
+        if (lines is not null)
+        {
+            // They know their node, run and step themselves; the run's log is for a person.
+            lines.Pass(line);
+            line = JsonLines.MessageOf(line);
+        }
+
         lock (said)
         {
             said.Enqueue(line);

@@ -133,6 +133,19 @@ internal sealed class CheckpointFolder(string runDirectory, int keep)
         return Covers(manifest) ? manifest : throw new InvalidDataException($"{ManifestName}: its files do not cover {manifest.Parameters} parameters.");
     }
 
+    /// <summary>Bytes of the files of a checkpoint; 0: it is not there.</summary>
+    public long BytesOf(long step)
+    {
+        try
+        {
+            return new DirectoryInfo(PathOf(step)).EnumerateFiles().Sum(static file => file.Length);
+        }
+        catch (IOException)
+        {
+            return 0;
+        }
+    }
+
     /// <summary>Writes a checkpoint, unless it is there. Older ones than are to be kept go.</summary>
     /// <param name="checkpoint">What to write; the files of its manifest are filled in here.</param>
     /// <param name="ranges">One file for each.</param>

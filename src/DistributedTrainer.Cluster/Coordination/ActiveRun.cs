@@ -1,6 +1,7 @@
 using DistributedTrainer.Cluster.Checkpoints;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Supply;
+using DistributedTrainer.Cluster.Timeline;
 using DistributedTrainer.Experiments;
 using DistributedTrainer.Protocol;
 
@@ -63,6 +64,15 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
     public PaceWatch Pace { get; } = new(plan.PlacesBySpeed, plan.Experiment.Training.LocalSteps);
 
     public ClusterRecord Cluster { get; } = new();
+
+    /// <summary>What steps were spent on.</summary>
+    public TimelineFile Timeline { get; } = new(folder.FullPath, plan.Experiment.Cluster.Timeline, goesOn: true);
+
+    /// <summary>Checkpoints that were written here, the time that they took, and their bytes.</summary>
+    public (long Count, double Seconds, long Bytes) Written { get; set; }
+
+    /// <summary>Of the whole run, for who traces; null: nobody does.</summary>
+    public System.Diagnostics.Activity? Trace { get; init; }
 
     public NonFiniteSteps NonFinite { get; } = new(plan.After);
 
@@ -150,6 +160,8 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
     {
         Transfer?.Dispose();
         Supply?.Dispose();
+        Timeline.Dispose();
+        Trace?.Dispose();
         folder.Dispose();
     }
 

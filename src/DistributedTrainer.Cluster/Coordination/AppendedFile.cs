@@ -28,6 +28,9 @@ internal sealed class AppendedFile : IDisposable
     /// <summary>Why the last attempt to write failed; null: it did not.</summary>
     public string? Problem { get; private set; }
 
+    /// <summary>Bytes that are in it, or waiting.</summary>
+    public long Length => _length + _waiting.Length;
+
     public void Add(string line)
     {
         if (_waiting.Length < MostBytes)

@@ -321,6 +321,8 @@ internal sealed partial class CoordinatorActor
         if (written.Problem is null)
         {
             Log($"checkpoint of step {written.Version} written");
+            Took("checkpoint", $"checkpoint of step {written.Version}", written.Version, Now - snapshot.Since);
+            run.Written = (run.Written.Count + 1, run.Written.Seconds + (Now - snapshot.Since).TotalSeconds, run.Written.Bytes + run.Checkpoints.BytesOf(written.Version));
             if (run.IsCheckpointMissing)
             {
                 run.IsCheckpointMissing = false;

@@ -97,6 +97,7 @@ internal sealed partial class CoordinatorActor
         run.NextGeneration(loads);
         (run.LastProgress, run.FencingSince) = (Now, Now);
         run.Folder.NoteGeneration(run.Generation.Value);
+        run.Timeline.Event("generation", $"generation {run.Generation}{(loads ? ": state is loaded" : "")}", run.Progress.Step, Timeline.NodeClock.Now);
         SendFences();
     }
 

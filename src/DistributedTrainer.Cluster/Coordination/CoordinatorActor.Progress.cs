@@ -1,5 +1,8 @@
 using Akka.Actor;
+using DistributedTrainer.Cluster.Telemetry;
+using DistributedTrainer.Cluster.Timeline;
 using DistributedTrainer.Protocol;
+using Microsoft.Extensions.Logging;
 using static DistributedTrainer.Protocol.Submissions;
 
 namespace DistributedTrainer.Cluster.Coordination;
@@ -46,6 +49,7 @@ internal sealed partial class CoordinatorActor
         {
             var recovery = run.Progress.Recoveries[^1];
             Notice($"Going on at step {recovery.Step}, {recovery.Seconds:0.00} s after: {recovery.Cause}.");
+            Took("recovery", recovery.Cause, recovery.Step, TimeSpan.FromSeconds(recovery.Seconds));
         }
     }
 
@@ -228,7 +232,8 @@ internal sealed partial class CoordinatorActor
         }
 
         run.Folder.Log(failure ?? "done");
-        _orders?.Told($"{run.Folder.FullPath}: {failure ?? "done"}");
+        Told($"{run.Folder.FullPath}: {failure ?? "done"}", failure is null ? LogLevel.Information : LogLevel.Error);
+        RunTraces.End(run.Trace, run.Progress.Step, failure);
         if (failure is not null)
         {
             run.Folder.NoteEnd(failure);
@@ -239,7 +244,7 @@ internal sealed partial class CoordinatorActor
         var ended = new Ended(run.Id, failure is null, failure, result, run.Folder.FullPath);
         _ended[run.Id] = ended;
         Tell(run, ended);
-        _run = null;
+        (_run, _figures.Coordinated) = (null, null);
         _holders.Clear();
         LetGo();
     }
@@ -298,6 +303,8 @@ internal sealed partial class CoordinatorActor
             .Prepend(new NodeView("coordinator", "coordinator", _host, Environment.ProcessId, run.Phase.ToString().ToLowerInvariant(), [], 0, _address, [], null))
             .ToArray();
         run.Folder.FlushMetrics();
+        run.Timeline.Flush();
+        _figures.Coordinated = FiguresOf(run);
         TellKept(run);
         run.Cluster.Note(run, nodes, Now);
         run.Folder.Nodes(nodes.Select(static node => new { node.Role, Name = node.Node, node.Host, node.ProcessId, node.Address, node.DataAddresses }));
@@ -327,6 +334,32 @@ internal sealed partial class CoordinatorActor
             _toldKept = known;
             ServerOf(PartitionId.Lead.Value)?.Agent.Tell(new Partitions.StepsKept(run.Id, new StepId(known.Step - 1), new StepId(known.Evaluation)));
         }
+    }
+
+    private RunFigures FiguresOf(ActiveRun run) => new()
+    {
+        Run = run.Id.Value,
+        Generation = run.Generation.Value,
+        Step = run.Progress.Step,
+        Steps = run.Plan.TotalSteps,
+        Loss = run.Progress.Loss,
+        ValidationLoss = run.Progress.Mean(run.Progress.Validation),
+        ValidationAccuracy = run.Progress.Accuracy(run.Progress.Validation),
+        RowsPerSecond = run.Progress.RowsPerSecond(Now),
+        Recoveries = run.Progress.Recoveries.Count,
+        RecoverySeconds = run.Progress.Recoveries.Sum(static recovery => recovery.Seconds),
+        Checkpoints = run.Written.Count,
+        CheckpointSeconds = run.Written.Seconds,
+        CheckpointBytes = run.Written.Bytes,
+    };
+
+    /// <summary>Something that took a while is over: for the timeline, and for who traces.</summary>
+    private void Took(string name, string text, long step, TimeSpan time)
+    {
+        var run = _run!;
+        var microseconds = (long)time.TotalMicroseconds;
+        run.Timeline.Event(name, text, step, NodeClock.Now - microseconds, microseconds);
+        RunTraces.Took(run.Trace, name, text, step, time);
     }
 
     private sealed record FetchDue(RunId Run, int Attempt, long Version, string? Stopped) : INoSerializationVerificationNeeded;

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Supply;
+using DistributedTrainer.Cluster.Telemetry;
 using DistributedTrainer.Experiments;
 using DistributedTrainer.Protocol;
 
@@ -121,7 +122,7 @@ internal sealed partial class CoordinatorActor
             var folder = RunFolder.GoOn(prepare.RunDirectory, yaml, null, out var lines);
             var progress = new RunProgress(plan, folder, Now);
             progress.Resume(0, folder.Memory, lines);
-            _run = new ActiveRun(prepare, plan, folder, progress, _roster.ThreadsOf) { LastProgress = Now, Supply = supply };
+            _run = new ActiveRun(prepare, plan, folder, progress, _roster.ThreadsOf) { LastProgress = Now, Supply = supply, Trace = RunTraces.Begin(prepare, plan) };
             _run.CatchUp(new Generation(folder.Generation), default);
             _run.GoOnWith(goesOn);
             _unnoted = progress.Unnoted(plan.Experiment, goesOn.Experiment);

@@ -42,17 +42,17 @@ internal sealed partial class CoordinatorActor
         {
             if (_orders.Next() is { } submit)
             {
-                _orders.Told(submit.Resume ? $"{submit.RunDirectory} was interrupted, and goes on." : $"The first experiment begins, in {submit.RunDirectory}.");
+                Told(submit.Resume ? $"{submit.RunDirectory} was interrupted, and goes on." : $"The first experiment begins, in {submit.RunDirectory}.");
                 Submit(submit, ActorRefs.Nobody);
             }
             else
             {
-                _orders.Told($"No run in {_orders.Runs} was interrupted. The cluster waits for experiments: dtrain submit.");
+                Told($"No run in {_orders.Runs} was interrupted. The cluster waits for experiments: dtrain submit.");
             }
         }
         catch (Exception problem) when (WriteProblem.Is(problem))
         {
-            _orders.Told($"The runs in {_orders.Runs} cannot be read: {WriteProblem.Text(problem)}");
+            Told($"The runs in {_orders.Runs} cannot be read: {WriteProblem.Text(problem)}");
         }
     }
 
@@ -61,7 +61,7 @@ internal sealed partial class CoordinatorActor
         if (_orders is not null && (_announcedAt is not { } before || Now - before >= AnnouncedEach))
         {
             _announcedAt = Now;
-            _orders.Told(text);
+            Told(text);
         }
     }
 

@@ -4,8 +4,12 @@ using DistributedTrainer.Cluster.Checkpoints;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Replay;
 using DistributedTrainer.Cluster.Supply;
+using DistributedTrainer.Cluster.Telemetry;
+using DistributedTrainer.Cluster.Timeline;
 using DistributedTrainer.Experiments;
 using DistributedTrainer.Protocol;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using static DistributedTrainer.Protocol.Submissions;
 
 namespace DistributedTrainer.Cluster.Coordination;
@@ -30,6 +34,8 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private readonly NodeRoster _roster = new();
     private readonly StandingOrders? _orders;
     private readonly string? _bind;
+    private readonly ILogger _logger;
+    private readonly NodeFigures _figures;
     private readonly NodeCertificates? _certificates;
     private readonly string _runs;
     private readonly string _host;
@@ -48,12 +54,14 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     // Whoever still has one of these has missed its end. Null: it was another coordinator that ended it.
     private readonly Dictionary<RunId, Ended?> _ended = [];
 
-    public CoordinatorActor(string runs, StandingOrders? orders, string? bind, NodeCertificates? certificates)
+    public CoordinatorActor(string runs, StandingOrders? orders, string? bind, NodeCertificates? certificates, ILogger? logger, NodeFigures? figures)
     {
+        (_logger, _figures) = (logger ?? NullLogger.Instance, figures ?? NodeFigures.Nobody);
         (_runs, _orders, _bind, _certificates) = (runs, orders, bind, certificates);
         var self = Akka.Cluster.Cluster.Get(Context.System).SelfAddress;
         (_host, _address) = (self.Host, $"{self.Host}:{self.Port}");
         Receive<Nodes.Register>(Register);
+        Receive<Nodes.Recorded>(recorded => recorded.Run == _run?.Id, recorded => _run!.Timeline.Add(recorded));
         Receive<Nodes.Prepared>(IsCurrent, Prepared);
         Receive<Nodes.PrepareFailed>(failed => failed.Run == _run?.Id, failed => Unfit(_roster.Find(failed.Node), $"{failed.Node} cannot prepare the run: {failed.Reason}"));
         Receive<Terminated>(gone => Lose(_roster.Nodes.FirstOrDefault(node => node.Agent.Equals(gone.ActorRef)), "the node left the cluster"));
@@ -100,8 +108,10 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     /// <param name="orders">What it does by itself; null: nothing.</param>
     /// <param name="bind">Where its data plane listens; null: at the host's name.</param>
     /// <param name="certificates">Of this node, where the network is encrypted.</param>
-    public static Props Props(string runs = "runs", StandingOrders? orders = null, string? bind = null, NodeCertificates? certificates = null) =>
-        Akka.Actor.Props.Create(() => new CoordinatorActor(runs, orders, bind, certificates));
+    /// <param name="logger">Told what becomes of runs; null: nobody.</param>
+    /// <param name="figures">Of this node; null: nobody reads them.</param>
+    public static Props Props(string runs = "runs", StandingOrders? orders = null, string? bind = null, NodeCertificates? certificates = null, ILogger? logger = null, NodeFigures? figures = null) =>
+        Akka.Actor.Props.Create(() => new CoordinatorActor(runs, orders, bind, certificates, logger, figures));
 
     protected override void PreStart()
     {
@@ -115,13 +125,14 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     {
         Akka.Cluster.Cluster.Get(Context.System).Unsubscribe(Self);
         _run?.Close();
+        _figures.Coordinated = null;
     }
 
     private bool IsCurrent(Nodes.Prepared prepared) => prepared.Run == _run?.Id;
 
     private void Register(Nodes.Register registration)
     {
-        Sender.Tell(new Nodes.Registered(registration.Node));
+        Sender.Tell(new Nodes.Registered(registration.Node, registration.SentAt, NodeClock.Now));
         AskForRun(registration);
         if (_roster.Find(registration.Node) is { } former && !former.Agent.Equals(Sender))
         {
@@ -213,7 +224,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             }
 
             var prepare = new Nodes.Prepare(new RunId(System.Security.Cryptography.RandomNumberGenerator.GetHexString(8, lowercase: true)), plan.Token, ExperimentWriter.Write(plan.Experiment), submit.BaseDirectory, folder.FullPath, submit.EndCluster, supply?.Source, UsedExtensions.Of(plan.Experiment));
-            _run = new ActiveRun(prepare, plan, folder, progress, _roster.ThreadsOf) { LastProgress = Now, From = planned.From, Supply = supply };
+            _run = new ActiveRun(prepare, plan, folder, progress, _roster.ThreadsOf) { LastProgress = Now, From = planned.From, Supply = supply, Trace = RunTraces.Begin(prepare, plan) };
         }
         catch (Exception problem) when (WriteProblem.Is(problem))
         {
@@ -232,7 +243,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Log($"run {_run.Id}: {plan.Data.Training.Rows} training, {plan.Data.Validation.Rows} validation and {plan.Data.Test.Rows} test rows of {plan.Data.Dataset.Name}, {plan.Model.Layout.Length} parameters, {plan.TotalSteps} steps");
         _watcher = planned.Submitter;
         _watcher.Tell(new Accepted(_run.Id, _run.Folder.FullPath));
-        _orders?.Told($"Run folder: {_run.Folder.FullPath}");
+        Told($"Run folder: {_run.Folder.FullPath}");
         if (submit.Resume)
         {
             Notice(planned.From is { } from ? $"Going on from the checkpoint of step {from.Step} of {plan.TotalSteps}." : "There is no checkpoint yet: training begins anew.");
@@ -267,7 +278,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private void Reject(Planned planned, string[] problems)
     {
         planned.Submitter.Tell(new Rejected(problems));
-        _orders?.Told($"{planned.Submit.FileName} is not trained: {string.Join(' ', problems)}");
+        Told($"{planned.Submit.FileName} is not trained: {string.Join(' ', problems)}", LogLevel.Error);
     }
 
     private void Prepared(Nodes.Prepared prepared)
@@ -312,6 +323,13 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
 
     private void Log(string text)
     {
+        _logger.Say(LogLevel.Debug, text);
+        Keep(text);
+    }
+
+    /// <summary>For the run's log.</summary>
+    private void Keep(string text)
+    {
         if (_run is { } run)
         {
             run.Folder.Log(text);
@@ -326,9 +344,16 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
 
     private void Notice(string text)
     {
-        Log(text);
-        _orders?.Told(text);
+        Keep(text);
+        Told(text, text.StartsWith("Warning: ", StringComparison.Ordinal) ? LogLevel.Warning : LogLevel.Information);
         _watcher.Tell(new Notice(_run!.Id, text));
+    }
+
+    /// <summary>For whoever stands beside this node, or reads its log.</summary>
+    private void Told(string text, LogLevel level = LogLevel.Information)
+    {
+        _orders?.Told(text);
+        _logger.Say(level, text);
     }
 
     private sealed record Planned(Submit Submit, IActorRef Submitter, TrainingPlan? Plan, Checkpoint? From, string[] Warnings, string[] Problems) : INoSerializationVerificationNeeded;

@@ -54,6 +54,7 @@ internal sealed class RunFolder : IDisposable
         }
 
         File.WriteAllText(Path.Combine(path, ExperimentName), experimentYaml);
+        File.Delete(Path.Combine(path, Timeline.TimelineFile.Name));
         return new RunFolder(path, goesOn: false);
     }
 

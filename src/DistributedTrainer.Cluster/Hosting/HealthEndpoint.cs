@@ -11,14 +11,16 @@ public sealed class HealthEndpoint : IDisposable
 {
     private readonly HttpListener _listener = new();
     private readonly Func<NodeHost?> _current;
+    private readonly Func<bool> _ends;
 
     /// <summary>Starts to answer.</summary>
     /// <param name="port">On all addresses of this machine.</param>
     /// <param name="current">The node as it is now; null: between two lives, when it looks for the cluster that took it out.</param>
     /// <exception cref="ArgumentException">The port cannot be listened on.</exception>
-    public HealthEndpoint(int port, Func<NodeHost?> current)
+    /// <param name="ends">Whether the process is told to end; null: it is never.</param>
+    public HealthEndpoint(int port, Func<NodeHost?> current, Func<bool>? ends = null)
     {
-        _current = current;
+        (_current, _ends) = (current, ends ?? (static () => false));
         _listener.Prefixes.Add($"http://*:{port}/");
         try
         {
@@ -60,7 +62,7 @@ public sealed class HealthEndpoint : IDisposable
             return;
         }
 
-        var condition = _current() is { } host ? await host.CheckAsync() : new NodeCondition(true, false, "looks for the cluster again");
+        var condition = _ends() ? new NodeCondition(true, false, "told to end, and leaves the cluster") : _current() is { } host ? await host.CheckAsync() : new NodeCondition(true, false, "looks for the cluster again");
         Answer(context, (isLive ? condition.IsAlive : condition.IsReady) ? HttpStatusCode.OK : HttpStatusCode.ServiceUnavailable, condition.Text);
     }
 

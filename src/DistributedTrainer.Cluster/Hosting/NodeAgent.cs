@@ -2,8 +2,11 @@ using Akka.Actor;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Cluster.Supply;
+using DistributedTrainer.Cluster.Telemetry;
+using DistributedTrainer.Cluster.Timeline;
 using DistributedTrainer.Cluster.Workers;
 using DistributedTrainer.Protocol;
+using Microsoft.Extensions.Logging;
 
 namespace DistributedTrainer.Cluster.Hosting;
 
@@ -19,7 +22,9 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private readonly NodeOptions _options;
     private readonly NodeId _node;
     private readonly IActorRef _coordinator;
+    private readonly ILogger _logger;
     private readonly Action<string> _log;
+    private readonly NodeFigures _figures;
     private readonly Dictionary<int, IActorRef> _partitions = [];
     private readonly Dictionary<WorkerId, IActorRef> _workers = [];
     private Nodes.Prepare? _prepared;
@@ -28,6 +33,9 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private DataPlaneServer? _dataPlane;
     private SupplyClient? _supply;
 
+    // The coordinator that answered last; its clock is what times are compared with.
+    private IActorRef _answering = ActorRefs.Nobody;
+
     // The newest generation that was heard of here, and the one that loaded the state which training goes on from.
     private Generation _newest;
     private Generation _loaded;
@@ -35,18 +43,20 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     // What the partitions were loaded with.
     private string[]? _settings;
 
-    public NodeAgent(NodeOptions options, NodeId node, IActorRef coordinator, Action<string> log, Action<string> shutdown, Action? heard)
+    public NodeAgent(NodeOptions options, NodeId node, IActorRef coordinator, ILogger logger, Action<string> shutdown, Action? heard, NodeFigures? figures)
     {
         _options = options;
         _node = node;
         _coordinator = coordinator;
-        _log = log;
+        (_logger, _log) = (logger, logger.Lines());
+        _figures = figures ?? new NodeFigures(node, options.Roles);
 
         Receive<RegisterDue>(_ => _coordinator.Tell(new Nodes.Register(
-            _node, [.. options.Roles], options.Host, Environment.ProcessId, options.Roles.Contains("worker") ? options.Workers : 0, _prepared?.Run, options.Threads)));
-        Receive<Nodes.Registered>(_ =>
+            _node, [.. options.Roles], options.Host, Environment.ProcessId, options.Roles.Contains("worker") ? options.Workers : 0, _prepared?.Run, NodeClock.Now, options.Threads)));
+        Receive<Nodes.Registered>(registered =>
         {
             heard?.Invoke();
+            Compare(registered);
             Timers.StartPeriodicTimer(RegisterDue.Instance, RegisterDue.Instance, RegisterInterval * 8);
         });
         Receive<Nodes.Prepare>(prepare => Prepare(prepare));
@@ -78,8 +88,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    public static Props Props(NodeOptions options, NodeId node, IActorRef coordinator, Action<string> log, Action<string> shutdown, Action? heard = null) =>
-        Akka.Actor.Props.Create(() => new NodeAgent(options, node, coordinator, log, shutdown, heard));
+    public static Props Props(NodeOptions options, NodeId node, IActorRef coordinator, ILogger logger, Action<string> shutdown, Action? heard = null, NodeFigures? figures = null) =>
+        Akka.Actor.Props.Create(() => new NodeAgent(options, node, coordinator, logger, shutdown, heard, figures));
 
     protected override void PreStart() => Timers.StartPeriodicTimer(RegisterDue.Instance, RegisterDue.Instance, TimeSpan.Zero, RegisterInterval);
 
@@ -89,7 +99,29 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
     private bool IsReadyFor(RunId run) => IsCurrent(run) && _plan is not null;
 
-    private void Note(Generation generation) => _newest = new Generation(Math.Max(_newest.Value, generation.Value));
+    private void Note(Generation generation)
+    {
+        _newest = new Generation(Math.Max(_newest.Value, generation.Value));
+        _figures.Note(_prepared?.Run, _newest);
+    }
+
+    private void Compare(Nodes.Registered registered)
+    {
+        if (!Sender.Equals(_answering))
+        {
+            _answering = Sender;
+            _figures.Clock.Forget();
+        }
+
+        if (Sender.Path.Address.Host is not { } host || host == _options.Host)
+        {
+            _figures.Clock.IsTheSame();
+        }
+        else
+        {
+            _figures.Clock.Exchanged(registered.SentAt, registered.At, NodeClock.Now);
+        }
+    }
 
     private void Forward(PartitionId partition, object message)
     {
@@ -121,6 +153,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
         Clear();
         _prepared = prepare;
+        _figures.Note(prepare.Run, default);
 
         // Reading data takes a while: on another thread, and back by message.
         _supply = prepare.Data is { } source ? new SupplyClient(source, prepare.Token, _options.Host, _node.Value, _log, _options.Certificates) : null;
@@ -157,7 +190,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
         if (close is not null)
         {
-            _log($"Warning: {close}");
+            _logger.Say(LogLevel.Warning, $"Warning: {close}");
         }
 
         try
@@ -217,7 +250,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             var checkpoints = isLead ? new CheckpointSchedule(plan.Experiment.Checkpoint, plan.TotalSteps, TimeProvider.System) : null;
             var partition = new Partition(plan, plan.Ranges[id], host.Generation.Value, isLead ? statistics : null, events, start, checkpoints, norms);
             events.Actor = Context.ActorOf(
-                PartitionActor.Props(run, partition, events.Steps, coordinator, isLead ? lead.Evaluations!.JudgementBefore : null),
+                PartitionActor.Props(run, partition, events.Steps, coordinator, isLead ? lead.Evaluations!.JudgementBefore : null, _figures),
                 $"partition-{id}-{run.Value}-{host.Generation}");
             _partitions.Add(id, events.Actor);
             served.Add(id, partition);
@@ -238,7 +271,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         if (!_workers.TryGetValue(worker, out var actor))
         {
             actor = Context.ActorOf(
-                WorkerActor.Props(_prepared!.Run, worker, _options.Host, _plan!, _coordinator, _options.Threads), $"worker-{worker.Value.Replace('/', '-')}-{_prepared.Run.Value}");
+                WorkerActor.Props(_prepared!.Run, worker, _options.Host, _plan!, _coordinator, _options.Threads, _figures), $"worker-{worker.Value.Replace('/', '-')}-{_prepared.Run.Value}");
             _workers.Add(worker, actor);
         }
 
@@ -257,6 +290,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _dataPlane?.Dispose();
         _supply?.Dispose();
         (_supply, _dataPlane, _plan, _prepared, _answer, _newest, _loaded, _settings) = (null, null, null, null, null, default, default, null);
+        _figures.Note(null, default);
     }
 
     private void StopPartitions()

@@ -8,7 +8,10 @@ using Akka.Cluster.Tools.Singleton;
 using Akka.Configuration;
 using DistributedTrainer.Cluster.Coordination;
 using DistributedTrainer.Cluster.Hosting.Tls;
+using DistributedTrainer.Cluster.Telemetry;
 using DistributedTrainer.Protocol;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace DistributedTrainer.Cluster.Hosting;
 
@@ -30,33 +33,54 @@ public sealed class NodeHost : IAsyncDisposable
     private readonly IActorRef _agent = ActorRefs.Nobody;
     private readonly NodeOptions _options;
     private readonly NodeHealth _health;
+    private readonly NodeMeter? _meter;
+    private readonly ILogger _life;
     private readonly NodeId? _name;
     private readonly ConcurrentDictionary<string, bool> _known = [];
     private readonly TaskCompletionSource<string> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private NodeHost(ActorSystem system, NodeOptions options, Action<string> log)
+    private NodeHost(ActorSystem system, NodeOptions options, ILoggerFactory logging)
     {
         (_system, _options) = (system, options);
-        system.ActorOf(NodeLog.Props(log), "log");
-        system.ActorOf(DeadNodeWatch.Props(log), "dead-nodes");
+        var cluster = Akka.Cluster.Cluster.Get(system);
+        var own = cluster.SelfAddress;
+        var figures = new NodeFigures(NameOf(options.Roles.FirstOrDefault() ?? "visitor", own, Environment.ProcessId), options.Roles)
+        {
+            Members = () => cluster.State.Members.SelectMany(static member => member.Roles).GroupBy(static role => role).Select(static role => KeyValuePair.Create(role.Key, role.Count())),
+        };
+        _meter = options.Roles.Count == 0 ? null : new NodeMeter(figures);
+        var logger = new NodeLogger(logging.CreateLogger(LogTexts.Node), figures);
+        _life = new NodeLogger(logging.CreateLogger(LogTexts.Life), figures);
+        var log = logger.Lines();
+        system.ActorOf(NodeLog.Props(new NodeLogger(logging.CreateLogger(LogTexts.Actors), figures)), "log");
+        system.ActorOf(DeadNodeWatch.Props(logger.Lines(LogLevel.Warning)), "dead-nodes");
         system.ActorOf(CameBack.Props(options.CameBack && options.Roles.Contains("coordinator"), address => _known[address] = true, log), "came-back");
-        var own = Akka.Cluster.Cluster.Get(system).SelfAddress;
         Address = $"{own.Host}:{own.Port}";
         if (options.Roles.Contains("coordinator"))
         {
             system.ActorOf(
-                ClusterSingletonManager.Props(CoordinatorActor.Props(options.Runs, options.Orders, options.Bind, options.Certificates), PoisonPill.Instance, ClusterSingletonManagerSettings.Create(system)), "coordinator");
+                ClusterSingletonManager.Props(
+                    CoordinatorActor.Props(options.Runs, options.Orders, options.Bind, options.Certificates, new NodeLogger(logging.CreateLogger(LogTexts.Coordinator), figures), figures),
+                    PoisonPill.Instance,
+                    ClusterSingletonManagerSettings.Create(system)),
+                "coordinator");
         }
 
         _health = new NodeHealth(system, options.Roles, TimeProvider.System);
         _coordinator = system.ActorOf(ClusterSingletonProxy.Props("/user/coordinator", ClusterSingletonProxySettings.Create(system)), "coordinator-proxy");
         if (options.Roles.Any(static role => role is "server" or "worker"))
         {
-            _name = NameOf(options.Roles[0], own, Environment.ProcessId);
-            _agent = system.ActorOf(NodeAgent.Props(options, _name.Value, _coordinator, log, reason => _completion.TrySetResult(reason), _health.HeardOfCoordinator), "node");
+            _name = figures.Node;
+            _agent = system.ActorOf(NodeAgent.Props(options, _name.Value, _coordinator, logger, reason => _completion.TrySetResult(reason), _health.HeardOfCoordinator, figures), "node");
         }
 
-        system.WhenTerminated.ContinueWith(_ => _completion.TrySetResult(TakenOut), TaskScheduler.Default);
+        system.WhenTerminated.ContinueWith(
+            _ =>
+            {
+                _meter?.Dispose();
+                _completion.TrySetResult(TakenOut);
+            },
+            TaskScheduler.Default);
     }
 
     /// <summary>For tests that take a node away as a crash does.</summary>
@@ -102,7 +126,7 @@ public sealed class NodeHost : IAsyncDisposable
 
     /// <summary>Starts a node; returns when it listens, before it is a member.</summary>
     /// <param name="options">What it is.</param>
-    /// <param name="log">Receives what an operator wants to know; null: nobody.</param>
+    /// <param name="log">Receives what an operator wants to know, where the options name no other place; null: nobody.</param>
     /// <param name="cancel">Gives up.</param>
     /// <exception cref="ArgumentException">The options contradict each other.</exception>
     public static Task<NodeHost> StartAsync(NodeOptions options, Action<string>? log, CancellationToken cancel)
@@ -114,8 +138,8 @@ public sealed class NodeHost : IAsyncDisposable
 
         cancel.ThrowIfCancellationRequested();
         var seeds = options.Join?.Split(',').Select(AddressOf).ToList() ?? [];
-        log ??= static _ => { };
-        var system = CreateSystem(options, log);
+        var logging = options.Logging ?? (log is null ? NullLoggerFactory.Instance : new LineLoggerFactory(log));
+        var system = CreateSystem(options, logging);
         var cluster = Akka.Cluster.Cluster.Get(system);
 
         // Settings may put TLS, or in tests what harms messages, below: that is part of an address.
@@ -130,8 +154,11 @@ public sealed class NodeHost : IAsyncDisposable
             cluster.JoinSeedNodes(seeds.OrderByDescending(seed => seed.Equals(cluster.SelfAddress)));
         }
 
-        return Task.FromResult(new NodeHost(system, options, log));
+        return Task.FromResult(new NodeHost(system, options, logging));
     }
+
+    /// <summary>Tells of the node's own life: that it listens, that it ends.</summary>
+    public void Say(string text) => _life.Say(LogLevel.Information, text);
 
     /// <summary>Ends when this node is a member of the cluster.</summary>
     /// <exception cref="TimeoutException">Nobody let it in within the limit.</exception>
@@ -234,12 +261,12 @@ public sealed class NodeHost : IAsyncDisposable
             : throw new ArgumentException($"node: '{text}' is no address. Write HOST:PORT, such as 10.0.0.1:4053.");
     }
 
-    private static ActorSystem CreateSystem(NodeOptions options, Action<string> log)
+    private static ActorSystem CreateSystem(NodeOptions options, ILoggerFactory logging)
     {
         try
         {
-            ActorSystemSetup setup = ActorSystemSetup.Create(BootstrapSetup.Create().WithConfig(Configuration(options)));
-            return ActorSystem.Create(SystemName, options.Certificates is { } certificates ? setup.And(new TlsSetup(certificates, log)) : setup);
+            ActorSystemSetup setup = ActorSystemSetup.Create(BootstrapSetup.Create().WithConfig(Configuration(options, logging)));
+            return ActorSystem.Create(SystemName, options.Certificates is { } certificates ? setup.And(new TlsSetup(certificates, logging.CreateLogger(LogTexts.Actors).Lines(LogLevel.Warning))) : setup);
         }
         catch (Exception problem) when (Causes(problem).OfType<System.Net.Sockets.SocketException>().FirstOrDefault() is { } cause)
         {
@@ -259,12 +286,16 @@ public sealed class NodeHost : IAsyncDisposable
         }
     }
 
-    private static Config Configuration(NodeOptions options)
+    private static Config Configuration(NodeOptions options, ILoggerFactory logging)
     {
+        // One level rougher than the node's own: what the actor system holds for worth knowing are its inner affairs.
+        var actors = logging.CreateLogger(LogTexts.Actors);
+        var level = actors.IsEnabled(LogLevel.Trace) ? "DEBUG" : actors.IsEnabled(LogLevel.Debug) ? "INFO" : "WARNING";
         var roles = string.Join(", ", options.Roles.Select(static role => $"\"{role}\""));
         var own = ConfigurationFactory.ParseString($$"""
             akka.remote.dot-netty.tcp { hostname = "{{options.Bind ?? options.Host}}", public-hostname = "{{options.Host}}", port = {{options.Port}} }
             akka.cluster.roles = [{{roles}}]
+            akka.loglevel = {{level}}
             """);
         if (options.Certificates is not null)
         {

@@ -1,11 +1,14 @@
 using Akka.Actor;
 using Akka.Event;
 using DistributedTrainer.Channels;
+using DistributedTrainer.Cluster.Telemetry;
+using Microsoft.Extensions.Logging;
+using LogLevel = Microsoft.Extensions.Logging.LogLevel;
 
 namespace DistributedTrainer.Cluster.Hosting;
 
 /// <summary>
-/// Passes the actor system's own warnings and errors on, one line each: a lost node is no reason for a page of stack
+/// Passes on what the actor system says of itself, one line each: a lost node is no reason for a page of stack
 /// trace. An error of our own actors keeps its exception. What strangers send to the port is told once in a while.
 /// </summary>
 internal sealed partial class NodeLog : ReceiveActor
@@ -15,28 +18,40 @@ internal sealed partial class NodeLog : ReceiveActor
     // The transport counts them to the message.
     private const int LengthBytes = 4;
 
-    private readonly Action<string> _log;
-    private readonly QuietLog _transport;
+    private readonly ILogger _logger;
+    private readonly QuietLog _warnings;
+    private readonly QuietLog _errors;
 
-    public NodeLog(Action<string> log)
+    public NodeLog(ILogger logger)
     {
-        _log = log;
-        _transport = new QuietLog(log, QuietPeriod, TimeProvider.System);
+        _logger = logger;
+        _warnings = new QuietLog(logger.Lines(LogLevel.Warning), QuietPeriod, TimeProvider.System);
+        _errors = new QuietLog(logger.Lines(LogLevel.Error), QuietPeriod, TimeProvider.System);
         Receive<LogEvent>(Write);
     }
 
-    public static Props Props(Action<string> log) => Akka.Actor.Props.Create(() => new NodeLog(log));
+    public static Props Props(ILogger logger) => Akka.Actor.Props.Create(() => new NodeLog(logger));
 
     protected override void PreStart()
     {
         Context.System.EventStream.Subscribe(Self, typeof(Warning));
         Context.System.EventStream.Subscribe(Self, typeof(Error));
+        if (_logger.IsEnabled(LogLevel.Debug))
+        {
+            Context.System.EventStream.Subscribe(Self, typeof(Info));
+        }
+
+        if (_logger.IsEnabled(LogLevel.Trace))
+        {
+            Context.System.EventStream.Subscribe(Self, typeof(Debug));
+        }
     }
 
     protected override void PostStop()
     {
         Context.System.EventStream.Unsubscribe(Self);
-        _transport.Close();
+        _warnings.Close();
+        _errors.Close();
     }
 
     private void Write(LogEvent entry)
@@ -56,17 +71,27 @@ internal sealed partial class NodeLog : ReceiveActor
             cause = ": the peer speaks TLS, and this node does not. Start both with --tls, or neither";
         }
 
-        var line = $"{entry.LogLevel().ToString()[..^"Level".Length].ToLowerInvariant()}: {(end < 0 ? text : text[..end].TrimEnd())}{cause}";
-        if (ofTransport)
+        var line = $"{(end < 0 ? text : text[..end].TrimEnd())}{cause}";
+        var level = LevelOf(entry);
+        if (ofTransport && level >= LogLevel.Warning)
         {
             // Each connection would have a line otherwise.
-            _transport.Add(entry.LogClass.Name, line);
+            (level == LogLevel.Error ? _errors : _warnings).Add(entry.LogClass.Name, line);
         }
         else
         {
-            _log(line);
+            _logger.Say(level, line);
         }
     }
+
+    /// <summary>One level rougher: that an association was made is nobody's information but of who looks for a fault.</summary>
+    private static LogLevel LevelOf(LogEvent entry) => entry.LogLevel() switch
+    {
+        Akka.Event.LogLevel.ErrorLevel => LogLevel.Error,
+        Akka.Event.LogLevel.WarningLevel => LogLevel.Warning,
+        Akka.Event.LogLevel.InfoLevel => LogLevel.Debug,
+        _ => LogLevel.Trace,
+    };
 
     /// <summary>
     /// Whether what was taken for the length of a message (4 bytes, little endian, as the transport tells it) is how every TLS

@@ -1,5 +1,6 @@
 using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Coordination;
+using Microsoft.Extensions.Logging;
 
 namespace DistributedTrainer.Cluster.Hosting;
 
@@ -51,6 +52,9 @@ public sealed record NodeOptions
 
     /// <summary>The folder of a coordinator for runs that name none.</summary>
     public string Runs { get; init; } = "runs";
+
+    /// <summary>Where what the node tells goes, with its run, generation and step; null: to whoever starts it, as lines.</summary>
+    public ILoggerFactory? Logging { get; init; }
 
     /// <summary>What a coordinator does by itself; null: it waits for experiments.</summary>
     public StandingOrders? Orders { get; init; }

@@ -1,4 +1,5 @@
 using DistributedTrainer.Channels;
+using DistributedTrainer.Cluster.Timeline;
 using DistributedTrainer.Data;
 using DistributedTrainer.Engine.Compression;
 using DistributedTrainer.Engine.Losses;
@@ -144,6 +145,9 @@ internal sealed class TrainingPlan
     /// has; nor where what travels is small, and is no use before all of it is there.
     /// </summary>
     public OverlapKind Overlap => IsLoose || IsAveraged || Codec is not null || Experiment.Training.Accumulate > 1 ? OverlapKind.Never : Experiment.Cluster.Overlap;
+
+    /// <summary>Steps whose course is recorded.</summary>
+    public TimelineWindow TimelineWindow => new(Experiment.Cluster.Timeline, TotalSteps);
 
     public string Transport => Experiment.Cluster.Transport switch
     {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using DistributedTrainer.Channels;
 using DistributedTrainer.Engine.Reduction;
 
@@ -109,7 +110,10 @@ internal sealed partial class Partition
         if (!leftOut)
         {
             var next = _versions.Rent().Open(step + 1, _verdict);
+            Record.Begin(step);
+            var began = Stopwatch.GetTimestamp();
             _update.Run(step, _verdict.Reductions, buffer.Rows, _current.Values, buffer, null, next.Values, updates: _loose!.UpdatesBefore(node));
+            Updated(began);
             _current.Release();
             _current = next;
         }

@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Timeline;
 using DistributedTrainer.Engine.Kernels;
 using DistributedTrainer.Engine.Optimizers;
 using DistributedTrainer.Engine.Reduction;
@@ -56,6 +58,12 @@ internal sealed partial class Partition : IDisposable
     private ParameterVersion _current;
     private ParameterVersion? _previous;
 
+    // A sum for each of the tree's inner nodes, as far as they come apart, and an update: some hundred steps, taken ten times a second.
+    private const int RecordedSpans = 2048;
+
+    private long _updates;
+    private long _updateTicks;
+
     // The version that early stopping may go back to.
     private ParameterVersion? _best;
 
@@ -83,6 +91,8 @@ internal sealed partial class Partition : IDisposable
         _plan = plan;
         _range = range;
         _generation = generation;
+        Record = new SpanRecord(plan.TimelineWindow, RecordedSpans);
+        Record.Extend(start.Version + TimelineWindow.AfterChange);
         _statistics = statistics;
         _events = events;
         _width = plan.WidthOf(range);
@@ -134,6 +144,15 @@ internal sealed partial class Partition : IDisposable
 
     public PartitionRange Range => _range;
 
+    /// <summary>What recorded steps were spent on.</summary>
+    public SpanRecord Record { get; }
+
+    /// <summary>Updates that were applied here.</summary>
+    public long Updates => Volatile.Read(ref _updates);
+
+    /// <summary>The time that they took.</summary>
+    public TimeSpan UpdateTime => Stopwatch.GetElapsedTime(0, Volatile.Read(ref _updateTicks));
+
     /// <summary>The newest published version.</summary>
     public long Version
     {
@@ -178,6 +197,7 @@ internal sealed partial class Partition : IDisposable
                 DropHeld();
                 ResetGather();
                 FenceLoose();
+                Record.Extend(CurrentStep + TimelineWindow.AfterChange);
             }
 
             return (_generation, CurrentStep);
@@ -248,7 +268,7 @@ internal sealed partial class Partition : IDisposable
             _verdict = Verdict.Unpack(push.Count);
             _asked |= PushFlags.AskIn(push.Flags);
             _keepsUpdates |= (push.Flags & PushFlags.Written) != 0;
-            _leaves.Offer(node, buffer);
+            Offer(node, buffer);
             if (_leaves.TryTakeHalves(out var left, out var right))
             {
                 if (_norms is not null)
@@ -408,6 +428,8 @@ internal sealed partial class Partition : IDisposable
         }
 
         var next = NewVersion(_plan.After(step));
+        Record.Begin(step);
+        var began = Stopwatch.GetTimestamp();
         if (skips)
         {
             _current.Values.Span[.._versionLength].CopyTo(next.Values.Span);
@@ -422,6 +444,7 @@ internal sealed partial class Partition : IDisposable
             _update.Run(step, _verdict.Reductions, rows, _current.Values, left, right, next.Values, scale);
         }
 
+        Updated(began);
         if (_statistics is not null && !skips)
         {
             var statistics = next.Values.Span[_width.._versionLength];
@@ -460,6 +483,29 @@ internal sealed partial class Partition : IDisposable
         {
             _events.StepApplied(step, loss / rows * _plan.RowsIn(step), _plan.RowsIn(step), _plan.LearningRate(step, _verdict.Reductions), skips);
         }
+    }
+
+    /// <summary>Adds it to what is there of the tree.</summary>
+    private void Offer(TreeNode node, LeafBuffer buffer)
+    {
+        Record.Begin(_current.Step);
+        if (!Record.IsRecording)
+        {
+            _leaves.Offer(node, buffer);
+            return;
+        }
+
+        var began = Stopwatch.GetTimestamp();
+        _leaves.Offer(node, buffer);
+        Record.Add(SpanKind.Sum, began, Stopwatch.GetTimestamp());
+    }
+
+    private void Updated(long began)
+    {
+        var ended = Stopwatch.GetTimestamp();
+        Record.Add(SpanKind.Update, began, ended);
+        Volatile.Write(ref _updates, _updates + 1);
+        Volatile.Write(ref _updateTicks, _updateTicks + ended - began);
     }
 
     private void ResetGather()

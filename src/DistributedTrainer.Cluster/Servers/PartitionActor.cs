@@ -1,5 +1,6 @@
-using System.Diagnostics;
 using Akka.Actor;
+using DistributedTrainer.Cluster.Telemetry;
+using DistributedTrainer.Cluster.Timeline;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cluster.Servers;
@@ -20,6 +21,7 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
     private readonly StepLog _steps;
     private readonly ICanTell _coordinator;
     private readonly PartitionId _id;
+    private readonly NodeFigures _figures;
 
     // The generation that was asked for last; null: none yet.
     private Generation? _fence;
@@ -33,13 +35,15 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
     private StepId? _notFinite;
     private int _reportsSince;
 
-    public PartitionActor(RunId run, Partition partition, StepLog steps, ICanTell coordinator, Func<long, Judgement>? judgementBefore)
+    public PartitionActor(RunId run, Partition partition, StepLog steps, ICanTell coordinator, Func<long, Judgement>? judgementBefore, NodeFigures? figures = null)
     {
+        _figures = figures ?? NodeFigures.Nobody;
         _run = run;
         _partition = partition;
         _steps = steps;
         _coordinator = coordinator;
         _id = new PartitionId(partition.Range.Id);
+        _figures.Partitions[partition.Range.Id] = partition;
 
         Receive<Partitions.Fence>(fence =>
         {
@@ -58,6 +62,7 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
             if (partition.TakeSnapshot(take.Version.Value))
             {
                 Report();
+                TellSpans();
                 TellSnapshot(new Aside(take.Version.Value, judgementBefore?.Invoke(take.Version.Value)));
             }
         });
@@ -65,6 +70,7 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
         {
             // The coordinator's progress is that of the version, when it hears of it.
             Report(before: aside.Version);
+            TellSpans();
             TellSnapshot(aside);
         });
         Receive<Partitions.SnapshotDone>(done =>
@@ -83,6 +89,7 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
             }
 
             Report();
+            TellSpans();
             if (_aside is { } aside && ++_asideUnheard > PatienceInReports)
             {
                 // As long as it is not known to be written, the schedule asks for no other.
@@ -110,11 +117,16 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    protected override void PostStop() => _partition.Dispose();
+    protected override void PostStop()
+    {
+        TellSpans();
+        _figures.Partitions.TryRemove(new(_partition.Range.Id, _partition));
+        _partition.Dispose();
+    }
 
     // The judgements come from the board of the lead partition; null in the others.
-    public static Props Props(RunId run, Partition partition, StepLog steps, ICanTell coordinator, Func<long, Judgement>? judgementBefore = null) =>
-        Akka.Actor.Props.Create(() => new PartitionActor(run, partition, steps, coordinator, judgementBefore));
+    public static Props Props(RunId run, Partition partition, StepLog steps, ICanTell coordinator, Func<long, Judgement>? judgementBefore = null, NodeFigures? figures = null) =>
+        Akka.Actor.Props.Create(() => new PartitionActor(run, partition, steps, coordinator, judgementBefore, figures));
 
     protected override void PreStart() => Timers.StartPeriodicTimer(ReportDue.Instance, ReportDue.Instance, ReportInterval);
 
@@ -144,6 +156,14 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
         {
             (_aside, _asideUnheard) = (aside, 0);
             _coordinator.Tell(new Partitions.SnapshotTaken(_run, _id, new StepId(aside.Version), verdict.Packed, aside.Judgement, _partition.IsHeld), Self);
+        }
+    }
+
+    private void TellSpans()
+    {
+        foreach (var recorded in SpanReport.Take(_partition.Record, _run, _figures.Node, $"partition {_id}", _figures.Clock))
+        {
+            _coordinator.Tell(recorded, Self);
         }
     }
 
@@ -189,9 +209,6 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
 /// <summary>Takes events from the data plane's threads to the partition's actor.</summary>
 internal sealed class PartitionEvents(RunId run, bool lead) : IPartitionEvents
 {
-    // The wall's clock once, and from then on one that nobody sets: the times of steps only grow.
-    private static readonly (DateTime Wall, long Timestamp) Start = (DateTime.UtcNow, Stopwatch.GetTimestamp());
-
     /// <summary>The steps that the actor has not told yet.</summary>
     public StepLog Steps { get; } = new();
 
@@ -202,7 +219,7 @@ internal sealed class PartitionEvents(RunId run, bool lead) : IPartitionEvents
     {
         // The loss of a step is the same in all partitions: one tells it. The actor looks for steps by itself: a message
         // for each would wake a thread of the pool in every step.
-        if (lead && Steps.Add(step, lossSum, rows, learningRate, Microseconds(), skipped) == StepLog.Limit)
+        if (lead && Steps.Add(step, lossSum, rows, learningRate, NodeClock.Now, skipped) == StepLog.Limit)
         {
             Actor.Tell(PartitionActor.ReportFull.Instance);
         }
@@ -240,6 +257,4 @@ internal sealed class PartitionEvents(RunId run, bool lead) : IPartitionEvents
             run, new StepId(outcome.Version), outcome.Sums.Validation, outcome.Sums.Test, outcome.Units, new StepId(outcome.BestVersion), outcome.Last));
         Actor.Tell(PartitionActor.Evaluated.Instance);
     }
-
-    private static long Microseconds() => (long)(Start.Wall + Stopwatch.GetElapsedTime(Start.Timestamp) - DateTime.UnixEpoch).TotalMicroseconds;
 }

@@ -386,6 +386,8 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
     private static void Refuse(IChannel channel, in FrameHeader header, string reason, bool stale)
     {
         var bytes = Encoding.UTF8.GetBytes(reason);
+        ChannelTraffic.CountRefused();
+
         // The refused kind travels in Flags.
         var refusal = header with { Kind = FrameKind.Refused, Flags = (byte)header.Kind, Count = stale ? StaleGeneration : 0, PayloadBytes = bytes.Length };
         channel.Post(refusal, new OwnBytes(bytes));

@@ -1,3 +1,4 @@
+using DistributedTrainer.Cluster.Timeline;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cluster.Workers;
@@ -7,7 +8,9 @@ namespace DistributedTrainer.Cluster.Workers;
 /// they allocate. The step thread alone writes; any thread may read. Only whole steps count, so that what is read at any
 /// time belongs together.
 /// </summary>
-internal sealed class StepClock(TimeProvider time)
+/// <param name="time">Tells the time.</param>
+/// <param name="record">Takes each lap; null: nobody does. Its ticks are those of the time provider.</param>
+internal sealed class StepClock(TimeProvider time, SpanRecord? record = null)
 {
     /// <summary>Who waits looks around at least this often.</summary>
     public static readonly TimeSpan Slice = TimeSpan.FromMilliseconds(20);
@@ -24,6 +27,9 @@ internal sealed class StepClock(TimeProvider time)
     private long _steps;
     private long _allocated;
 
+    /// <summary>The time up to now was spent on an evaluation, which is no part of a step.</summary>
+    public void Evaluated() => Lap(SpanKind.Evaluate);
+
     /// <summary>The time since the last whole step belongs to none.</summary>
     public void Begin()
     {
@@ -31,9 +37,11 @@ internal sealed class StepClock(TimeProvider time)
         _last = time.GetTimestamp();
     }
 
-    public void Computed() => _step.Computing += Lap();
+    /// <summary>The time up to now was the worker's own.</summary>
+    /// <param name="kind">What it was spent on.</param>
+    public void Computed(SpanKind kind = SpanKind.Compute) => _step.Computing += Lap(kind);
 
-    public void Pushed() => _step.Pushing += Lap();
+    public void Pushed() => _step.Pushing += Lap(SpanKind.Push);
 
     /// <summary>
     /// While waiting, each <see cref="Slice"/> at least. Where a look comes late, this process was stopped or found no core:
@@ -53,14 +61,14 @@ internal sealed class StepClock(TimeProvider time)
         _step.Computing += _stopped;
         _step.Waiting -= _stopped;
         _stopped = 0;
-        _step.Waiting += Lap();
+        _step.Waiting += Lap(SpanKind.Wait);
     }
 
     /// <summary>The next version was taken over: the step is done.</summary>
     /// <param name="allocated">Managed bytes that threads beside the calling one have allocated for the steps so far.</param>
     public void Stepped(long allocated = 0)
     {
-        _step.Copying += Lap();
+        _step.Copying += Lap(SpanKind.Pull);
         lock (_whole)
         {
             _sum.Add(_step);
@@ -82,10 +90,11 @@ internal sealed class StepClock(TimeProvider time)
         }
     }
 
-    private long Lap()
+    private long Lap(SpanKind kind)
     {
         var before = _last;
         _last = time.GetTimestamp();
+        record?.Add(kind, before, _last);
         return _last - before;
     }
 

@@ -17,9 +17,13 @@ internal sealed partial class StepLoop
             return !Changed;
         }
 
+        Record.Begin(_version);
+        _clock.Begin();
         _evaluations.Clear();
         _computer.Evaluate(assignment.Shards, _plan.EvaluatesTestAt(_version), _evaluations);
 
+        _clock.Evaluated();
+        _events.Pauses();
         CrashPoint.Reach("worker.evaluating", _version);
         var generation = assignment.Generation.Value;
         PushEvaluations(generation);

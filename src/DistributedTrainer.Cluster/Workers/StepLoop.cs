@@ -1,6 +1,7 @@
 using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Servers;
+using DistributedTrainer.Cluster.Timeline;
 using DistributedTrainer.Engine.Autograd;
 using DistributedTrainer.Protocol;
 using Assign = DistributedTrainer.Protocol.Workers.Assign;
@@ -17,6 +18,9 @@ internal interface IStepLoopEvents
 
     /// <summary>What the parameters of this version look like.</summary>
     void Described(long version, ParameterSummary[] tensors);
+
+    /// <summary>An evaluation or the end comes next: a good moment to tell what was recorded.</summary>
+    void Pauses();
 
     void Failed(long step, Exception cause);
 }
@@ -41,7 +45,7 @@ internal sealed partial class StepLoop : IDisposable
     // What was not sent yet of the gradients of the shards here; null: all is.
     private readonly ShardResiduals? _residuals;
     private readonly AlertWait _alert;
-    private readonly StepClock _clock = new(TimeProvider.System);
+    private readonly StepClock _clock;
     private readonly Thread _thread;
     private HomeCore? _home;
 
@@ -73,6 +77,8 @@ internal sealed partial class StepLoop : IDisposable
         (_prepared, _plan, _name) = (plan, plan, name);
         _events = events;
         times ??= ResendTimes.Default;
+        Record = new SpanRecord(plan.TimelineWindow);
+        _clock = new StepClock(TimeProvider.System, Record);
         (_versionRepeats, _verdictRepeats) = (new RepeatTimer(times), new RepeatTimer(times));
         _isChanged = () => Changed;
         _inbox = new WorkerInbox(plan, plan.Codec is null ? null : new Replica(plan));
@@ -96,6 +102,9 @@ internal sealed partial class StepLoop : IDisposable
     /// <summary>Rows whose gradients were computed so far.</summary>
     public long RowsComputed => Volatile.Read(ref _rowsComputed);
 
+    /// <summary>What recorded steps were spent on.</summary>
+    public SpanRecord Record { get; }
+
     /// <summary>What the steps cost so far.</summary>
     public StepCosts Costs => _clock.Costs(_links.Bytes);
 
@@ -115,6 +124,7 @@ internal sealed partial class StepLoop : IDisposable
             if (ahead > 0 || (ahead == 0 && _inbox.Broken is not null))
             {
                 _assignment = assignment;
+                Record.Extend(Math.Max(assignment.From.Value, Version) + TimelineWindow.AfterChange);
                 Monitor.PulseAll(_inbox.Gate);
             }
         }
@@ -274,10 +284,12 @@ internal sealed partial class StepLoop : IDisposable
             Describe(assignment.Shards);
             if (_version == _plan.TotalSteps || (_inbox.Stopped && _inbox.EvaluatedVersion == _version))
             {
+                _events.Pauses();
                 return;
             }
 
             _home?.Settle();
+            Record.Begin(IsTorn ? _arriving : _version);
             _clock.Begin();
             _exchange.Generation = generation;
             _exchange.Step = IsTorn ? _arriving : _version;
@@ -300,7 +312,7 @@ internal sealed partial class StepLoop : IDisposable
             _clock.Pushed();
             var next = _plan.After(_version);
             _computer.Prepare(assignment.Shards, next);
-            _clock.Computed();
+            _clock.Computed(SpanKind.Prepare);
             if (!(Flows(next) ? Approach(next, generation) : MoveTo(next, generation, pushed: true)))
             {
                 return;

@@ -1,5 +1,7 @@
 using Akka.Actor;
 using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Telemetry;
+using DistributedTrainer.Cluster.Timeline;
 using DistributedTrainer.Protocol;
 using static DistributedTrainer.Protocol.Workers;
 
@@ -11,10 +13,16 @@ internal sealed class WorkerActor : ReceiveActor, IWithTimers
     private static readonly TimeSpan StatusInterval = TimeSpan.FromMilliseconds(500);
 
     private readonly StepLoop _loop;
+    private readonly RunId _run;
+    private readonly WorkerId _worker;
+    private readonly ICanTell _coordinator;
+    private readonly NodeFigures _figures;
 
-    public WorkerActor(RunId run, WorkerId worker, string host, TrainingPlan plan, ICanTell coordinator, int threads = 1)
+    public WorkerActor(RunId run, WorkerId worker, string host, TrainingPlan plan, ICanTell coordinator, int threads = 1, NodeFigures? figures = null)
     {
+        (_run, _worker, _coordinator, _figures) = (run, worker, coordinator, figures ?? NodeFigures.Nobody);
         _loop = new StepLoop(plan, worker.Value, host, new Events(Self), threads: threads);
+        _figures.Workers[worker.Value] = _loop;
         var shards = 0;
 
         Receive<Assign>(assign =>
@@ -26,7 +34,9 @@ internal sealed class WorkerActor : ReceiveActor, IWithTimers
         {
             var state = _loop.IsConnecting ? Protocol.Workers.Status.Connecting : shards == 0 ? Protocol.Workers.Status.Standby : Protocol.Workers.Status.Training;
             coordinator.Tell(new Protocol.Workers.Status(run, worker, new StepId(_loop.Version), _loop.RowsComputed, state, _loop.Costs), Self);
+            TellSpans();
         });
+        Receive<Pause>(_ => TellSpans());
         Receive<Lost>(lost => coordinator.Tell(new LinkLost(run, worker, new NodeId(lost.Server), lost.Reason), Self));
         Receive<Found>(found => coordinator.Tell(new NotFinite(run, worker, new StepId(found.Step), found.Finding.Shard, found.Finding.Found.Order, found.Finding.Found.Where), Self));
         Receive<Seen>(seen => coordinator.Tell(new Described(run, worker, new StepId(seen.Version), seen.Tensors), Self));
@@ -35,8 +45,8 @@ internal sealed class WorkerActor : ReceiveActor, IWithTimers
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    public static Props Props(RunId run, WorkerId worker, string host, TrainingPlan plan, ICanTell coordinator, int threads = 1) =>
-        Akka.Actor.Props.Create(() => new WorkerActor(run, worker, host, plan, coordinator, threads));
+    public static Props Props(RunId run, WorkerId worker, string host, TrainingPlan plan, ICanTell coordinator, int threads = 1, NodeFigures? figures = null) =>
+        Akka.Actor.Props.Create(() => new WorkerActor(run, worker, host, plan, coordinator, threads, figures));
 
     protected override void PreStart()
     {
@@ -44,7 +54,20 @@ internal sealed class WorkerActor : ReceiveActor, IWithTimers
         _loop.Start();
     }
 
-    protected override void PostStop() => _loop.Dispose();
+    protected override void PostStop()
+    {
+        TellSpans();
+        _figures.Workers.TryRemove(new(_worker.Value, _loop));
+        _loop.Dispose();
+    }
+
+    private void TellSpans()
+    {
+        foreach (var recorded in SpanReport.Take(_loop.Record, _run, _figures.Node, _worker.Value, _figures.Clock))
+        {
+            _coordinator.Tell(recorded, Self);
+        }
+    }
 
     private sealed class Events(IActorRef actor) : IStepLoopEvents
     {
@@ -53,6 +76,8 @@ internal sealed class WorkerActor : ReceiveActor, IWithTimers
         public void NotFinite(long step, LeafFinding finding) => actor.Tell(new Found(step, finding));
 
         public void Described(long version, ParameterSummary[] tensors) => actor.Tell(new Seen(version, tensors));
+
+        public void Pauses() => actor.Tell(Pause.Instance);
 
         public void Failed(long step, Exception cause) => actor.Tell(new Broken(step, $"{cause.GetType().Name}: {cause.Message}"));
     }
@@ -64,6 +89,11 @@ internal sealed class WorkerActor : ReceiveActor, IWithTimers
     private sealed record Seen(long Version, ParameterSummary[] Tensors) : INoSerializationVerificationNeeded;
 
     private sealed record Broken(long Step, string Reason) : INoSerializationVerificationNeeded;
+
+    private sealed class Pause : INoSerializationVerificationNeeded
+    {
+        public static readonly Pause Instance = new();
+    }
 
     private sealed class StatusDue : INoSerializationVerificationNeeded
     {

@@ -26,6 +26,22 @@ public sealed record ClusterOptions
 
     /// <summary>Whether shards move to faster workers.</summary>
     public PlacementKind Placement { get; init; } = PlacementKind.BySpeed;
+
+    /// <summary>Of which steps it is recorded what they are spent on.</summary>
+    public TimelineKind Timeline { get; init; } = TimelineKind.Sampled;
+}
+
+/// <summary>Of which steps it is recorded what they are spent on, for <c>dtrain timeline</c>.</summary>
+public enum TimelineKind
+{
+    /// <summary>The first, the last, windows between them, and what follows a change of the assignment: some 1,100 steps, 16 MiB at most.</summary>
+    Sampled,
+
+    /// <summary>All, up to 256 MiB.</summary>
+    All,
+
+    /// <summary>None.</summary>
+    Off,
 }
 
 /// <summary>Which worker computes which shards.</summary>

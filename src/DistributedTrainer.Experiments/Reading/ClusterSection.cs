@@ -16,6 +16,7 @@ internal static class ClusterSection
             Transport = cluster.Choice("transport", defaults.Transport),
             Overlap = cluster.Choice("overlap", defaults.Overlap),
             Placement = cluster.Choice("placement", defaults.Placement),
+            Timeline = cluster.Choice("timeline", defaults.Timeline),
         };
         if (options.MinimumWorkers > options.Workers)
         {

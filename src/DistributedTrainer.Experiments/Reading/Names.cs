@@ -54,7 +54,7 @@ internal static class Names
         ["model"] = ["layers", "init"],
         ["optimizer"] = ["learning-rate", "weight-decay", "l1", "decay-biases", "clip-norm", "clip-value", "schedule"],
         ["training"] = ["epochs", "batch-size", "shards", "mode", "staleness", "accumulate", "local-steps", "last-batch", "non-finite", "compression", "early-stopping"],
-        ["cluster"] = ["workers", "servers", "partitions", "minimum-workers", "max-restarts", "transport", "overlap", "placement"],
+        ["cluster"] = ["workers", "servers", "partitions", "minimum-workers", "max-restarts", "transport", "overlap", "placement", "timeline"],
         ["checkpoint"] = ["every-steps", "every-seconds", "keep"],
     };
 

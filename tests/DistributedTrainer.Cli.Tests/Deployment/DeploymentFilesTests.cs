@@ -50,6 +50,21 @@ public sealed partial class DeploymentFilesTests
     }
 
     [Fact]
+    public void Metrics_are_had_of_every_node()
+    {
+        var watched = Assert.Single(RepositoryFiles.Yaml("deploy", "compose", "metrics.yml"));
+        var compose = Assert.Single(RepositoryFiles.Yaml("docker-compose.yml"));
+        foreach (var role in Roles)
+        {
+            var environment = ((IDictionary<object, object>)watched.At("services", role, "environment")).ToDictionary(static pair => (string)pair.Key, static pair => (string)pair.Value);
+            Checked(environment);
+
+            // The health check of the image does not see that it is the same.
+            Assert.Equal(compose.At("services", role, "environment", "DTRAIN_HEALTH_PORT"), environment["DTRAIN_METRICS_PORT"]);
+        }
+    }
+
+    [Fact]
     public void The_image_is_built_in_layers_and_runs_as_nobody_special()
     {
         var lines = RepositoryFiles.Read("Dockerfile").Split('\n').Select(static line => line.Trim()).ToList();
@@ -101,6 +116,8 @@ public sealed partial class DeploymentFilesTests
             Assert.Equal(("/health/live", "/health/ready"), (node.At("livenessProbe", "httpGet", "path"), node.At("readinessProbe", "httpGet", "path")));
             var ports = ((IList<object>)node.At("ports")).ToDictionary(static port => (string)port.At("name"), static port => (string)port.At("containerPort"));
             Assert.Equal(environment["DTRAIN_HEALTH_PORT"], ports[(string)node.At("readinessProbe", "httpGet", "port")]);
+            var annotations = workload.At("spec", "template", "metadata", "annotations");
+            Assert.Equal(("true", environment["DTRAIN_METRICS_PORT"], "/metrics"), (annotations.At("prometheus.io/scrape"), annotations.At("prometheus.io/port"), annotations.At("prometheus.io/path")));
             var volumes = ((IList<object>)pod.At("volumes")).Select(static volume => (string)volume.At("name")).Concat(workload.At("spec").Has("volumeClaimTemplates") ? [(string)workload.At("spec", "volumeClaimTemplates", 0, "metadata", "name")] : []).ToArray();
             Assert.All((IList<object>)node.At("volumeMounts"), mount => Assert.Contains((string)mount.At("name"), volumes));
         }

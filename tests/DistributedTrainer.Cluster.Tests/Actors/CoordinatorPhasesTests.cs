@@ -214,7 +214,7 @@ public sealed class CoordinatorPhasesTests : CoordinatorTest
     public void A_coordinator_whose_data_was_replaced_leaves_the_run_that_it_finds_alone_and_tries_again()
     {
         var server = new Node("s0", CreateTestProbe("s0"), 1001, 0);
-        void Come() => Coordinator.Tell(new Nodes.Register(new NodeId("s0"), ["server"], "127.0.0.1", 1001, 0, new RunId("r")), server.Probe.Ref);
+        void Come() => Coordinator.Tell(new Nodes.Register(new NodeId("s0"), ["server"], "127.0.0.1", 1001, 0, new RunId("r"), SentAt: 0), server.Probe.Ref);
         Directory.CreateDirectory(RunDirectory);
         var prepared = new Nodes.Prepare(new RunId("r"), 7, Experiment.Yaml, "", RunDirectory, false);
         for (var attempt = 0; attempt < 2; attempt++)

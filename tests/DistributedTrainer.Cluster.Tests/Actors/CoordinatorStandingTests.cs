@@ -95,7 +95,7 @@ public sealed class CoordinatorStandingTests : CoordinatorTest
     private TestProbe Come(string name, string role, RunId? run, TestProbe? probe = null)
     {
         probe ??= CreateTestProbe(name + "-node");
-        _alone.Tell(new Nodes.Register(new NodeId(name), [role], "127.0.0.1", name.GetHashCode(StringComparison.Ordinal) & 0xffff, role == "worker" ? 1 : 0, run), probe.Ref);
+        _alone.Tell(new Nodes.Register(new NodeId(name), [role], "127.0.0.1", name.GetHashCode(StringComparison.Ordinal) & 0xffff, role == "worker" ? 1 : 0, run, SentAt: 0), probe.Ref);
         probe.FishForMessage<Nodes.Registered>(static _ => true, Patience);
         return probe;
     }

@@ -48,7 +48,7 @@ public abstract class CoordinatorTest : ActorTest
     }
 
     private protected void Register(Node node, bool server = false, RunId? run = null) =>
-        Coordinator.Tell(new Nodes.Register(new NodeId(node.Name), [server ? "server" : "worker"], "127.0.0.1", node.Process, node.Workers, run), node.Probe.Ref);
+        Coordinator.Tell(new Nodes.Register(new NodeId(node.Name), [server ? "server" : "worker"], "127.0.0.1", node.Process, node.Workers, run, SentAt: 0), node.Probe.Ref);
 
     private protected void Submit(bool endCluster = false, bool resume = false) =>
         Coordinator.Tell(new Submit(Experiment.Yaml, "test.yaml", _folder.Path, RunDirectory, endCluster, resume), Submitter.Ref);

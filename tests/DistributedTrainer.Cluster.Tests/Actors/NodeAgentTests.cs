@@ -4,6 +4,7 @@ using DistributedTrainer.Cluster.Hosting;
 using DistributedTrainer.Cluster.Tests.Support;
 using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Protocol;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace DistributedTrainer.Cluster.Tests.Actors;
 
@@ -18,7 +19,7 @@ public sealed class NodeAgentTests : ActorTest
     {
         _coordinator = CreateTestProbe("coordinator");
         var options = new NodeOptions { Roles = ["server", "worker"], Workers = 2 };
-        _agent = Sys.ActorOf(NodeAgent.Props(options, new NodeId($"n-{Environment.ProcessId}"), _coordinator.Ref, static _ => { }, _shutdowns.Add));
+        _agent = Sys.ActorOf(NodeAgent.Props(options, new NodeId($"n-{Environment.ProcessId}"), _coordinator.Ref, NullLogger.Instance, _shutdowns.Add));
     }
 
     [Fact]
@@ -28,7 +29,7 @@ public sealed class NodeAgentTests : ActorTest
         Assert.Equal((2, Environment.ProcessId), (register.Workers, register.ProcessId));
         Registers(0.25);
         Registers(0.25);
-        _agent.Tell(new Nodes.Registered(register.Node), _coordinator.Ref);
+        _agent.Tell(new Nodes.Registered(register.Node, register.SentAt, register.SentAt), _coordinator.Ref);
         Settle();
         Advance(1.9);
         _coordinator.ExpectNoMsg(TimeSpan.Zero);
@@ -77,7 +78,7 @@ public sealed class NodeAgentTests : ActorTest
     [Fact]
     public void It_says_where_it_cannot_listen()
     {
-        var agent = Sys.ActorOf(NodeAgent.Props(new NodeOptions { Roles = ["server"] }, new NodeId(new string('n', 200)), _coordinator.Ref, static _ => { }, _shutdowns.Add));
+        var agent = Sys.ActorOf(NodeAgent.Props(new NodeOptions { Roles = ["server"] }, new NodeId(new string('n', 200)), _coordinator.Ref, NullLogger.Instance, _shutdowns.Add));
         agent.Tell(new Nodes.Prepare(new RunId("one"), 1, _experiment.Yaml, "", "/runs/one", false), _coordinator.Ref);
         Assert.Contains("too long for a socket", _coordinator.FishForMessage<Nodes.PrepareFailed>(static _ => true, Patience).Reason, StringComparison.Ordinal);
     }
@@ -87,8 +88,8 @@ public sealed class NodeAgentTests : ActorTest
     {
         Registers(0);
 
-        // What the workers tell of the parameters may come at any time.
-        _coordinator.IgnoreMessages(static message => message is Protocol.Workers.Described);
+        // What the workers tell of the parameters, and what steps were spent on, may come at any time.
+        _coordinator.IgnoreMessages(static message => message is Protocol.Workers.Described or Nodes.Recorded);
         var expected = ReferenceTrainer.Train(_experiment.Plan());
         foreach (var run in (RunId[])[new RunId("one"), new RunId("two")])
         {

@@ -53,13 +53,16 @@ public sealed class NodeHealthTests : ActorTest
     {
         NodeHost? current = null;
         var port = FreePort();
-        using var endpoint = new HealthEndpoint(port, () => current);
+        var ends = false;
+        using var endpoint = new HealthEndpoint(port, () => current, () => ends);
         using var client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
         Assert.Equal((HttpStatusCode.OK, HttpStatusCode.ServiceUnavailable), (await Code("/health/live"), await Code("/health/ready")));
         await using (current = await NodeHost.StartAsync(new NodeOptions { Roles = ["coordinator"] }, null, CancellationToken.None))
         {
             await current.JoinedAsync(TimeSpan.FromSeconds(30));
             Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (await Code("/health/live"), await Code("/health/ready")));
+            ends = true;
+            Assert.Equal((HttpStatusCode.OK, HttpStatusCode.ServiceUnavailable), (await Code("/health/live"), await Code("/health/ready")));
             Assert.Equal(HttpStatusCode.NotFound, await Code("/"));
             Assert.Equal(HttpStatusCode.NotFound, (await client.PostAsync("/health/live", null)).StatusCode);
         }

@@ -19,6 +19,9 @@ public sealed class PartitionActorTests : ActorTest
         var plan = new TestExperiment().Plan();
         _bench = new PartitionBench(plan, events: _events);
         _events.Evaluations = new EvaluationBoard(plan, _events.Evaluated);
+
+        // Steps that are applied are recorded too.
+        _coordinator.IgnoreMessages(static message => message is Nodes.Recorded);
         _events.Actor = Sys.ActorOf(PartitionActor.Props(Run, _bench.Partition, _events.Steps, _coordinator.Ref, _events.Evaluations.JudgementBefore));
     }
 

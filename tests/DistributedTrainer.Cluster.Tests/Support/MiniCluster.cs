@@ -50,6 +50,8 @@ internal sealed class MiniCluster : IDisposable
 
     public IReadOnlyList<Worker> Workers => _workers;
 
+    public IReadOnlyDictionary<int, Partition> Partitions => _partitions;
+
     public long Generation { get; private set; }
 
     /// <summary>What the servers said.</summary>
@@ -297,6 +299,10 @@ internal sealed class MiniCluster : IDisposable
         }
 
         public void Described(long version, ParameterSummary[] tensors) => cluster.Descriptions[version] = tensors;
+
+        public void Pauses()
+        {
+        }
 
         public void Failed(long step, Exception cause) => cluster._finished.TrySetException(cause);
     }

@@ -44,6 +44,8 @@ internal sealed record TestExperiment
 
     public string Overlap { get; init; } = "auto";
 
+    public string Timeline { get; init; } = "sampled";
+
     public string Yaml => $"""
         name: test
         seed: {Seed}
@@ -55,7 +57,7 @@ internal sealed record TestExperiment
         loss: {Loss}
         optimizer: {Optimizer}
         training: {Training}
-        cluster: {"{"} workers: {Workers}, minimum-workers: {MinimumWorkers}, servers: {Servers}, partitions: {Partitions}, transport: {Transport}, overlap: {Overlap}, placement: {Placement} {"}"}
+        cluster: {"{"} workers: {Workers}, minimum-workers: {MinimumWorkers}, servers: {Servers}, partitions: {Partitions}, transport: {Transport}, overlap: {Overlap}, placement: {Placement}, timeline: {Timeline} {"}"}
         """;
 
     /// <summary>The plan; a run token of its own keeps clusters of parallel tests apart.</summary>

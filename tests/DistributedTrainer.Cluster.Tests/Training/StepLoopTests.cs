@@ -148,6 +148,10 @@ public sealed class StepLoopTests
         {
         }
 
+        public void Pauses()
+        {
+        }
+
         public void Failed(long step, Exception cause)
         {
         }

@@ -1,4 +1,6 @@
+using DistributedTrainer.Cluster.Timeline;
 using DistributedTrainer.Cluster.Workers;
+using DistributedTrainer.Experiments;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cluster.Tests.Workers;
@@ -23,6 +25,30 @@ public sealed class StepClockTests
         After(4).Waited();
         After(0.5).Stepped();
         Assert.Equal((1, 5000, 1000, 4000, 500), Costs);
+    }
+
+    [Fact]
+    public void Each_part_of_a_recorded_step_is_noted_in_its_order()
+    {
+        var record = new SpanRecord(new TimelineWindow(TimelineKind.Sampled, 1000));
+        var clock = new StepClock(_time, record);
+        record.Begin(3);
+        clock.Begin();
+        After(3);
+        clock.Computed();
+        After(1);
+        clock.Pushed();
+        After(2);
+        clock.Computed(SpanKind.Prepare);
+        After(4);
+        clock.Waited();
+        After(0.5);
+        clock.Stepped();
+        var spans = record.Take(10);
+        Assert.Equal([SpanKind.Compute, SpanKind.Push, SpanKind.Prepare, SpanKind.Wait, SpanKind.Pull], spans.Select(static span => span.Kind));
+        Assert.All(spans, static span => Assert.Equal(3, span.Step));
+        Assert.Equal([3, 1, 2, 4, 0.5], spans.Select(span => _time.GetElapsedTime(span.Start, span.End).TotalMilliseconds));
+        Assert.All(spans.Zip(spans.Skip(1)), static pair => Assert.Equal(pair.First.End, pair.Second.Start));
     }
 
     [Fact]

@@ -46,7 +46,7 @@ internal sealed class TlsTransport : Akka.Remote.Transport.Transport
         _limit = config.GetTimeSpan("connection-timeout", TimeSpan.FromSeconds(15));
         var setup = system.Settings.Setup.Get<TlsSetup>().Value;
         _certificates = setup.Certificates;
-        _refusals = new QuietLog(text => setup.Log($"warning: {text}"), QuietPeriod, TimeProvider.System);
+        _refusals = new QuietLog(text => setup.Log(text), QuietPeriod, TimeProvider.System);
     }
 
     public override Task<(Address, TaskCompletionSource<IAssociationEventListener>)> Listen()
