@@ -240,7 +240,10 @@ internal sealed partial class Partition
     private void AskLoose(IChannel channel, in FrameHeader question)
     {
         var (wanted, there, lacks) = (question.Step, question.Step, ShardMask.Of(_plan.Shards));
-        if (question.Generation == _generation && MemberAt(channel) is { } member && (member.Sent is null || member.SentAs.Step < wanted))
+
+        // Who asks for a sign of life names the version that it has, not one that it wants; it may have been sent under the number of
+        // an older one, where others had taken the steps between them.
+        if (question.Count != RequestFlags.SignOfLife && question.Generation == _generation && MemberAt(channel) is { } member && (member.Sent is null || member.SentAs.Step < wanted))
         {
             member.Waits = wanted;
             TryRelease(member);

@@ -77,6 +77,9 @@ internal static class RequestFlags
     /// version that is there, and a bit for each shard whose leaf of its step has not come. Without it: a worker's name.
     /// </summary>
     public const byte Question = 1;
+
+    /// <summary>In the Count of a question: the sender has version Step, and only wants to know that somebody is there.</summary>
+    public const long SignOfLife = 0;
 }
 
 /// <summary>The server's end of one worker's connection: finds the place for each payload, and hands it on when it is whole.</summary>

@@ -34,11 +34,13 @@ internal sealed partial class ServerLinks
     }
 
     /// <summary>Asks the lead partition's server for a sign of life.</summary>
+    /// <param name="generation">The assignment.</param>
+    /// <param name="version">The version that this worker has.</param>
     public void AskLead(long generation, long version)
     {
         if (TryBeginQuestion(PartitionId.Lead.Value))
         {
-            PostQuestion(generation, version, PartitionId.Lead.Value, number: 0);
+            PostQuestion(generation, version, PartitionId.Lead.Value, RequestFlags.SignOfLife);
         }
 
         CutSilent();

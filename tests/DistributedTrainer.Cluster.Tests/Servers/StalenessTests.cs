@@ -103,6 +103,28 @@ public sealed class StalenessTests
         Assert.Equal(11, steps.Entry([2, 3], step: 11, steps.NextOf([2, 3])));
     }
 
+    /// <summary>Whoever is at a version that was sent under the number of an older one asks with its own number whether somebody is there.</summary>
+    [Fact]
+    public void Who_asks_for_a_sign_of_life_is_sent_no_version()
+    {
+        var bench = new PartitionBench(Plan("steps: 40, mode: async"));
+        var who = LooseMember.Introduction([0, 1, 2, 3, 4, 5], 6, "w");
+        var (first, second) = (new RecordingChannel(), new RecordingChannel());
+        bench.Partition.Join(first, new FrameHeader { Kind = FrameKind.Pull, Generation = 1, Step = 0 }, who);
+        bench.PushAll(0);
+        bench.PushAll(1);
+        bench.Partition.Fence(2);
+        bench.Partition.Join(second, new FrameHeader { Kind = FrameKind.Pull, Generation = 2, Step = 0 }, who);
+        Assert.Equal((FrameKind.Parameters, 0, 2), (second.Last.Header.Kind, second.Last.Header.Step, second.Last.Header.Index));
+        var question = new FrameHeader { Kind = FrameKind.Request, Flags = RequestFlags.Question, Generation = 2, Step = 2, Count = RequestFlags.SignOfLife };
+        bench.Partition.Ask(second, question);
+        Assert.Equal([FrameKind.Parameters, FrameKind.Reply], second.Posted.Select(static one => one.Header.Kind));
+
+        // Another partition may have lacked the leaf of step 1: then it is computed, and step 2 is wanted indeed.
+        bench.Partition.Ask(second, question with { Count = 1 });
+        Assert.Equal([FrameKind.Parameters, FrameKind.Reply, FrameKind.Parameters, FrameKind.Reply], second.Posted.Select(static one => one.Header.Kind));
+    }
+
     /// <summary>Three workers with two shards each and one partition.</summary>
     private sealed class Course
     {
