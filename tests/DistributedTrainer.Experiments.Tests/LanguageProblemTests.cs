@@ -1,8 +1,13 @@
+using DistributedTrainer.Engine.Extensions;
+
 namespace DistributedTrainer.Experiments.Tests;
 
 /// <summary>What can be wrong with the larger forms of layers, losses, optimizers, schedules and data.</summary>
 public sealed class LanguageProblemTests
 {
+    // Whatever other tests of this process use, its layer is among those that are possible.
+    static LanguageProblemTests() => ExtensionRegistry.Use(typeof(OwnLayer).Assembly);
+
     [Theory]
     [InlineData("conv2d: 32", "model.layers.0.conv2d: '32' is not possible. conv2d takes keys: write conv2d: { outputs: 32, kernel: 3, padding: 1 }.")]
     [InlineData("conv2d", "model.layers.0.conv2d: outputs and kernel are needed. Write conv2d: { outputs: 32, kernel: 3, padding: 1 }.")]
@@ -21,7 +26,7 @@ public sealed class LanguageProblemTests
     [InlineData("layer-norm: 0.1", "model.layers.0.layer-norm: '0.1' is not possible. layer-norm takes keys: write layer-norm: { epsilon: 1.0e-5 }.")]
     [InlineData("residual", "model.layers.0.residual.layers: is missing. Write the layers one below the other, each after a dash, such as - linear: 10.")]
     [InlineData("residual: []", "model.layers.0.residual: the list is empty. Write the layers one below the other, each after a dash, such as - linear: 10.")]
-    [InlineData("residual: [ reul ]", "model.layers.0.residual.0: there is no layer 'reul'. Possible are linear, batch-norm, layer-norm, dropout, conv2d, max-pool2d, avg-pool2d, global-avg-pool2d, flatten, residual, relu, tanh, sigmoid, leaky-relu, elu, softplus, gelu, silu, softmax, log-softmax.")]
+    [InlineData("residual: [ reul ]", "model.layers.0.residual.0: there is no layer 'reul'. Possible are linear, batch-norm, layer-norm, dropout, conv2d, max-pool2d, avg-pool2d, global-avg-pool2d, flatten, residual, relu, tanh, sigmoid, leaky-relu, elu, softplus, gelu, silu, softmax, log-softmax, own-layer.")]
     [InlineData("residual: { layers: [ relu ], shortcut: [ linear ] }", "model.layers.0.residual.shortcut.0.linear: the number of outputs is missing. Write linear: 10, or linear: { outputs: 10 }.")]
     [InlineData("residual: { layers: [ relu ], short-cut: [ relu ] }", "model.layers.0.residual.short-cut: there is no such key. Did you mean shortcut?")]
     public void Layers(string layer, string expected)

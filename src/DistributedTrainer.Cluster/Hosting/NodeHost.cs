@@ -295,7 +295,6 @@ public sealed class NodeHost : IAsyncDisposable
         var own = ConfigurationFactory.ParseString($$"""
             akka.remote.dot-netty.tcp { hostname = "{{options.Bind ?? options.Host}}", public-hostname = "{{options.Host}}", port = {{options.Port}} }
             akka.cluster.roles = [{{roles}}]
-            akka.loglevel = {{level}}
             """);
         if (options.Certificates is not null)
         {
@@ -303,6 +302,9 @@ public sealed class NodeHost : IAsyncDisposable
         }
 
         var file = options.ConfigFile is null ? own : own.WithFallback(ConfigurationFactory.ParseString(File.ReadAllText(options.ConfigFile)));
+
+        // A file that names a level means it.
+        file = file.WithFallback(ConfigurationFactory.ParseString($"akka.loglevel = {level}"));
         return options.Roles.Append("node").Aggregate(file, static (config, name) => config.WithFallback(BuiltIn(name))).WithFallback(ClusterSingleton.DefaultConfig());
     }
 
