@@ -38,8 +38,9 @@ internal static class ComparisonPlot
                 throw new InvalidDataException($"{folder} has no '{shown}' in its metrics.jsonl. It has: {string.Join(", ", lines.SelectMany(Numbers).Distinct().Order(StringComparer.Ordinal))}.");
             }
 
-            Draw(pictures.GetPlot(0), name, Array.ConvertAll(points, static point => point.Step), points);
-            Draw(pictures.GetPlot(1), name, Array.ConvertAll(points, static point => point.Seconds), points);
+            var values = Array.ConvertAll(points, static point => point.Value);
+            RunPlots.Draw(pictures.GetPlot(0), name, Array.ConvertAll(points, static point => point.Step), values);
+            RunPlots.Draw(pictures.GetPlot(1), name, Array.ConvertAll(points, static point => point.Seconds), values);
         }
 
         foreach (var (picture, x) in new[] { (pictures.GetPlot(0), "step"), (pictures.GetPlot(1), "seconds") })
@@ -72,10 +73,4 @@ internal static class ComparisonPlot
 
     private static IEnumerable<string> Numbers(JsonElement line) =>
         line.EnumerateObject().Where(static one => one.Value.ValueKind == JsonValueKind.Number && one.Name is not ("step" or "epoch" or "seconds")).Select(static one => one.Name);
-
-    private static void Draw(Plot plot, string name, double[] x, (double Step, double Seconds, double Value)[] points)
-    {
-        var curve = plot.Add.Scatter(x, Array.ConvertAll(points, static point => point.Value));
-        (curve.LegendText, curve.LineWidth, curve.MarkerSize) = (name, 2, points.Length > 60 ? 0 : 5);
-    }
 }

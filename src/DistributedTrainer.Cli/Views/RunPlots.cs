@@ -32,8 +32,7 @@ internal static class RunPlots
             var points = lines.Select(line => (X: MetricLines.Number(line, "step"), Y: MetricLines.Number(line, key))).Where(static point => point.X is not null && point.Y is not null).ToArray();
             if (points.Length > 0)
             {
-                var curve = plot.Add.Scatter(points.Select(static point => point.X!.Value).ToArray(), points.Select(static point => point.Y!.Value).ToArray());
-                (curve.LegendText, curve.LineWidth, curve.MarkerSize) = (label, 2, points.Length > 60 ? 0 : 5);
+                Draw(plot, label, Array.ConvertAll(points, static point => point.X!.Value), Array.ConvertAll(points, static point => point.Y!.Value));
                 any = true;
             }
         }
@@ -47,5 +46,12 @@ internal static class RunPlots
             plot.SavePng(path, Width, Height);
             yield return path;
         }
+    }
+
+    /// <summary>One curve; its points are marked where there are few.</summary>
+    public static void Draw(Plot plot, string name, double[] x, double[] y)
+    {
+        var curve = plot.Add.Scatter(x, y);
+        (curve.LegendText, curve.LineWidth, curve.MarkerSize) = (name, 2, x.Length > 60 ? 0 : 5);
     }
 }
