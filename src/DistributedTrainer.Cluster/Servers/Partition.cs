@@ -90,7 +90,7 @@ internal sealed partial class Partition : IDisposable
     {
         _plan = plan;
         _range = range;
-        _generation = generation;
+        (_generation, LoadedIn) = (generation, generation);
         Record = new SpanRecord(plan.TimelineWindow, RecordedSpans);
         Record.Extend(start.Version + TimelineWindow.AfterChange);
         _statistics = statistics;
@@ -167,6 +167,9 @@ internal sealed partial class Partition : IDisposable
 
     /// <summary>The one that comes after it.</summary>
     public long NextVersion => After(Version);
+
+    /// <summary>The generation that it begins with: whatever is older belongs to a course of the run that was given up.</summary>
+    public long LoadedIn { get; }
 
     /// <summary>The only generation that may push.</summary>
     public long Generation

@@ -97,6 +97,9 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
     private byte[]? _introduction;
     private string? _worker;
 
+    // What was served when a place was found for the payload that is under way.
+    private ServedRun? _reservedIn;
+
     public Span<byte> Reserve(IChannel channel, in FrameHeader header)
     {
         if (IsName(header) && header.PayloadBytes <= _name.Length)
@@ -109,10 +112,14 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
         if (served() is { } run && run.Partitions.TryGetValue(header.Partition, out var partition))
         {
             stale = header.Generation < partition.Generation;
+            _reservedIn = run;
             switch (header.Kind)
             {
                 case var _ when header.Run != partition.Run:
                     refusal = "the frame belongs to another run";
+                    break;
+                case FrameKind.Statistics or FrameKind.Evaluation or FrameKind.Norm when header.Generation < partition.LoadedIn:
+                    refusal = $"generation {header.Generation} is older than the state, which generation {partition.LoadedIn} has loaded";
                     break;
                 case FrameKind.Push when PushFlags.Closes(header):
                     // It is taken when it is complete.
@@ -255,6 +262,14 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
             return;
         }
 
+        if (header.PayloadBytes > 0 && !ReferenceEquals(run, _reservedIn))
+        {
+            // Training has gone back while it was under way: it belongs to a course that was given up. Its step may be ahead of
+            // all that comes now, and would keep that out.
+            Abandoned(channel, header);
+            return;
+        }
+
         switch (header.Kind)
         {
             case FrameKind.Push when PushFlags.Closes(header):
@@ -317,9 +332,9 @@ internal sealed class ServerConnection(Func<ServedRun?> served) : IFrameHandler
 
     public void Abandoned(IChannel channel, in FrameHeader header)
     {
-        if (_leaf is { } leaf && served() is { } run && run.Partitions.TryGetValue(header.Partition, out var partition))
+        if (_leaf is { } leaf)
         {
-            partition.Abandon(leaf);
+            _reservedIn!.Partitions[header.Partition].Abandon(leaf);
         }
 
         _vector?.Dispose();

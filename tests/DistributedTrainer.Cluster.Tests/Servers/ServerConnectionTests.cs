@@ -20,13 +20,7 @@ public sealed class ServerConnectionTests
 
     public ServerConnectionTests()
     {
-        _served = new ServedRun
-        {
-            Partitions = new Dictionary<int, Partition> { [0] = _bench.Partition },
-            Statistics = _bench.Statistics,
-            Evaluations = new EvaluationBoard(new TestExperiment { Training = "{ epochs: 3, batch-size: 30, shards: 3 }" }.Plan(), outcome => _evaluated.Add((outcome.Version, outcome.Sums.Validation))),
-            LinkLost = (worker, reason) => _lost.Add((worker, reason)),
-        };
+        _served = ServedBy(_bench);
         _connection = new ServerConnection(() => _served);
     }
 
@@ -226,7 +220,75 @@ public sealed class ServerConnectionTests
         Assert.Equal(0, Assert.Single(_evaluated).Version);
     }
 
-    // As a channel would.
+    /// <summary>A late one of the course that was given up would be ahead of all that comes now, and keep it out for ever.</summary>
+    [Fact]
+    public void Moments_that_are_under_way_when_training_goes_back_belong_to_no_later_course()
+    {
+        var plan = new TestExperiment { Layers = ["linear: 8", "batch-norm", "relu", "linear: 3"], Training = "{ epochs: 2, batch-size: 30, shards: 3 }" }.Plan();
+        var bytes = 2 * plan.Model.BatchNorms[0].Channels * sizeof(double);
+        FrameHeader Moments(long step, int shard, long generation) => new()
+        {
+            Kind = FrameKind.Statistics, Run = plan.Token, Generation = generation, Step = step, Index = shard, Rows = plan.LeafRows(step, shard),
+            Flags = shard == 2 ? StatisticsFlags.WantsTotal : (byte)0, PayloadBytes = bytes,
+        };
+        Serve(new PartitionBench(plan, start: new StartingPoint(2, default)));
+        var late = Moments(2, 0, 1);
+        Assert.Equal(bytes, _connection.Reserve(_channel, late).Length);
+        Serve(new PartitionBench(plan, generation: 2));
+        _connection.Complete(_channel, late);
+        for (var shard = 0; shard < 3; shard++)
+        {
+            Send(Moments(0, shard, 2), new byte[bytes]);
+        }
+
+        Assert.Equal((FrameKind.StatisticsTotal, 0L), (Assert.Single(_channel.Posted).Header.Kind, _channel.Last.Header.Step));
+        Send(Moments(0, 0, 1), new byte[bytes]);
+        Assert.Equal("generation 1 is older than the state, which generation 2 has loaded", _channel.Text(1));
+        Assert.Equal(ServerConnection.StaleGeneration, _channel.Last.Header.Count);
+    }
+
+    [Fact]
+    public void An_evaluation_that_is_under_way_when_training_goes_back_belongs_to_no_later_course()
+    {
+        _bench.PushAll(0);
+        var late = new FrameHeader { Kind = FrameKind.Evaluation, Run = _bench.Plan.Token, Generation = 1, Step = 1, PayloadBytes = _bytes };
+        Assert.Equal(_bytes, _connection.Reserve(_channel, late).Length);
+        Serve(new PartitionBench(_bench.Plan, generation: 2));
+        _connection.Complete(_channel, late);
+        for (var shard = 0; shard < 3; shard++)
+        {
+            Send(new FrameHeader { Kind = FrameKind.Evaluation, Generation = 2, Step = 0, Index = shard }, new byte[_bytes]);
+        }
+
+        Assert.Equal((FrameKind.Verdict, 0L), (Assert.Single(_channel.Posted).Header.Kind, _channel.Last.Header.Step));
+    }
+
+    [Fact]
+    public void A_push_that_is_under_way_when_training_goes_back_counts_for_nothing()
+    {
+        var header = _bench.Header(0, TreeNode.OfLeaf(0));
+        Assert.Equal(header.PayloadBytes, _connection.Reserve(_channel, header).Length);
+        var second = new PartitionBench(_bench.Plan);
+        Serve(second);
+        _connection.Complete(_channel, header);
+        Send(_bench.Header(0, TreeNode.OfLeaf(1)), new byte[header.PayloadBytes]);
+        Send(_bench.Header(0, TreeNode.OfLeaf(2)), new byte[header.PayloadBytes]);
+        Assert.Equal(0, second.Partition.Version);
+        Send(header, new byte[header.PayloadBytes]);
+        Assert.Equal(1, second.Partition.Version);
+    }
+
+    /// <summary>In the place of what was served before.</summary>
+    private void Serve(PartitionBench bench) => _served = ServedBy(bench);
+
+    private ServedRun ServedBy(PartitionBench bench) => new()
+    {
+        Partitions = new Dictionary<int, Partition> { [0] = bench.Partition },
+        Statistics = bench.Statistics,
+        Evaluations = new EvaluationBoard(new TestExperiment { Training = "{ epochs: 3, batch-size: 30, shards: 3 }" }.Plan(), outcome => _evaluated.Add((outcome.Version, outcome.Sums.Validation))),
+        LinkLost = (worker, reason) => _lost.Add((worker, reason)),
+    };
+
     /// <summary>Serves a partition that waits for the state of version 1, in the place of what was served before.</summary>
     private (PartitionBench Bench, List<byte[]> Vectors) Loading()
     {
@@ -239,10 +301,12 @@ public sealed class ServerConnectionTests
 
     private FrameHeader RestoreHeader(int vector) => new() { Kind = FrameKind.Restore, Run = _bench.Plan.Token, Generation = 1, Step = 1, Count = vector };
 
+    // As a channel would.
     private void Send(FrameHeader header, byte[] payload)
     {
         header.PayloadBytes = payload.Length;
-        header.Run = _bench.Plan.Token;
+        header.Run = header.Run == 0 ? _bench.Plan.Token : header.Run;
+        header.Generation = header.Generation == 0 ? 1 : header.Generation;
         var place = _connection.Reserve(_channel, header);
         if (place.Length == payload.Length)
         {
