@@ -14,6 +14,9 @@ internal sealed class Dtrain : IAsyncDisposable
     /// <summary>The built program.</summary>
     private static readonly string Program = Assembly.GetExecutingAssembly().GetCustomAttributes<AssemblyMetadataAttribute>().Single(static data => data.Key == "Program").Value!;
 
+    // The console is one for all.
+    private static readonly SemaphoreSlim Within = new(1);
+
     private readonly Process _process;
     private readonly StringBuilder _output = new();
     private readonly StringBuilder _errors = new();
@@ -59,6 +62,7 @@ internal sealed class Dtrain : IAsyncDisposable
     /// <summary>Runs the program within this process, which has compiled its code already: for what a run comes to, however it is started.</summary>
     public static async Task<(int Code, string Output, string Errors)> RunWithin(IReadOnlyList<string> arguments)
     {
+        await Within.WaitAsync();
         var (consoleOutput, consoleErrors) = (Console.Out, Console.Error);
         await using var output = new StringWriter();
         await using var errors = new StringWriter();
@@ -73,6 +77,7 @@ internal sealed class Dtrain : IAsyncDisposable
         {
             Console.SetOut(consoleOutput);
             Console.SetError(consoleErrors);
+            Within.Release();
         }
     }
 

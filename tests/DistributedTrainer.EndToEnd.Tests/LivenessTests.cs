@@ -10,6 +10,7 @@ namespace DistributedTrainer.EndToEnd.Tests;
 /// Who computes is alive, and is seen to be: what nodes say of themselves does not wait behind steps that take all cores and
 /// all memory bandwidth. Times are asserted here, since they are what the failure detectors build on.
 /// </summary>
+[Collection(AloneCollection.Name)]
 public sealed class LivenessTests(ITestOutputHelper output)
 {
     // A hundredth of what somebody may train; scripts/liveness.sh asks for as many as one likes.

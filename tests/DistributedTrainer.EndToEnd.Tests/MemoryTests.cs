@@ -4,6 +4,7 @@ using System.Text.Json;
 namespace DistributedTrainer.EndToEnd.Tests;
 
 /// <summary>What a run is said to need, against what its processes take.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class MemoryTests
 {
     private const string Large = """

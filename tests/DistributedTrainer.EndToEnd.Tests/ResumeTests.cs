@@ -17,7 +17,7 @@ public sealed class ResumeTests
     [Fact]
     public async Task Error_feedback_survives_an_end_in_between_and_the_death_of_a_worker()
     {
-        string[] sparse = ["--set", "training.epochs=400", "--set", "training.compression={ top-k: 0.02 }"];
+        string[] sparse = ["--set", "training.epochs=160", "--set", "training.compression={ top-k: 0.02 }"];
         using var quiet = new RunDirectory();
         Assert.Equal(0, (await Dtrain.Run(["train", "--in-process", "--run-dir", quiet.Run, .. sparse])).ExitCode);
 

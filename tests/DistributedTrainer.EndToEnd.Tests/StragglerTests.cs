@@ -1,6 +1,7 @@
 namespace DistributedTrainer.EndToEnd.Tests;
 
 /// <summary>Real processes that are slow, or do nothing at all, and are not dead.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class StragglerTests
 {
     // Long enough to be in the middle of it when the slow worker is found.
