@@ -228,8 +228,14 @@ public sealed class ServerConnectionTests
         var bytes = 2 * plan.Model.BatchNorms[0].Channels * sizeof(double);
         FrameHeader Moments(long step, int shard, long generation) => new()
         {
-            Kind = FrameKind.Statistics, Run = plan.Token, Generation = generation, Step = step, Index = shard, Rows = plan.LeafRows(step, shard),
-            Flags = shard == 2 ? StatisticsFlags.WantsTotal : (byte)0, PayloadBytes = bytes,
+            Kind = FrameKind.Statistics,
+            Run = plan.Token,
+            Generation = generation,
+            Step = step,
+            Index = shard,
+            Rows = plan.LeafRows(step, shard),
+            Flags = shard == 2 ? StatisticsFlags.WantsTotal : (byte)0,
+            PayloadBytes = bytes,
         };
         Serve(new PartitionBench(plan, start: new StartingPoint(2, default)));
         var late = Moments(2, 0, 1);
