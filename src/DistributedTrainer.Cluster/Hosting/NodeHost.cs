@@ -22,6 +22,9 @@ public sealed class NodeHost : IAsyncDisposable
 
     private const string TakenOut = "the node was taken out of the cluster";
 
+    // Beyond it a node that is not let in begins anew no more rarely.
+    private static readonly TimeSpan LongestJoinLimit = TimeSpan.FromMinutes(10);
+
     // Leaving in good order takes about a second.
     private static readonly TimeSpan LeaveLimit = TimeSpan.FromSeconds(4);
 
@@ -37,6 +40,7 @@ public sealed class NodeHost : IAsyncDisposable
     private readonly ILogger _life;
     private readonly NodeId? _name;
     private readonly ConcurrentDictionary<string, bool> _known = [];
+    private volatile bool _isGivenUp;
     private readonly TaskCompletionSource<string> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private NodeHost(ActorSystem system, NodeOptions options, ILoggerFactory logging)
@@ -55,6 +59,14 @@ public sealed class NodeHost : IAsyncDisposable
         system.ActorOf(NodeLog.Props(new NodeLogger(logging.CreateLogger(LogTexts.Actors), figures)), "log");
         system.ActorOf(DeadNodeWatch.Props(logger.Lines(LogLevel.Warning)), "dead-nodes");
         system.ActorOf(CameBack.Props(options.CameBack && options.Roles.Contains("coordinator"), address => _known[address] = true, log), "came-back");
+        system.ActorOf(
+            JoinWatch.Props(options.JoinLimit, other =>
+            {
+                log($"{other.Host}:{other.Port} is connected, and the node was not let into the cluster for {options.JoinLimit.TotalSeconds.ToString("0.#", System.Globalization.CultureInfo.InvariantCulture)} s: it begins anew");
+                _isGivenUp = true;
+                system.Terminate();
+            }),
+            "joining");
         Address = $"{own.Host}:{own.Port}";
         if (options.Roles.Contains("coordinator"))
         {
@@ -110,6 +122,7 @@ public sealed class NodeHost : IAsyncDisposable
                 Port = int.Parse(Address.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture),
                 Join = string.Join(',', _options.Roles.Contains("coordinator") ? [.. join, Address] : join),
                 CameBack = true,
+                JoinLimit = !_isGivenUp ? NodeOptions.FirstJoinLimit : _options.JoinLimit * 2 < LongestJoinLimit ? _options.JoinLimit * 2 : LongestJoinLimit,
             };
         }
     }

@@ -32,6 +32,14 @@ public sealed record NodeOptions
     /// <summary>Whether it was taken out of the cluster before, and comes back.</summary>
     public bool CameBack { get; init; }
 
+    /// <summary>
+    /// How long others may be connected with it and not let it in, before it begins anew; each time it does so twice as long.
+    /// </summary>
+    public TimeSpan JoinLimit { get; init; } = FirstJoinLimit;
+
+    /// <summary>Unless others are slower: they answer within a second or two.</summary>
+    public static readonly TimeSpan FirstJoinLimit = TimeSpan.FromSeconds(15);
+
     /// <summary>Worker actors of this node, where it has the worker role.</summary>
     public int Workers { get; init; } = 1;
 
