@@ -34,19 +34,93 @@ public sealed class ViewTests
         Assert.Equal(expected, Texts.TimeLeft(Middle with { StepsPerSecond = stepsPerSecond }));
 
     [Fact]
-    public void The_live_table_shows_every_node_with_its_shards_and_the_notices()
+    public void The_live_picture_shows_progress_losses_every_node_with_its_shards_and_the_notices()
     {
-        var text = Draw(Middle, ["worker-3 died: its shards move."]);
-        Assert.Contains("[####################....................]", text, StringComparison.Ordinal);
-        foreach (var expected in (string[])["coordinator", "server-1", "serving", "worker-1/0", "6,000", "standby", "its shards move"])
+        var course = new RunCourse();
+        for (var i = 0; i <= 4; i++)
+        {
+            course.Heard(Middle with { Step = 360 + (i * 10), Loss = Math.Pow(10, -i), ValidationLoss = i < 2 ? null : 3 - i });
+        }
+
+        var text = Draw(course, ["worker-3 died: its shards move."]);
+        foreach (var expected in (string[])
+        [
+            $"training {new string('#', 30)}{new string('.', 30)}",
+            " 50%  step 400 of 800, epoch 20 of 40  10 s left", "loss       0.0001  %*+-_", "validation -1.0000  %+_  97.5%", "12,346 rows/s, workers 1",
+            "coordinator", "server-1", "serving", "worker-1/0", "6,000", "standby", "its shards move",
+        ])
         {
             Assert.Contains(expected, text, StringComparison.Ordinal);
         }
     }
 
     [Fact]
-    public void Brackets_in_texts_are_no_markup() =>
-        Assert.Contains("[red]", Draw(Middle, ["an error in [red]"]), StringComparison.Ordinal);
+    public void The_live_table_says_what_the_last_second_of_a_worker_was_spent_on()
+    {
+        Submissions.View With(StepCosts? costs) => Middle with { Nodes = [Middle.Nodes[2] with { Costs = costs }] };
+        var course = new RunCourse();
+        course.Heard(With(null));
+        course.Heard(With(new StepCosts(10, 5_000_000, 0, 0, 0, 0, 0)));
+        Assert.DoesNotContain("%", Draw(course, []).Split("rows/s,")[1], StringComparison.Ordinal);
+        course.Heard(With(new StepCosts(20, 5_600_000, 100_000, 250_000, 40_000, 0, 0)));
+        Assert.DoesNotContain("%", Draw(course, []).Split("rows/s,")[1], StringComparison.Ordinal);
+        course.Heard(With(new StepCosts(21, 5_600_000, 100_000, 260_000, 40_000, 0, 0)));
+        Assert.Matches(@"60 % . +10 % . +26 % . +4 % ", Draw(course, [], width: 130));
+
+        // The process began anew.
+        course.Heard(With(new StepCosts(1, 9, 9, 9, 9, 0, 0)));
+        Assert.Matches(@"60 % . +10 % . +26 % . +4 % ", Draw(course, [], width: 130));
+    }
+
+    [Theory]
+    [InlineData(20)]
+    [InlineData(60)]
+    [InlineData(80)]
+    [InlineData(90)]
+    [InlineData(100)]
+    [InlineData(124)]
+    [InlineData(200)]
+    public void The_live_picture_fits_the_terminal(int width)
+    {
+        var course = new RunCourse();
+        var nodes = Enumerable.Range(0, 40).Select(static i => Middle.Nodes[2] with { Node = $"worker-36237-31886/{i}", Shards = [.. Enumerable.Range(i, 20)], Costs = new StepCosts(0, 0, 0, 0, 0, 0, 0) });
+        course.Heard(Middle with { Nodes = [.. nodes] });
+        course.Heard(Middle with { Step = 500, Nodes = [.. nodes.Select(static node => node with { Costs = new StepCosts(9, 500_000, 200_000, 200_000, 200_000, 0, 0) })] });
+        var lines = Draw(course, ["one", "two"], width, 24).Split('\n');
+        Assert.All(lines, line => Assert.True(line.Length <= width, line));
+        if (width >= 80)
+        {
+            Assert.Contains(lines, static line => line.Contains("worker-36237-31886/0", StringComparison.Ordinal) && line.Contains("0-19", StringComparison.Ordinal));
+            Assert.InRange(lines.Length, 20, 24);
+            Assert.Contains(lines, static line => line.StartsWith("and 28 more nodes", StringComparison.Ordinal));
+        }
+    }
+
+    [Theory]
+    [InlineData(new int[0], "")]
+    [InlineData(new[] { 3 }, "3")]
+    [InlineData(new[] { 3, 4, 6 }, "3 4 6")]
+    [InlineData(new[] { 0, 1, 2, 4, 7, 8, 9 }, "0-2 4 7-9")]
+    public void Numbers_in_a_row_are_named_by_their_ends(int[] numbers, string expected) => Assert.Equal(expected, Texts.Numbers(numbers));
+
+    [Fact]
+    public void Brackets_in_texts_are_no_markup()
+    {
+        var course = new RunCourse();
+        course.Heard(Middle);
+        Assert.Contains("[red]", Draw(course, ["an error in [red]"]), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Asked_for_quiet_or_lines_or_json_nothing_is_drawn()
+    {
+        Assert.IsType<QuietView>(new ViewOptions(Json: false, Plain: false, Quiet: true).Create());
+        Assert.IsType<QuietView>(new ViewOptions(Json: true, Plain: false, Quiet: true).Create());
+        using var plain = new ViewOptions(Json: false, Plain: true, Quiet: false).Create();
+        using var json = new ViewOptions(Json: true, Plain: false, Quiet: false).Create();
+        Assert.IsType<PlainView>(plain);
+        Assert.IsType<PlainView>(json);
+    }
 
     [Fact]
     public void Plain_lines_come_at_most_once_a_second_and_only_when_the_step_changed()
@@ -94,11 +168,11 @@ public sealed class ViewTests
             Assert.Single(rows, static row => row.Name == "dead units").Value);
     }
 
-    private static string Draw(Submissions.View view, string[] notices)
+    private static string Draw(RunCourse course, string[] notices, int width = 120, int height = 50)
     {
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(new StringWriter()) });
-        console.Profile.Width = 120;
-        console.Write(LiveView.Render(view, notices));
+        console.Profile.Width = width;
+        console.Write(LivePicture.Of(course, notices, width, height, unicode: false));
         return console.Profile.Out.Writer.ToString()!;
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using DistributedTrainer.Cli.Views;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Experiments;
 using DistributedTrainer.Protocol;
@@ -22,13 +23,19 @@ internal sealed class ExperimentArguments
 
     public Option<bool> Plain { get; } = new("--plain") { Description = "Plain lines instead of a live table (the default when the output is no terminal)." };
 
+    public Option<bool> Quiet { get; } = new("--quiet") { Description = "Nothing but the result at the end, and what goes wrong; the rest is in the run folder's log.txt." };
+
     public void AddTo(Command command)
     {
         command.Options.Add(Set);
         command.Options.Add(RunDirectory);
         command.Options.Add(Json);
         command.Options.Add(Plain);
+        command.Options.Add(Quiet);
     }
+
+    /// <summary>How the run is to be shown.</summary>
+    public ViewOptions Views(ParseResult parsed) => new(parsed.GetValue(Json), parsed.GetValue(Plain), parsed.GetValue(Quiet));
 
     /// <summary>Where the nodes of a run on this machine are.</summary>
     public static LocalMemory Machine(bool inProcess) => inProcess ? LocalMemory.OneProcess : LocalMemory.OneMachine;

@@ -42,9 +42,8 @@ internal static class ResumeCommand
                 return ExitCodes.UsageWrong;
             }
 
-            var json = parsed.GetValue(shared.Json);
             var submission = ExperimentArguments.Submission(experiment, baseDirectory, path, endCluster: true, resume: true);
-            return await RunFollower.FollowLocally(submission, experiment.Cluster, parsed.GetValue(inProcess), parsed.GetValue(shared.Plain), json, page.Of(parsed), certificates, perNode, logs.Format(parsed));
+            return await RunFollower.FollowLocally(submission, experiment.Cluster, parsed.GetValue(inProcess), shared.Views(parsed), page.Of(parsed), certificates, perNode, logs.Format(parsed));
         });
         return command;
     }

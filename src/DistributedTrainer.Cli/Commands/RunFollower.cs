@@ -13,7 +13,7 @@ namespace DistributedTrainer.Cli.Commands;
 internal static class RunFollower
 {
     /// <summary>The same on a cluster of this machine that is there for this run only.</summary>
-    public static async Task<int> FollowLocally(Submissions.Submit submission, ClusterOptions options, bool inProcess, bool plain, bool json, DashboardArguments? page = null, NodeCertificates? certificates = null, int perNode = 1, LogFormat log = LogFormat.Text)
+    public static async Task<int> FollowLocally(Submissions.Submit submission, ClusterOptions options, bool inProcess, ViewOptions views, DashboardArguments? page = null, NodeCertificates? certificates = null, int perNode = 1, LogFormat log = LogFormat.Text)
     {
         // First: a port that is in use must not cost a cluster.
         var dashboard = page is null ? null : await DashboardCommand.Start(null, page.Host, page.Port);
@@ -25,7 +25,7 @@ internal static class RunFollower
         await using (dashboard)
         {
             int code;
-            using (var view = RunViews.Create(plain, json))
+            using (var view = views.Create())
             {
                 if (dashboard is not null)
                 {
@@ -36,11 +36,11 @@ internal static class RunFollower
                     }
                 }
 
-                using var cluster = await LocalCluster.Start(options, inProcess, view.Notice, certificates, perNode, log == LogFormat.Json && !DrawsOnErrors(plain, json) ? new JsonLines(Console.OpenStandardError()) : null);
-                code = await Follow(cluster.Host, submission, view, json, began: dashboard is null ? null : dashboard.Show);
+                using var cluster = await LocalCluster.Start(options, inProcess, view.Notice, certificates, perNode, log == LogFormat.Json && !views.DrawsOnErrors ? new JsonLines(Console.OpenStandardError()) : null);
+                code = await Follow(cluster.Host, submission, view, views.Json, began: dashboard is null ? null : dashboard.Show);
             }
 
-            if (dashboard is not null && !Console.IsOutputRedirected && !json)
+            if (dashboard is not null && !Console.IsOutputRedirected && !views.Json)
             {
                 // Somebody is looking.
                 Console.WriteLine($"The dashboard stays at {dashboard.Address} until Ctrl+C; later: dtrain dashboard.");
@@ -50,9 +50,6 @@ internal static class RunFollower
             return code;
         }
     }
-
-    /// <summary>Whether a live view is drawn where standard error goes: what is written there would be drawn into it.</summary>
-    private static bool DrawsOnErrors(bool plain, bool json) => !plain && !json && !Console.IsOutputRedirected && !Console.IsErrorRedirected;
 
     /// <param name="first">Where it is submitted.</param>
     /// <param name="submission">What.</param>

@@ -38,8 +38,9 @@ internal static class SubmitCommand
                 return ExitCodes.UsageWrong;
             }
 
-            var json = parsed.GetValue(shared.Json);
-            using var view = RunViews.Create(parsed.GetValue(shared.Plain), json);
+            // Whoever does not wait for the end asks for the folder.
+            var views = shared.Views(parsed) is var wished && parsed.GetValue(detach) ? wished with { Quiet = false } : wished;
+            using var view = views.Create();
             var (host, exitCode) = await visit.Join(parsed, join, certificates, "Give --to the HOST:PORT that a node printed when it started", CancellationToken.None);
             if (host is null)
             {
@@ -49,7 +50,7 @@ internal static class SubmitCommand
             await using (host)
             {
                 var submission = ExperimentArguments.Submission(loaded, baseDirectory, parsed.GetValue(shared.RunDirectory), endCluster: false);
-                return await RunFollower.Follow(host, submission, view, json, comesBack: true, detach: parsed.GetValue(detach));
+                return await RunFollower.Follow(host, submission, view, views.Json, comesBack: true, detach: parsed.GetValue(detach));
             }
         });
         return command;

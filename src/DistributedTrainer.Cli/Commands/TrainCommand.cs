@@ -40,9 +40,8 @@ internal static class TrainCommand
                 return ExitCodes.UsageWrong;
             }
 
-            var json = parsed.GetValue(shared.Json);
             var submission = ExperimentArguments.Submission(loaded, baseDirectory, parsed.GetValue(shared.RunDirectory), endCluster: true);
-            return await RunFollower.FollowLocally(submission, loaded.Cluster, parsed.GetValue(inProcess), parsed.GetValue(shared.Plain), json, page.Of(parsed), certificates, perNode, logs.Format(parsed));
+            return await RunFollower.FollowLocally(submission, loaded.Cluster, parsed.GetValue(inProcess), shared.Views(parsed), page.Of(parsed), certificates, perNode, logs.Format(parsed));
         });
         return command;
     }

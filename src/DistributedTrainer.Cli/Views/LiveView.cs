@@ -1,25 +1,32 @@
-using System.Globalization;
+using System.Runtime.InteropServices;
 using DistributedTrainer.Protocol;
 using Spectre.Console;
-using Spectre.Console.Rendering;
 
 namespace DistributedTrainer.Cli.Views;
 
-/// <summary>A table of the nodes under a progress bar, redrawn in place.</summary>
+/// <summary>How a run stands, redrawn in place; and anew where the terminal gets another size.</summary>
 internal sealed class LiveView : IRunView
 {
-    private const int BarWidth = 40;
     private const int NoticesShown = 5;
 
+    private readonly IAnsiConsole _console;
     private readonly Lock _gate = new();
     private readonly ManualResetEventSlim _changed = new();
     private readonly Queue<string> _notices = new();
+    private readonly RunCourse _course = new();
     private readonly Thread _thread;
-    private Submissions.View? _view;
+    private readonly PosixSignalRegistration? _resized;
+    private volatile bool _isResized;
     private volatile bool _ended;
 
     public LiveView(IAnsiConsole console)
     {
+        _console = console;
+        _resized = OperatingSystem.IsWindows() ? null : PosixSignalRegistration.Create(PosixSignal.SIGWINCH, _ =>
+        {
+            _isResized = true;
+            _changed.Set();
+        });
         _thread = new Thread(() => console.Live(new Text("Starting the cluster ...")).Start(Draw)) { IsBackground = true, Name = "live view" };
         _thread.Start();
     }
@@ -28,7 +35,7 @@ internal sealed class LiveView : IRunView
     {
         lock (_gate)
         {
-            _view = view;
+            _course.Heard(view);
         }
 
         _changed.Set();
@@ -52,38 +59,11 @@ internal sealed class LiveView : IRunView
     {
         if (!_ended)
         {
+            _resized?.Dispose();
             _ended = true;
             _changed.Set();
             _thread.Join();
         }
-    }
-
-    /// <summary>What is drawn for a view and the last notices.</summary>
-    internal static IRenderable Render(Submissions.View? view, IEnumerable<string> notices)
-    {
-        var lines = new List<IRenderable>();
-        if (view is not null)
-        {
-            var done = view.Steps == 0 ? 0 : (int)(BarWidth * view.Step / view.Steps);
-            lines.Add(new Text($"[{new string('#', done)}{new string('.', BarWidth - done)}] {Texts.TimeLeft(view)}"));
-            lines.Add(new Text(Texts.Line(view)));
-            var table = new Table().RoundedBorder().AddColumns("node", "role", "process", "state", "shards", "rows/s");
-            foreach (var node in view.Nodes)
-            {
-                table.AddRow(
-                    new Text(node.Node),
-                    new Text(node.Role),
-                    new Text(node.ProcessId.ToString(CultureInfo.InvariantCulture)),
-                    new Text(node.State),
-                    new Text(string.Join(' ', node.Shards)),
-                    new Text(node.Role == "worker" ? node.RowsPerSecond.ToString("#,0", CultureInfo.InvariantCulture) : ""));
-            }
-
-            lines.Add(table);
-        }
-
-        lines.AddRange(notices.Select(static notice => new Text(notice)));
-        return new Rows(lines);
     }
 
     private void Draw(LiveDisplayContext context)
@@ -92,9 +72,16 @@ internal sealed class LiveView : IRunView
         {
             _changed.Wait();
             _changed.Reset();
+            if (_isResized)
+            {
+                // The terminal has broken the lines anew: nobody knows where they are now.
+                _isResized = false;
+                _console.Clear();
+            }
+
             lock (_gate)
             {
-                context.UpdateTarget(Render(_view, _notices));
+                context.UpdateTarget(LivePicture.Of(_course, _notices, _console.Profile.Width, _console.Profile.Height, _console.Profile.Capabilities.Unicode));
             }
 
             if (_ended)

@@ -9,12 +9,40 @@ internal static class Texts
     /// <summary>One line that says how a run stands.</summary>
     public static string Line(Submissions.View view)
     {
-        var computing = view.Nodes.Where(static node => node.Role == "worker" && node.Shards.Length > 0).ToArray();
-        var (workers, threads) = (computing.Length, computing.Sum(static node => node.Threads));
         var validation = view.ValidationAccuracy is { } accuracy ? string.Create(CultureInfo.InvariantCulture, $"  validation {accuracy:0.0%}") : "";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{view.Phase}  step {view.Step}/{view.Steps}  epoch {view.Epoch}/{view.Epochs}  loss {Loss(view.Loss)}{validation}  {view.RowsPerSecond:#,0} rows/s  workers {workers}{(threads > workers ? $" ({threads} threads)" : "")}");
+            $"{view.Phase}  step {view.Step}/{view.Steps}  epoch {view.Epoch}/{view.Epochs}  loss {Loss(view.Loss)}{validation}  {view.RowsPerSecond:#,0} rows/s  {Workers(view)}");
+    }
+
+    /// <summary>How many workers have something to do, and on how many threads where these are more.</summary>
+    public static string Workers(Submissions.View view)
+    {
+        var computing = view.Nodes.Where(static node => node.Role == "worker" && node.Shards.Length > 0).ToArray();
+        var (workers, threads) = (computing.Length, computing.Sum(static node => node.Threads));
+        return string.Create(CultureInfo.InvariantCulture, $"workers {workers}{(threads > workers ? $" ({threads} threads)" : "")}");
+    }
+
+    /// <summary>Ascending numbers, in a row as the first and the last.</summary>
+    public static string Numbers(IReadOnlyList<int> numbers)
+    {
+        var parts = new List<string>();
+        for (int first = 0, last; first < numbers.Count; first = last + 1)
+        {
+            for (last = first; last + 1 < numbers.Count && numbers[last + 1] == numbers[last] + 1;)
+            {
+                last++;
+            }
+
+            parts.Add((last - first) switch
+            {
+                0 => $"{numbers[first]}",
+                1 => $"{numbers[first]} {numbers[last]}",
+                _ => $"{numbers[first]}-{numbers[last]}",
+            });
+        }
+
+        return string.Join(' ', parts);
     }
 
     /// <summary>Up to the first full stop that ends a sentence.</summary>
