@@ -85,17 +85,8 @@ public sealed class ElasticTests : IDisposable
         AssertAsAlone(experiments[1], runs[1]);
     }
 
-    /// <summary>Starts one, and anew where it is not let in, as the command does. One that is to be there at once would not need it.</summary>
-    private static async Task<NodeHost> Worker(NodeHost home, int port, int threads)
-    {
-        var node = await NodeHost.StartAsync(new NodeOptions { Roles = ["worker"], Join = home.Address, Port = port, Threads = threads }, null, CancellationToken.None);
-        while (await Task.WhenAny(node.JoinedAsync(TimeSpan.FromMinutes(5)), node.Completion) == node.Completion)
-        {
-            node = await NodeHost.StartAsync(node.Return!, null, CancellationToken.None);
-        }
-
-        return node;
-    }
+    private static Task<NodeHost> Worker(NodeHost home, int port, int threads) =>
+        JoinedNode.StartAsync(new NodeOptions { Roles = ["worker"], Join = home.Address, Port = port, Threads = threads });
 
     private static int PortOf(NodeHost node) => int.Parse(node.Address.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture);
 

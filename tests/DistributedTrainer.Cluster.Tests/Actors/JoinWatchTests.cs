@@ -33,8 +33,7 @@ public sealed class JoinWatchTests
         // Where somebody answers now it is let in, and stays.
         await mute.Terminate();
         await using var home = await NodeHost.StartAsync(new NodeOptions { Roles = ["coordinator"], Port = address.Port!.Value }, null, CancellationToken.None);
-        await using var back = await NodeHost.StartAsync(again, null, CancellationToken.None);
-        await back.JoinedAsync(Limit);
-        Assert.False(back.Completion.IsCompleted);
+        await using var back = await JoinedNode.StartAsync(again);
+        Assert.Equal((node.Address, false), (back.Address, back.Completion.IsCompleted));
     }
 }
