@@ -152,7 +152,16 @@ public sealed partial class TutorialTests
         {
             foreach (var pattern in shown.Where(static pattern => pattern.Length > 0))
             {
-                var heard = await _running.Peek().Process.Line(other => Fits(other, pattern));
+                string heard;
+                try
+                {
+                    heard = await _running.Peek().Process.Line(other => Fits(other, pattern));
+                }
+                catch (Exception problem) when (problem is InvalidOperationException or TimeoutException)
+                {
+                    throw new Xunit.Sdk.XunitException($"{line}\ndoes not show:\n{pattern}\n{problem.Message}");
+                }
+
                 if (Host().Match(line) is { Success: true } host && heard.StartsWith("node ", StringComparison.Ordinal))
                 {
                     _addresses[$"{host.Groups[1].Value}:4053"] = heard.Split(' ')[1];
