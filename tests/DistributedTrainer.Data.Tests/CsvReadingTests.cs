@@ -88,7 +88,7 @@ public class CsvReadingTests
         var problems = Tables.Problems("a,b,kind\n1,2,x\n1,two,x\n,2,y\n");
 
         Assert.Equal(2, problems.Count);
-        Assert.StartsWith("data.csv:3: column b holds 'two', where a finite number belongs.", problems[0], StringComparison.Ordinal);
+        Assert.Equal("data.csv:3: column b holds 'two', where a finite number belongs. Correct the value, or remove the column; where it holds categories, write data.preprocess: [ one-hot: [ b ] ].", problems[0]);
         Assert.StartsWith("data.csv:4: column a holds '', where a finite number belongs.", problems[1], StringComparison.Ordinal);
     }
 

@@ -78,9 +78,11 @@ internal sealed class DataTable(string? target, IReadOnlyList<string> textColumn
         return false;
     }
 
-    public static string NoNumber(ReadOnlySpan<char> text, Place place, string column, bool mayBeMissing = false) =>
+    public static string NoNumber(ReadOnlySpan<char> text, Place place, string column, bool isOfTraining = false) =>
         $"{place}: column {column} holds '{text}', where a finite number belongs{(text.Contains(',') ? " (write a decimal point, not a comma)" : "")}. "
-        + (mayBeMissing && IsMissing(text) ? "Fill it in, or write data.missing: mean, or drop." : "Correct the value, or remove the column.");
+        + (!isOfTraining ? "Correct the value, or remove the column."
+            : IsMissing(text) ? "Fill it in, or write data.missing: mean, or drop."
+            : $"Correct the value, or remove the column; where it holds categories, write data.preprocess: [ one-hot: [ {column} ] ].");
 
     /// <summary>Begins a file.</summary>
     /// <param name="source">As it was named.</param>
@@ -149,7 +151,7 @@ internal sealed class DataTable(string? target, IReadOnlyList<string> textColumn
                 }
                 else
                 {
-                    problems.Add(NoNumber(text, row.Place, FeatureNames[place], mayBeMissing: !_isKnown));
+                    problems.Add(NoNumber(text, row.Place, FeatureNames[place], isOfTraining: !_isKnown));
                 }
             }
 
