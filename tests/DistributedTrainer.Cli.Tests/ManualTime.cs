@@ -12,7 +12,7 @@ internal sealed class ManualTime : TimeProvider
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
-        var timer = new Timer(this, () => callback(state), _now + dueTime);
+        var timer = new Timer(this, () => callback(state), _now + dueTime, period);
         _timers.Add(timer);
         return timer;
     }
@@ -22,14 +22,25 @@ internal sealed class ManualTime : TimeProvider
         _now += by;
         foreach (var timer in _timers.Where(timer => timer.Due <= _now).ToArray())
         {
-            _timers.Remove(timer);
+            if (!timer.Repeats(_now))
+            {
+                _timers.Remove(timer);
+            }
+
             timer.Fire();
         }
     }
 
-    private sealed class Timer(ManualTime time, Action fire, TimeSpan due) : ITimer
+    private sealed class Timer(ManualTime time, Action fire, TimeSpan due, TimeSpan period) : ITimer
     {
-        public TimeSpan Due => due;
+        public TimeSpan Due { get; private set; } = due;
+
+        /// <summary>Whether it is due again.</summary>
+        public bool Repeats(TimeSpan now)
+        {
+            Due = now + period;
+            return period > TimeSpan.Zero;
+        }
 
         public void Fire() => fire();
 

@@ -49,6 +49,23 @@ public sealed class ClusterTests
     }
 
     [Fact]
+    public async Task Whoever_shows_a_run_says_that_its_coordinator_is_gone_and_ends_when_told_to()
+    {
+        using var directory = new RunDirectory();
+        await File.WriteAllTextAsync(directory.In("iris.yaml"), Iris.Replace("epochs: 20", "epochs: 1000000", StringComparison.Ordinal));
+        await using var coordinator = Dtrain.Start(["node", "--roles", "coordinator"]);
+        var address = (await coordinator.Line(static line => line.StartsWith("node ", StringComparison.Ordinal))).Split(' ')[1];
+        await using var server = Dtrain.Start(["node", "--roles", "server", "--join", address]);
+        await using var worker = Dtrain.Start(["node", "--roles", "worker", "--workers", "2", "--join", address]);
+        await using var submit = Dtrain.Start(["submit", directory.In("iris.yaml"), "--to", address, "--run-dir", directory.Run]);
+        await submit.Line(static line => line.StartsWith("training  step", StringComparison.Ordinal));
+        coordinator.Signal("KILL");
+        await submit.Line(static line => line.StartsWith("Nothing has been heard of the coordinator for 1", StringComparison.Ordinal));
+        submit.Signal("TERM");
+        Assert.Equal(143, (await submit.End()).ExitCode);
+    }
+
+    [Fact]
     public async Task A_cluster_that_ended_as_a_whole_goes_on_by_itself_and_does_not_begin_again()
     {
         using var directory = new RunDirectory();

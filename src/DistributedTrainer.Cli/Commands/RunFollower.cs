@@ -62,9 +62,17 @@ internal static class RunFollower
     {
         var (host, watch) = (first, (Submissions.Watch?)null);
         var interrupts = 0;
+        using var silence = new SilenceWatch(TimeProvider.System, silent =>
+        {
+            if (watch is not null)
+            {
+                view.Notice($"Nothing has been heard of the coordinator for {silent.TotalSeconds:0} s. The run may go on without it; it is waited for here until Ctrl+C.");
+            }
+        });
         void Interrupt(PosixSignalContext signal)
         {
-            signal.Cancel = ++interrupts == 1 && watch is not null;
+            // Where nobody hears it there is nothing to wait for.
+            signal.Cancel = ++interrupts == 1 && watch is not null && !silence.IsSilent;
             if (signal.Cancel)
             {
                 view.Notice("Stopping; Ctrl+C once more stops at once.");
@@ -81,6 +89,7 @@ internal static class RunFollower
             {
                 await foreach (var message in messages)
                 {
+                    silence.Heard();
                     switch (message)
                     {
                         case Submissions.Accepted accepted:
