@@ -26,8 +26,8 @@ public sealed class KnownDataTests : IDisposable
     }
 
     [Theory]
-    [InlineData("a,kind\n1,x\n", "data.csv:1: the columns are not those of the training file: this one lacks 'b'. Give all files the same columns.")]
-    [InlineData("a,b\n1,2\n", "data.csv:1: the columns are not those of the training file: this one lacks 'kind'. Give all files the same columns.")]
+    [InlineData("a,kind\n1,x\n", "data.csv:1: the columns are not those that the model was trained on: this file lacks 'b'. Give it the same columns, in any order.")]
+    [InlineData("a,b\n1,2\n", "data.csv:1: the columns are not those that the model was trained on: this file lacks 'kind'. Give it the same columns, in any order.")]
     [InlineData("a,b,kind\n1,2,z\n", "data.csv:2: column kind holds 'z', which the model does not know. Its classes are x, y.")]
     [InlineData("a,b,kind\n1,,x\n", "data.csv:2: column b holds '', where a finite number belongs. Correct the value, or remove the column.")]
     [InlineData("a,b,kind\n", "data.csv: there is a header line but no row under it. Add rows.")]

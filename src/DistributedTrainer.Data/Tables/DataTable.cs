@@ -107,7 +107,9 @@ internal sealed class DataTable(string? target, IReadOnlyList<string> textColumn
             var different = expected.Except(columns).Select(static name => $"lacks '{name}'").Concat(others.Select(static name => $"has '{name}'")).Take(6).ToArray();
             if (different.Length > 0)
             {
-                problems.Add($"{source}:1: the columns are not those of the training file: this one {string.Join(", ", different)}. Give all files the same columns.");
+                problems.Add(_isKnown
+                    ? $"{source}:1: the columns are not those that the model was trained on: this file {string.Join(", ", different)}. Give it the same columns, in any order."
+                    : $"{source}:1: the columns are not those of the training file: this one {string.Join(", ", different)}. Give all files the same columns.");
             }
         }
 

@@ -50,16 +50,20 @@ internal static class Names
     private static readonly Dictionary<string, string[]> Places = new()
     {
         [""] = ["seed", "data", "model", "loss", "optimizer", "training", "cluster", "checkpoint", "tune"],
-        ["data"] = ["source", "target", "task", "split", "folds", "fold", "training-share", "validation-source", "test-source", "image", "preprocess", "augment", "shuffle"],
+        ["data"] = ["source", "target", "task", "split", "folds", "fold", "training-share", "validation-source", "test-source", "image", "separator", "quote", "missing", "preprocess", "augment", "shuffle"],
         ["model"] = ["layers", "init"],
-        ["optimizer"] = ["learning-rate", "weight-decay", "l1", "decay-biases", "clip-norm", "clip-value", "schedule"],
+        ["optimizer"] = ["learning-rate", "weight-decay", "l1", "l1-zeros", "decay-biases", "clip-norm", "clip-value", "schedule"],
         ["training"] = ["epochs", "batch-size", "shards", "mode", "staleness", "accumulate", "local-steps", "last-batch", "non-finite", "compression", "early-stopping"],
         ["cluster"] = ["workers", "servers", "partitions", "minimum-workers", "max-restarts", "transport", "overlap", "placement", "timeline"],
         ["checkpoint"] = ["every-steps", "every-seconds", "keep"],
     };
 
     /// <summary>Keys that every experiment can have, with their sections.</summary>
-    public static IEnumerable<string> KnownKeys => Places.SelectMany(static place => place.Value.Where(static key => !Places.ContainsKey(key)).Select(key => place.Key.Length == 0 ? key : $"{place.Key}.{key}"));
+    public static IEnumerable<string> KnownKeys =>
+        Places.SelectMany(static place => place.Value.Where(static key => !Places.ContainsKey(key)).Select(key => place.Key.Length == 0 ? key : $"{place.Key}.{key}")).Concat(OfSeveralPlaces);
+
+    // Their last words have a place elsewhere too.
+    private static readonly string[] OfSeveralPlaces = ["model.from", "optimizer.kind", "training.steps"];
 
     /// <summary>Kebab case: MinMax → min-max.</summary>
     public static string Kebab(string pascal)
