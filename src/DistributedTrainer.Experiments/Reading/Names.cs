@@ -114,27 +114,6 @@ internal static class Names
             return ours;
         }
 
-        var near = Math.Max(1, lower.Length / 3);
-        var nearest = names.Where(name => Math.Abs(name.Length - lower.Length) <= near).MinBy(name => Distance(lower, name));
-        return nearest is not null && Distance(lower, nearest) <= near ? nearest : null;
-    }
-
-    // Levenshtein, 1966.
-    private static int Distance(string a, string b)
-    {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (var i = 1; i <= a.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= b.Length; j++)
-            {
-                var above = row[j];
-                row[j] = Math.Min(Math.Min(row[j] + 1, row[j - 1] + 1), diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
-                diagonal = above;
-            }
-        }
-
-        return row[b.Length];
+        return Spelling.Nearest(lower, names);
     }
 }
