@@ -62,7 +62,7 @@ public sealed class NodeHost : IAsyncDisposable
         system.ActorOf(
             JoinWatch.Props(options.JoinLimit, other =>
             {
-                log($"{other.Host}:{other.Port} is connected, and the node was not let into the cluster for {options.JoinLimit.TotalSeconds.ToString("0.#", System.Globalization.CultureInfo.InvariantCulture)} s: it begins anew");
+                log(FormattableString.Invariant($"{other.Host}:{other.Port} is connected, and the node was not let into the cluster for {options.JoinLimit.TotalSeconds:0.#} s: it begins anew"));
                 _isGivenUp = true;
                 system.Terminate();
             }),

@@ -21,7 +21,6 @@ public sealed class WordsTests
     {
         if (word.StartsWith("dtrain ", StringComparison.Ordinal))
         {
-            // An unknown option may pass for an argument.
             var parsed = DtrainCommand.Create().Parse(word["dtrain ".Length..]);
             Assert.Empty(parsed.Errors.Select(static error => error.Message));
             Assert.Empty(word.Split(' ').Where(static part => part.StartsWith("--", StringComparison.Ordinal)).Except(parsed.CommandResult.Command.Options.Select(static option => option.Name)));
