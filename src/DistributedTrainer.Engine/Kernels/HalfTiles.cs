@@ -30,24 +30,33 @@ internal static unsafe partial class MatrixTiles
             c11 = Vector512.Load(c + (11 * columns));
         }
 
-        var (aStep, depth) = ((long)path.AStep, path.Depth);
-        for (var run = path.Runs; run > 0; run--, a += path.ASkip, b += path.BSkip)
+        var (aStep, line, depth) = ((long)path.AStep, (long)path.ALine, path.Depth);
+        var line2 = 2 * line;
+        var at3 = a + (3 * line);
+        var at6 = a + (6 * line);
+        var at9 = a + (9 * line);
+        for (var run = path.Runs; run > 0; run--, a += path.ASkip, at3 += path.ASkip, at6 += path.ASkip, at9 += path.ASkip, b += path.BSkip)
         {
-            for (var p = 0; p < depth; b = steps.Next(b, p), a += aStep, p++)
+            for (var p = 0; p < depth;)
             {
-                var line = Vector512.Load(b);
-                c0 = Vector512.FusedMultiplyAdd(Vector512.Create(a[0]), line, c0);
-                c1 = Vector512.FusedMultiplyAdd(Vector512.Create(a[1]), line, c1);
-                c2 = Vector512.FusedMultiplyAdd(Vector512.Create(a[2]), line, c2);
-                c3 = Vector512.FusedMultiplyAdd(Vector512.Create(a[3]), line, c3);
-                c4 = Vector512.FusedMultiplyAdd(Vector512.Create(a[4]), line, c4);
-                c5 = Vector512.FusedMultiplyAdd(Vector512.Create(a[5]), line, c5);
-                c6 = Vector512.FusedMultiplyAdd(Vector512.Create(a[6]), line, c6);
-                c7 = Vector512.FusedMultiplyAdd(Vector512.Create(a[7]), line, c7);
-                c8 = Vector512.FusedMultiplyAdd(Vector512.Create(a[8]), line, c8);
-                c9 = Vector512.FusedMultiplyAdd(Vector512.Create(a[9]), line, c9);
-                c10 = Vector512.FusedMultiplyAdd(Vector512.Create(a[10]), line, c10);
-                c11 = Vector512.FusedMultiplyAdd(Vector512.Create(a[11]), line, c11);
+                steps.Ahead();
+                var end = Math.Min(TSteps.Stretch, depth - p) + p;
+                for (; p < end; b = steps.Next(b, p), a += aStep, at3 += aStep, at6 += aStep, at9 += aStep, p++)
+                {
+                    var values = Vector512.Load(b);
+                    c0 = Vector512.FusedMultiplyAdd(Vector512.Create(a[0]), values, c0);
+                    c1 = Vector512.FusedMultiplyAdd(Vector512.Create(a[line]), values, c1);
+                    c2 = Vector512.FusedMultiplyAdd(Vector512.Create(a[line2]), values, c2);
+                    c3 = Vector512.FusedMultiplyAdd(Vector512.Create(at3[0]), values, c3);
+                    c4 = Vector512.FusedMultiplyAdd(Vector512.Create(at3[line]), values, c4);
+                    c5 = Vector512.FusedMultiplyAdd(Vector512.Create(at3[line2]), values, c5);
+                    c6 = Vector512.FusedMultiplyAdd(Vector512.Create(at6[0]), values, c6);
+                    c7 = Vector512.FusedMultiplyAdd(Vector512.Create(at6[line]), values, c7);
+                    c8 = Vector512.FusedMultiplyAdd(Vector512.Create(at6[line2]), values, c8);
+                    c9 = Vector512.FusedMultiplyAdd(Vector512.Create(at9[0]), values, c9);
+                    c10 = Vector512.FusedMultiplyAdd(Vector512.Create(at9[line]), values, c10);
+                    c11 = Vector512.FusedMultiplyAdd(Vector512.Create(at9[line2]), values, c11);
+                }
             }
         }
 
@@ -84,20 +93,28 @@ internal static unsafe partial class MatrixTiles
             c7 = Vector512.Load(c + (7 * columns));
         }
 
-        var (aStep, depth) = ((long)path.AStep, path.Depth);
-        for (var run = path.Runs; run > 0; run--, a += path.ASkip, b += path.BSkip)
+        var (aStep, line, depth) = ((long)path.AStep, (long)path.ALine, path.Depth);
+        var line2 = 2 * line;
+        var at3 = a + (3 * line);
+        var at6 = a + (6 * line);
+        for (var run = path.Runs; run > 0; run--, a += path.ASkip, at3 += path.ASkip, at6 += path.ASkip, b += path.BSkip)
         {
-            for (var p = 0; p < depth; b = steps.Next(b, p), a += aStep, p++)
+            for (var p = 0; p < depth;)
             {
-                var line = Vector512.Load(b);
-                c0 = Vector512.FusedMultiplyAdd(Vector512.Create(a[0]), line, c0);
-                c1 = Vector512.FusedMultiplyAdd(Vector512.Create(a[1]), line, c1);
-                c2 = Vector512.FusedMultiplyAdd(Vector512.Create(a[2]), line, c2);
-                c3 = Vector512.FusedMultiplyAdd(Vector512.Create(a[3]), line, c3);
-                c4 = Vector512.FusedMultiplyAdd(Vector512.Create(a[4]), line, c4);
-                c5 = Vector512.FusedMultiplyAdd(Vector512.Create(a[5]), line, c5);
-                c6 = Vector512.FusedMultiplyAdd(Vector512.Create(a[6]), line, c6);
-                c7 = Vector512.FusedMultiplyAdd(Vector512.Create(a[7]), line, c7);
+                steps.Ahead();
+                var end = Math.Min(TSteps.Stretch, depth - p) + p;
+                for (; p < end; b = steps.Next(b, p), a += aStep, at3 += aStep, at6 += aStep, p++)
+                {
+                    var values = Vector512.Load(b);
+                    c0 = Vector512.FusedMultiplyAdd(Vector512.Create(a[0]), values, c0);
+                    c1 = Vector512.FusedMultiplyAdd(Vector512.Create(a[line]), values, c1);
+                    c2 = Vector512.FusedMultiplyAdd(Vector512.Create(a[line2]), values, c2);
+                    c3 = Vector512.FusedMultiplyAdd(Vector512.Create(at3[0]), values, c3);
+                    c4 = Vector512.FusedMultiplyAdd(Vector512.Create(at3[line]), values, c4);
+                    c5 = Vector512.FusedMultiplyAdd(Vector512.Create(at3[line2]), values, c5);
+                    c6 = Vector512.FusedMultiplyAdd(Vector512.Create(at6[0]), values, c6);
+                    c7 = Vector512.FusedMultiplyAdd(Vector512.Create(at6[line]), values, c7);
+                }
             }
         }
 
@@ -125,16 +142,23 @@ internal static unsafe partial class MatrixTiles
             c3 = Vector512.Load(c + (3 * columns));
         }
 
-        var (aStep, depth) = ((long)path.AStep, path.Depth);
-        for (var run = path.Runs; run > 0; run--, a += path.ASkip, b += path.BSkip)
+        var (aStep, line, depth) = ((long)path.AStep, (long)path.ALine, path.Depth);
+        var line2 = 2 * line;
+        var at3 = a + (3 * line);
+        for (var run = path.Runs; run > 0; run--, a += path.ASkip, at3 += path.ASkip, b += path.BSkip)
         {
-            for (var p = 0; p < depth; b = steps.Next(b, p), a += aStep, p++)
+            for (var p = 0; p < depth;)
             {
-                var line = Vector512.Load(b);
-                c0 = Vector512.FusedMultiplyAdd(Vector512.Create(a[0]), line, c0);
-                c1 = Vector512.FusedMultiplyAdd(Vector512.Create(a[1]), line, c1);
-                c2 = Vector512.FusedMultiplyAdd(Vector512.Create(a[2]), line, c2);
-                c3 = Vector512.FusedMultiplyAdd(Vector512.Create(a[3]), line, c3);
+                steps.Ahead();
+                var end = Math.Min(TSteps.Stretch, depth - p) + p;
+                for (; p < end; b = steps.Next(b, p), a += aStep, at3 += aStep, p++)
+                {
+                    var values = Vector512.Load(b);
+                    c0 = Vector512.FusedMultiplyAdd(Vector512.Create(a[0]), values, c0);
+                    c1 = Vector512.FusedMultiplyAdd(Vector512.Create(a[line]), values, c1);
+                    c2 = Vector512.FusedMultiplyAdd(Vector512.Create(a[line2]), values, c2);
+                    c3 = Vector512.FusedMultiplyAdd(Vector512.Create(at3[0]), values, c3);
+                }
             }
         }
 

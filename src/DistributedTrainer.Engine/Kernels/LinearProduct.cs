@@ -63,7 +63,7 @@ internal readonly unsafe ref struct LinearProduct(Span<float> x, Span<float> w, 
 
     private void Forward<TEpilogue>(TEpilogue epilogue)
         where TEpilogue : struct, IEpilogue =>
-        MatrixProduct.Run(_tiling, _x, inputs, 1, _w, 1, inputs, _y, rows, outputs, inputs, accumulate: false, epilogue);
+        MatrixProduct.RunTransposed(_tiling, _x, _w, _y, rows, outputs, inputs, epilogue);
 
     private void BackwardInput<TEpilogue>(TEpilogue epilogue)
         where TEpilogue : struct, IEpilogue =>

@@ -5,8 +5,10 @@ namespace DistributedTrainer.Engine.Kernels;
 
 /// <summary>
 /// The inner tiles of the matrix product. Each element of C is one chain of fused multiply-adds over k in order,
-/// whatever the tile: so all widths give the same bits. At each k a tile reads as many neighbouring elements of A as it
-/// has rows, and of B as it has columns; C is row-major with the given row length.
+/// whatever the tile: so all widths give the same bits. At each k a tile reads as many elements of A as it
+/// has rows, as far apart as the path says, and of B as many neighbours as it has columns; C is row-major with the given row
+/// length. Of the rows of A every third has a pointer, and the others lie one or two lines behind it: twelve would not fit
+/// into the registers.
 /// </summary>
 internal static unsafe partial class MatrixTiles
 {
@@ -43,49 +45,59 @@ internal static unsafe partial class MatrixTiles
             (c11l, c11r) = (Vector512.Load(c + (11 * columns)), Vector512.Load(c + (11 * columns) + 16));
         }
 
-        var (aStep, depth) = ((long)path.AStep, path.Depth);
-        for (var run = path.Runs; run > 0; run--, a += path.ASkip, b += path.BSkip)
+        var (aStep, line, depth) = ((long)path.AStep, (long)path.ALine, path.Depth);
+        var line2 = 2 * line;
+        var at3 = a + (3 * line);
+        var at6 = a + (6 * line);
+        var at9 = a + (9 * line);
+        for (var run = path.Runs; run > 0; run--, a += path.ASkip, at3 += path.ASkip, at6 += path.ASkip, at9 += path.ASkip, b += path.BSkip)
         {
-            for (var p = 0; p < depth; b = steps.Next(b, p), a += aStep, p++)
+            for (var p = 0; p < depth;)
             {
-                var left = Vector512.Load(b);
-                var right = Vector512.Load(b + 16);
-                var a0 = Vector512.Create(a[0]);
-                c0l = Vector512.FusedMultiplyAdd(a0, left, c0l);
-                c0r = Vector512.FusedMultiplyAdd(a0, right, c0r);
-                var a1 = Vector512.Create(a[1]);
-                c1l = Vector512.FusedMultiplyAdd(a1, left, c1l);
-                c1r = Vector512.FusedMultiplyAdd(a1, right, c1r);
-                var a2 = Vector512.Create(a[2]);
-                c2l = Vector512.FusedMultiplyAdd(a2, left, c2l);
-                c2r = Vector512.FusedMultiplyAdd(a2, right, c2r);
-                var a3 = Vector512.Create(a[3]);
-                c3l = Vector512.FusedMultiplyAdd(a3, left, c3l);
-                c3r = Vector512.FusedMultiplyAdd(a3, right, c3r);
-                var a4 = Vector512.Create(a[4]);
-                c4l = Vector512.FusedMultiplyAdd(a4, left, c4l);
-                c4r = Vector512.FusedMultiplyAdd(a4, right, c4r);
-                var a5 = Vector512.Create(a[5]);
-                c5l = Vector512.FusedMultiplyAdd(a5, left, c5l);
-                c5r = Vector512.FusedMultiplyAdd(a5, right, c5r);
-                var a6 = Vector512.Create(a[6]);
-                c6l = Vector512.FusedMultiplyAdd(a6, left, c6l);
-                c6r = Vector512.FusedMultiplyAdd(a6, right, c6r);
-                var a7 = Vector512.Create(a[7]);
-                c7l = Vector512.FusedMultiplyAdd(a7, left, c7l);
-                c7r = Vector512.FusedMultiplyAdd(a7, right, c7r);
-                var a8 = Vector512.Create(a[8]);
-                c8l = Vector512.FusedMultiplyAdd(a8, left, c8l);
-                c8r = Vector512.FusedMultiplyAdd(a8, right, c8r);
-                var a9 = Vector512.Create(a[9]);
-                c9l = Vector512.FusedMultiplyAdd(a9, left, c9l);
-                c9r = Vector512.FusedMultiplyAdd(a9, right, c9r);
-                var a10 = Vector512.Create(a[10]);
-                c10l = Vector512.FusedMultiplyAdd(a10, left, c10l);
-                c10r = Vector512.FusedMultiplyAdd(a10, right, c10r);
-                var a11 = Vector512.Create(a[11]);
-                c11l = Vector512.FusedMultiplyAdd(a11, left, c11l);
-                c11r = Vector512.FusedMultiplyAdd(a11, right, c11r);
+                steps.Ahead();
+                var end = Math.Min(TSteps.Stretch, depth - p) + p;
+                for (; p < end; b = steps.Next(b, p), a += aStep, at3 += aStep, at6 += aStep, at9 += aStep, p++)
+                {
+                    var left = Vector512.Load(b);
+                    var right = Vector512.Load(b + 16);
+                    steps.Read(left, right);
+                    var a0 = Vector512.Create(a[0]);
+                    c0l = Vector512.FusedMultiplyAdd(a0, left, c0l);
+                    c0r = Vector512.FusedMultiplyAdd(a0, right, c0r);
+                    var a1 = Vector512.Create(a[line]);
+                    c1l = Vector512.FusedMultiplyAdd(a1, left, c1l);
+                    c1r = Vector512.FusedMultiplyAdd(a1, right, c1r);
+                    var a2 = Vector512.Create(a[line2]);
+                    c2l = Vector512.FusedMultiplyAdd(a2, left, c2l);
+                    c2r = Vector512.FusedMultiplyAdd(a2, right, c2r);
+                    var a3 = Vector512.Create(at3[0]);
+                    c3l = Vector512.FusedMultiplyAdd(a3, left, c3l);
+                    c3r = Vector512.FusedMultiplyAdd(a3, right, c3r);
+                    var a4 = Vector512.Create(at3[line]);
+                    c4l = Vector512.FusedMultiplyAdd(a4, left, c4l);
+                    c4r = Vector512.FusedMultiplyAdd(a4, right, c4r);
+                    var a5 = Vector512.Create(at3[line2]);
+                    c5l = Vector512.FusedMultiplyAdd(a5, left, c5l);
+                    c5r = Vector512.FusedMultiplyAdd(a5, right, c5r);
+                    var a6 = Vector512.Create(at6[0]);
+                    c6l = Vector512.FusedMultiplyAdd(a6, left, c6l);
+                    c6r = Vector512.FusedMultiplyAdd(a6, right, c6r);
+                    var a7 = Vector512.Create(at6[line]);
+                    c7l = Vector512.FusedMultiplyAdd(a7, left, c7l);
+                    c7r = Vector512.FusedMultiplyAdd(a7, right, c7r);
+                    var a8 = Vector512.Create(at6[line2]);
+                    c8l = Vector512.FusedMultiplyAdd(a8, left, c8l);
+                    c8r = Vector512.FusedMultiplyAdd(a8, right, c8r);
+                    var a9 = Vector512.Create(at9[0]);
+                    c9l = Vector512.FusedMultiplyAdd(a9, left, c9l);
+                    c9r = Vector512.FusedMultiplyAdd(a9, right, c9r);
+                    var a10 = Vector512.Create(at9[line]);
+                    c10l = Vector512.FusedMultiplyAdd(a10, left, c10l);
+                    c10r = Vector512.FusedMultiplyAdd(a10, right, c10r);
+                    var a11 = Vector512.Create(at9[line2]);
+                    c11l = Vector512.FusedMultiplyAdd(a11, left, c11l);
+                    c11r = Vector512.FusedMultiplyAdd(a11, right, c11r);
+                }
             }
         }
 
@@ -140,37 +152,46 @@ internal static unsafe partial class MatrixTiles
             (c7l, c7r) = (Vector512.Load(c + (7 * columns)), Vector512.Load(c + (7 * columns) + 16));
         }
 
-        var (aStep, depth) = ((long)path.AStep, path.Depth);
-        for (var run = path.Runs; run > 0; run--, a += path.ASkip, b += path.BSkip)
+        var (aStep, line, depth) = ((long)path.AStep, (long)path.ALine, path.Depth);
+        var line2 = 2 * line;
+        var at3 = a + (3 * line);
+        var at6 = a + (6 * line);
+        for (var run = path.Runs; run > 0; run--, a += path.ASkip, at3 += path.ASkip, at6 += path.ASkip, b += path.BSkip)
         {
-            for (var p = 0; p < depth; b = steps.Next(b, p), a += aStep, p++)
+            for (var p = 0; p < depth;)
             {
-                var left = Vector512.Load(b);
-                var right = Vector512.Load(b + 16);
-                var a0 = Vector512.Create(a[0]);
-                c0l = Vector512.FusedMultiplyAdd(a0, left, c0l);
-                c0r = Vector512.FusedMultiplyAdd(a0, right, c0r);
-                var a1 = Vector512.Create(a[1]);
-                c1l = Vector512.FusedMultiplyAdd(a1, left, c1l);
-                c1r = Vector512.FusedMultiplyAdd(a1, right, c1r);
-                var a2 = Vector512.Create(a[2]);
-                c2l = Vector512.FusedMultiplyAdd(a2, left, c2l);
-                c2r = Vector512.FusedMultiplyAdd(a2, right, c2r);
-                var a3 = Vector512.Create(a[3]);
-                c3l = Vector512.FusedMultiplyAdd(a3, left, c3l);
-                c3r = Vector512.FusedMultiplyAdd(a3, right, c3r);
-                var a4 = Vector512.Create(a[4]);
-                c4l = Vector512.FusedMultiplyAdd(a4, left, c4l);
-                c4r = Vector512.FusedMultiplyAdd(a4, right, c4r);
-                var a5 = Vector512.Create(a[5]);
-                c5l = Vector512.FusedMultiplyAdd(a5, left, c5l);
-                c5r = Vector512.FusedMultiplyAdd(a5, right, c5r);
-                var a6 = Vector512.Create(a[6]);
-                c6l = Vector512.FusedMultiplyAdd(a6, left, c6l);
-                c6r = Vector512.FusedMultiplyAdd(a6, right, c6r);
-                var a7 = Vector512.Create(a[7]);
-                c7l = Vector512.FusedMultiplyAdd(a7, left, c7l);
-                c7r = Vector512.FusedMultiplyAdd(a7, right, c7r);
+                steps.Ahead();
+                var end = Math.Min(TSteps.Stretch, depth - p) + p;
+                for (; p < end; b = steps.Next(b, p), a += aStep, at3 += aStep, at6 += aStep, p++)
+                {
+                    var left = Vector512.Load(b);
+                    var right = Vector512.Load(b + 16);
+                    steps.Read(left, right);
+                    var a0 = Vector512.Create(a[0]);
+                    c0l = Vector512.FusedMultiplyAdd(a0, left, c0l);
+                    c0r = Vector512.FusedMultiplyAdd(a0, right, c0r);
+                    var a1 = Vector512.Create(a[line]);
+                    c1l = Vector512.FusedMultiplyAdd(a1, left, c1l);
+                    c1r = Vector512.FusedMultiplyAdd(a1, right, c1r);
+                    var a2 = Vector512.Create(a[line2]);
+                    c2l = Vector512.FusedMultiplyAdd(a2, left, c2l);
+                    c2r = Vector512.FusedMultiplyAdd(a2, right, c2r);
+                    var a3 = Vector512.Create(at3[0]);
+                    c3l = Vector512.FusedMultiplyAdd(a3, left, c3l);
+                    c3r = Vector512.FusedMultiplyAdd(a3, right, c3r);
+                    var a4 = Vector512.Create(at3[line]);
+                    c4l = Vector512.FusedMultiplyAdd(a4, left, c4l);
+                    c4r = Vector512.FusedMultiplyAdd(a4, right, c4r);
+                    var a5 = Vector512.Create(at3[line2]);
+                    c5l = Vector512.FusedMultiplyAdd(a5, left, c5l);
+                    c5r = Vector512.FusedMultiplyAdd(a5, right, c5r);
+                    var a6 = Vector512.Create(at6[0]);
+                    c6l = Vector512.FusedMultiplyAdd(a6, left, c6l);
+                    c6r = Vector512.FusedMultiplyAdd(a6, right, c6r);
+                    var a7 = Vector512.Create(at6[line]);
+                    c7l = Vector512.FusedMultiplyAdd(a7, left, c7l);
+                    c7r = Vector512.FusedMultiplyAdd(a7, right, c7r);
+                }
             }
         }
 
@@ -209,25 +230,33 @@ internal static unsafe partial class MatrixTiles
             (c3l, c3r) = (Vector512.Load(c + (3 * columns)), Vector512.Load(c + (3 * columns) + 16));
         }
 
-        var (aStep, depth) = ((long)path.AStep, path.Depth);
-        for (var run = path.Runs; run > 0; run--, a += path.ASkip, b += path.BSkip)
+        var (aStep, line, depth) = ((long)path.AStep, (long)path.ALine, path.Depth);
+        var line2 = 2 * line;
+        var at3 = a + (3 * line);
+        for (var run = path.Runs; run > 0; run--, a += path.ASkip, at3 += path.ASkip, b += path.BSkip)
         {
-            for (var p = 0; p < depth; b = steps.Next(b, p), a += aStep, p++)
+            for (var p = 0; p < depth;)
             {
-                var left = Vector512.Load(b);
-                var right = Vector512.Load(b + 16);
-                var a0 = Vector512.Create(a[0]);
-                c0l = Vector512.FusedMultiplyAdd(a0, left, c0l);
-                c0r = Vector512.FusedMultiplyAdd(a0, right, c0r);
-                var a1 = Vector512.Create(a[1]);
-                c1l = Vector512.FusedMultiplyAdd(a1, left, c1l);
-                c1r = Vector512.FusedMultiplyAdd(a1, right, c1r);
-                var a2 = Vector512.Create(a[2]);
-                c2l = Vector512.FusedMultiplyAdd(a2, left, c2l);
-                c2r = Vector512.FusedMultiplyAdd(a2, right, c2r);
-                var a3 = Vector512.Create(a[3]);
-                c3l = Vector512.FusedMultiplyAdd(a3, left, c3l);
-                c3r = Vector512.FusedMultiplyAdd(a3, right, c3r);
+                steps.Ahead();
+                var end = Math.Min(TSteps.Stretch, depth - p) + p;
+                for (; p < end; b = steps.Next(b, p), a += aStep, at3 += aStep, p++)
+                {
+                    var left = Vector512.Load(b);
+                    var right = Vector512.Load(b + 16);
+                    steps.Read(left, right);
+                    var a0 = Vector512.Create(a[0]);
+                    c0l = Vector512.FusedMultiplyAdd(a0, left, c0l);
+                    c0r = Vector512.FusedMultiplyAdd(a0, right, c0r);
+                    var a1 = Vector512.Create(a[line]);
+                    c1l = Vector512.FusedMultiplyAdd(a1, left, c1l);
+                    c1r = Vector512.FusedMultiplyAdd(a1, right, c1r);
+                    var a2 = Vector512.Create(a[line2]);
+                    c2l = Vector512.FusedMultiplyAdd(a2, left, c2l);
+                    c2r = Vector512.FusedMultiplyAdd(a2, right, c2r);
+                    var a3 = Vector512.Create(at3[0]);
+                    c3l = Vector512.FusedMultiplyAdd(a3, left, c3l);
+                    c3r = Vector512.FusedMultiplyAdd(a3, right, c3r);
+                }
             }
         }
 

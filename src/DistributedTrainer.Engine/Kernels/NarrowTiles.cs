@@ -27,31 +27,39 @@ internal static unsafe partial class MatrixTiles
             (c5l, c5r) = (Vector256.Load(c + (5 * columns)), Vector256.Load(c + (5 * columns) + 8));
         }
 
-        var (aStep, depth) = ((long)path.AStep, path.Depth);
-        for (var run = path.Runs; run > 0; run--, a += path.ASkip, b += path.BSkip)
+        var (aStep, line, depth) = ((long)path.AStep, (long)path.ALine, path.Depth);
+        var line2 = 2 * line;
+        var at3 = a + (3 * line);
+        for (var run = path.Runs; run > 0; run--, a += path.ASkip, at3 += path.ASkip, b += path.BSkip)
         {
-            for (var p = 0; p < depth; b = steps.Next(b, p), a += aStep, p++)
+            for (var p = 0; p < depth;)
             {
-                var left = Vector256.Load(b);
-                var right = Vector256.Load(b + 8);
-                var a0 = Vector256.Create(a[0]);
-                c0l = Vector256.FusedMultiplyAdd(a0, left, c0l);
-                c0r = Vector256.FusedMultiplyAdd(a0, right, c0r);
-                var a1 = Vector256.Create(a[1]);
-                c1l = Vector256.FusedMultiplyAdd(a1, left, c1l);
-                c1r = Vector256.FusedMultiplyAdd(a1, right, c1r);
-                var a2 = Vector256.Create(a[2]);
-                c2l = Vector256.FusedMultiplyAdd(a2, left, c2l);
-                c2r = Vector256.FusedMultiplyAdd(a2, right, c2r);
-                var a3 = Vector256.Create(a[3]);
-                c3l = Vector256.FusedMultiplyAdd(a3, left, c3l);
-                c3r = Vector256.FusedMultiplyAdd(a3, right, c3r);
-                var a4 = Vector256.Create(a[4]);
-                c4l = Vector256.FusedMultiplyAdd(a4, left, c4l);
-                c4r = Vector256.FusedMultiplyAdd(a4, right, c4r);
-                var a5 = Vector256.Create(a[5]);
-                c5l = Vector256.FusedMultiplyAdd(a5, left, c5l);
-                c5r = Vector256.FusedMultiplyAdd(a5, right, c5r);
+                steps.Ahead();
+                var end = Math.Min(TSteps.Stretch, depth - p) + p;
+                for (; p < end; b = steps.Next(b, p), a += aStep, at3 += aStep, p++)
+                {
+                    var left = Vector256.Load(b);
+                    var right = Vector256.Load(b + 8);
+                    steps.Read(left, right);
+                    var a0 = Vector256.Create(a[0]);
+                    c0l = Vector256.FusedMultiplyAdd(a0, left, c0l);
+                    c0r = Vector256.FusedMultiplyAdd(a0, right, c0r);
+                    var a1 = Vector256.Create(a[line]);
+                    c1l = Vector256.FusedMultiplyAdd(a1, left, c1l);
+                    c1r = Vector256.FusedMultiplyAdd(a1, right, c1r);
+                    var a2 = Vector256.Create(a[line2]);
+                    c2l = Vector256.FusedMultiplyAdd(a2, left, c2l);
+                    c2r = Vector256.FusedMultiplyAdd(a2, right, c2r);
+                    var a3 = Vector256.Create(at3[0]);
+                    c3l = Vector256.FusedMultiplyAdd(a3, left, c3l);
+                    c3r = Vector256.FusedMultiplyAdd(a3, right, c3r);
+                    var a4 = Vector256.Create(at3[line]);
+                    c4l = Vector256.FusedMultiplyAdd(a4, left, c4l);
+                    c4r = Vector256.FusedMultiplyAdd(a4, right, c4r);
+                    var a5 = Vector256.Create(at3[line2]);
+                    c5l = Vector256.FusedMultiplyAdd(a5, left, c5l);
+                    c5r = Vector256.FusedMultiplyAdd(a5, right, c5r);
+                }
             }
         }
 
@@ -86,25 +94,33 @@ internal static unsafe partial class MatrixTiles
             (c3l, c3r) = (Vector128.Load(c + (3 * columns)), Vector128.Load(c + (3 * columns) + 4));
         }
 
-        var (aStep, depth) = ((long)path.AStep, path.Depth);
-        for (var run = path.Runs; run > 0; run--, a += path.ASkip, b += path.BSkip)
+        var (aStep, line, depth) = ((long)path.AStep, (long)path.ALine, path.Depth);
+        var line2 = 2 * line;
+        var at3 = a + (3 * line);
+        for (var run = path.Runs; run > 0; run--, a += path.ASkip, at3 += path.ASkip, b += path.BSkip)
         {
-            for (var p = 0; p < depth; b = steps.Next(b, p), a += aStep, p++)
+            for (var p = 0; p < depth;)
             {
-                var left = Vector128.Load(b);
-                var right = Vector128.Load(b + 4);
-                var a0 = Vector128.Create(a[0]);
-                c0l = Vector128.FusedMultiplyAdd(a0, left, c0l);
-                c0r = Vector128.FusedMultiplyAdd(a0, right, c0r);
-                var a1 = Vector128.Create(a[1]);
-                c1l = Vector128.FusedMultiplyAdd(a1, left, c1l);
-                c1r = Vector128.FusedMultiplyAdd(a1, right, c1r);
-                var a2 = Vector128.Create(a[2]);
-                c2l = Vector128.FusedMultiplyAdd(a2, left, c2l);
-                c2r = Vector128.FusedMultiplyAdd(a2, right, c2r);
-                var a3 = Vector128.Create(a[3]);
-                c3l = Vector128.FusedMultiplyAdd(a3, left, c3l);
-                c3r = Vector128.FusedMultiplyAdd(a3, right, c3r);
+                steps.Ahead();
+                var end = Math.Min(TSteps.Stretch, depth - p) + p;
+                for (; p < end; b = steps.Next(b, p), a += aStep, at3 += aStep, p++)
+                {
+                    var left = Vector128.Load(b);
+                    var right = Vector128.Load(b + 4);
+                    steps.Read(left, right);
+                    var a0 = Vector128.Create(a[0]);
+                    c0l = Vector128.FusedMultiplyAdd(a0, left, c0l);
+                    c0r = Vector128.FusedMultiplyAdd(a0, right, c0r);
+                    var a1 = Vector128.Create(a[line]);
+                    c1l = Vector128.FusedMultiplyAdd(a1, left, c1l);
+                    c1r = Vector128.FusedMultiplyAdd(a1, right, c1r);
+                    var a2 = Vector128.Create(a[line2]);
+                    c2l = Vector128.FusedMultiplyAdd(a2, left, c2l);
+                    c2r = Vector128.FusedMultiplyAdd(a2, right, c2r);
+                    var a3 = Vector128.Create(at3[0]);
+                    c3l = Vector128.FusedMultiplyAdd(a3, left, c3l);
+                    c3r = Vector128.FusedMultiplyAdd(a3, right, c3r);
+                }
             }
         }
 

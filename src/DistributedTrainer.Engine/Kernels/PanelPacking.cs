@@ -100,7 +100,7 @@ internal static unsafe class PanelPacking
         {
             for (; line < count; line += 16)
             {
-                TransposeSixteen(from + ((long)line * lineStep), lineStep, to + line, width, Math.Min(16, count - line), depth);
+                Transposition.Sixteen(from + ((long)line * lineStep), lineStep, to + line, width, Math.Min(16, count - line), depth);
             }
         }
         else
@@ -117,47 +117,4 @@ internal static unsafe class PanelPacking
             }
         }
     }
-
-    /// <summary>
-    /// Up to 16 lines. Four rows in each 128-bit quarter of a register are transposed by two rounds of unpacking, so four
-    /// registers hold 16 lines of four k. 16 elements are stored for each k; those behind the panel are overwritten by
-    /// the next k, which is why k ascends.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void TransposeSixteen(float* from, int lineStep, float* to, int toStep, int count, int depth)
-    {
-        // Lines that are not there are read as the first one; what they write is overwritten.
-        var rows = stackalloc float*[16];
-        for (var i = 0; i < 16; i++)
-        {
-            rows[i] = from + (i < count ? (long)i * lineStep : 0);
-        }
-
-        var p = 0;
-        for (; p <= depth - 4; p += 4, to += 4 * toStep)
-        {
-            var z0 = Quarters(rows[0] + p, rows[4] + p, rows[8] + p, rows[12] + p);
-            var z1 = Quarters(rows[1] + p, rows[5] + p, rows[9] + p, rows[13] + p);
-            var z2 = Quarters(rows[2] + p, rows[6] + p, rows[10] + p, rows[14] + p);
-            var z3 = Quarters(rows[3] + p, rows[7] + p, rows[11] + p, rows[15] + p);
-            var (low01, high01) = (Avx512F.UnpackLow(z0, z1).AsDouble(), Avx512F.UnpackHigh(z0, z1).AsDouble());
-            var (low23, high23) = (Avx512F.UnpackLow(z2, z3).AsDouble(), Avx512F.UnpackHigh(z2, z3).AsDouble());
-            Avx512F.UnpackLow(low01, low23).AsSingle().Store(to);
-            Avx512F.UnpackHigh(low01, low23).AsSingle().Store(to + toStep);
-            Avx512F.UnpackLow(high01, high23).AsSingle().Store(to + (2 * toStep));
-            Avx512F.UnpackHigh(high01, high23).AsSingle().Store(to + (3 * toStep));
-        }
-
-        for (; p < depth; p++, to += toStep)
-        {
-            for (var i = 0; i < count; i++)
-            {
-                to[i] = rows[i][p];
-            }
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Quarters(float* first, float* second, float* third, float* fourth) => Vector512.Create(
-        Vector256.Create(Vector128.Load(first), Vector128.Load(second)), Vector256.Create(Vector128.Load(third), Vector128.Load(fourth)));
 }

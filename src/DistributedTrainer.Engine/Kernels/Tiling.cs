@@ -3,38 +3,6 @@ using System.Runtime.Intrinsics;
 
 namespace DistributedTrainer.Engine.Kernels;
 
-/// <summary>How a tile walks over k: runs of equal depth, with a skip after each (as an image's rows within its border).</summary>
-/// <param name="AStep">From one k to the next in A.</param>
-/// <param name="BStep">From one k to the next in B.</param>
-/// <param name="Depth">Values of k in a run.</param>
-/// <param name="Runs">Runs.</param>
-/// <param name="ASkip">Added in A after a run.</param>
-/// <param name="BSkip">Added in B after a run.</param>
-internal readonly record struct TilePath(int AStep, int BStep, int Depth, int Runs = 1, int ASkip = 0, int BSkip = 0);
-
-/// <summary>Where a tile finds B at the next k.</summary>
-internal unsafe interface ISteps
-{
-    /// <summary>The place of k + 1.</summary>
-    /// <param name="b">The place of k.</param>
-    /// <param name="k">k, counted from the beginning of the run.</param>
-    float* Next(float* b, int k);
-}
-
-/// <summary>The same step every time.</summary>
-internal readonly unsafe struct EvenSteps(long step) : ISteps
-{
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public float* Next(float* b, int k) => b + step;
-}
-
-/// <summary>A step for each k, as patches in a padded image have them.</summary>
-internal readonly unsafe struct TableSteps(int* steps) : ISteps
-{
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public float* Next(float* b, int k) => b + steps[k];
-}
-
 /// <summary>Which tiles a matrix product is made of. The choice changes speed, and no bit.</summary>
 internal sealed unsafe class Tiling
 {

@@ -30,8 +30,9 @@ public sealed class LinearProductTests
     [MemberData(nameof(Tiles))]
     public void Blocks_of_rows_and_of_depth_get_the_epilogue_once(int tile)
     {
-        // Blocks end at 264 rows, 512 terms of a sum and, where there are several blocks of rows, 4096 columns.
-        foreach (var (rows, outputs, inputs) in new[] { (2, 33, 511), (13, 17, 512), (5, 40, 513), (7, 9, 1025), (263, 5, 9), (264, 33, 7), (265, 10, 513), (529, 18, 3), (265, 4097, 2) })
+        // Blocks end at 264 rows (at more where the sums are short) and 512 terms of a sum; where the weights are read in place,
+        // at 128 rows, 48 columns and 1024 terms.
+        foreach (var (rows, outputs, inputs) in new[] { (2, 33, 511), (13, 17, 512), (5, 40, 513), (7, 9, 1025), (263, 5, 9), (264, 33, 7), (265, 10, 513), (529, 18, 3), (265, 4097, 2), (127, 48, 1023), (128, 49, 1024), (129, 95, 1025), (257, 97, 600), (33, 53, 2049), (530, 3, 256) })
         {
             Check(Tilings[tile], rows, outputs, inputs, special: false);
             Check(Tilings[tile], rows, inputs, outputs, special: false);
