@@ -112,6 +112,12 @@ internal sealed class TrainingPlan
     /// </summary>
     public bool IsAveraged => Experiment.Training.LocalSteps > 1;
 
+    /// <summary>
+    /// Whether a worker may compute with a version where its server keeps it, and give it back with its gradients. Not where it
+    /// changes parameters itself, nor where it gets versions of its own, which it could not have again.
+    /// </summary>
+    public bool IsReadInPlace => !IsLoose && !IsAveraged;
+
     /// <summary>Vectors of the optimizer's state that are averaged, and travel, with the parameters.</summary>
     public int AveragedVectors => IsAveraged ? Optimizer.StateVectors : 0;
 

@@ -1,6 +1,7 @@
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Data;
+using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Engine.Autograd;
 using DistributedTrainer.Engine.Diagnostics;
 using DistributedTrainer.Engine.Reduction;
@@ -68,6 +69,9 @@ internal sealed partial class LeafComputer : IDisposable
 
     public Span<float> Parameters => _passes[0].Parameters;
 
+    /// <summary>What computes with the parameters.</summary>
+    public Workspace Reader => _passes[0].Workspace;
+
     public Span<float> Buffers => _passes[0].Buffers;
 
     /// <summary>Where what is averaged of the optimizer's state goes with the parameters; empty: nothing is.</summary>
@@ -123,6 +127,20 @@ internal sealed partial class LeafComputer : IDisposable
         (_step, _isApart) = (step, apart);
         Array.Clear(_computed);
         _nodes.Reset(shard => _plan.LeafRows(step, shard) > 0);
+    }
+
+    /// <summary>Whether leaves of the current step are still to be computed.</summary>
+    public bool Lacks(int[] shards, long step)
+    {
+        foreach (var shard in shards)
+        {
+            if (!_computed[shard] && _plan.LeafRows(step, shard) > 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>Reads the rows of a step ahead, while there is nothing else to do. Not to be called before the current one is computed.</summary>

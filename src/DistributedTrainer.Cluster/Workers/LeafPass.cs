@@ -87,6 +87,8 @@ internal sealed partial class LeafPass : IParameterFlow, IBatchStatisticsExchang
     /// <summary>Whether it is the step thread's, which is never without leaves where others have some.</summary>
     public bool IsFirst { get; }
 
+    public Workspace Workspace => _workspace;
+
     public Span<float> Parameters => _workspace.Parameters;
 
     public Span<float> Buffers => _workspace.Buffers;

@@ -17,14 +17,14 @@ internal static class ModelDescription
 
     /// <summary>Of each tensor, without the gradient.</summary>
     /// <param name="layout">Where they lie.</param>
-    /// <param name="parameters">The flat vector.</param>
-    public static ParameterSummary[] Of(ParameterLayout layout, ReadOnlySpan<float> parameters)
+    /// <param name="parameter">Has their values.</param>
+    public static ParameterSummary[] Of(ParameterLayout layout, Func<ParameterSlot, ReadOnlySpan<float>> parameter)
     {
         var tensors = new ParameterSummary[Math.Min(MostTensors, layout.Slots.Count)];
         for (var i = 0; i < tensors.Length; i++)
         {
             var slot = layout.Slots[i];
-            tensors[i] = Of(slot.Name, parameters.Slice(slot.Offset, slot.Shape.Elements));
+            tensors[i] = Of(slot.Name, parameter(slot));
         }
 
         return tensors;

@@ -11,13 +11,13 @@ internal sealed partial class StepLoop
     /// <summary>Some fifty times in a run. The gradient follows with the step.</summary>
     private void Describe(int[] shards)
     {
-        if (IsTorn || !_plan.DescribesAt(_version) || _version == _described || Array.IndexOf(shards, 0) < 0)
+        if (IsTorn || _computer.Reader.LacksParameters || !_plan.DescribesAt(_version) || _version == _described || Array.IndexOf(shards, 0) < 0)
         {
             return;
         }
 
         _described = _version;
-        _description = ModelDescription.Of(_plan.Model.Layout, _computer.Parameters);
+        _description = ModelDescription.Of(_plan.Model.Layout, _computer.Reader.Parameter);
         _computer.MeasuresGradient = true;
         if (_version == _plan.TotalSteps)
         {

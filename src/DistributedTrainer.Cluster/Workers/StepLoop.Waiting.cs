@@ -75,6 +75,25 @@ internal sealed partial class StepLoop
         return true;
     }
 
+    /// <summary>Whether the version that the loop holds was read where it lay, is given back, and is needed: for leaves that came with an assignment.</summary>
+    private bool LacksParameters(int[] shards) =>
+        _computer.Reader.LacksParameters && ((_plan.EvaluatesAt(_version) && _inbox.EvaluatedVersion < _version) || _computer.Lacks(shards, _version));
+
+    /// <summary>Has the version that the loop holds come once more; what was computed with it stays.</summary>
+    private bool HaveAgain(long generation)
+    {
+        _links.Pull(generation, _version);
+        BeginWait(_isWhole, _versionRepeats);
+        if (!AwaitVersion(_isWhole, _version, generation, pushed: false))
+        {
+            return false;
+        }
+
+        _clock.Waited();
+        _inbox.CopyTo(_computer.Parameters, _computer.Buffers);
+        return true;
+    }
+
     /// <summary>Waits for a version, or a part of it. False: the assignment changed, or a link broke.</summary>
     private bool AwaitVersion(Func<bool> arrived, long version, long generation, bool pushed)
     {

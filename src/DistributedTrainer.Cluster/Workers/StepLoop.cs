@@ -87,6 +87,7 @@ internal sealed partial class StepLoop : IDisposable
         _exchange = new ClusterExchange(plan, _inbox, _links, _clock, new RepeatTimer(times), _alert, _isChanged);
         _residuals = plan.ResidualVectors > 0 ? new ShardResiduals(plan) : null;
         _computer = new LeafComputer(plan, _residuals, threads, name);
+        (_inbox.Reader, _inbox.Lends) = (_computer.Reader, plan.IsReadInPlace);
         (_isEvaluated, _isWhole, _isNextThere) = (() => _inbox.EvaluatedVersion >= _version, () => _inbox.IsWhole, () => _inbox.Has(_arrived));
         _isResidualThere = () => _inbox.IsResidualThere;
         _pushReports = () => _exchange.PushReports(again: true);
@@ -211,6 +212,7 @@ internal sealed partial class StepLoop : IDisposable
         _plan = plan;
         _links.Follow(plan);
         _computer.Follow(plan);
+        _inbox.Lends = plan.IsReadInPlace;
     }
 
     /// <summary>
@@ -267,6 +269,10 @@ internal sealed partial class StepLoop : IDisposable
             }
 
             _arriving = -1;
+        }
+        else if (LacksParameters(assignment.Shards) && !HaveAgain(generation))
+        {
+            return;
         }
 
         while (true)

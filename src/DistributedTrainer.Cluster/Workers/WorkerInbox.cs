@@ -3,6 +3,7 @@ using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Engine.Autograd;
+using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Engine.Optimizers;
 using DistributedTrainer.Engine.Tensors;
 
@@ -90,6 +91,12 @@ internal sealed partial class WorkerInbox
 
     /// <summary>Where the server of the broken connection is.</summary>
     public string? BrokenServer { get; private set; }
+
+    /// <summary>What computes with a version where it lies, until it is given back; null: versions are copied.</summary>
+    public Workspace? Reader { get; set; }
+
+    /// <summary>Whether it may: who waits for nobody gets a version once, and has to keep it.</summary>
+    public bool Lends { get; set; }
 
     /// <summary>Whether all partitions of the wanted version are there. Without the lock: it may be asked again and again.</summary>
     public bool IsWhole => _missing == 0;
@@ -198,6 +205,11 @@ internal sealed partial class WorkerInbox
     /// <summary>Takes a whole version over: what comes with it is known from now on, unless its evaluation has said more since.</summary>
     public void Take()
     {
+        if (Reader is { } reader)
+        {
+            reader.LacksParameters = false;
+        }
+
         lock (Gate)
         {
             Verdict = EvaluatedVersion == _wanted ? Verdict : _arrivedVerdict;
@@ -221,7 +233,10 @@ internal sealed partial class WorkerInbox
         }
     }
 
-    /// <summary>Copies a partition that is there to where the model computes. It is given back with the pushes, so that the server wakes once for both.</summary>
+    /// <summary>
+    /// Copies a partition that is there to where the model computes, or has the model compute with it where it lies. It is given
+    /// back with the pushes, so that the server wakes once for both.
+    /// </summary>
     public void CopyTo(Span<float> parameters, Span<float> buffers, int partition, ReadOnlySpan<AlignedBuffer> state = default)
     {
         if (_arrivals[partition] is { Form: not PullForm.Plain } arrival)
@@ -233,7 +248,15 @@ internal sealed partial class WorkerInbox
         _replica?.Forget(partition);
         var range = _plan.Ranges[partition];
         var values = _leases[partition] is { } lease ? MemoryMarshal.Cast<byte, float>(lease.Bytes) : _staged[partition]!.Span;
-        values[..range.Length].CopyTo(parameters[range.Offset..]);
+        if (Lends && Reader is { } reader && _leases[partition] is not null)
+        {
+            reader.Lend(range.Offset, values[..range.Length]);
+        }
+        else
+        {
+            values[..range.Length].CopyTo(parameters[range.Offset..]);
+        }
+
         values.Slice(_plan.WidthOf(range), BuffersIn(partition)).CopyTo(buffers);
         for (var k = 0; k < state.Length; k++)
         {
@@ -375,6 +398,7 @@ internal sealed partial class WorkerInbox
 
     private void GiveBack()
     {
+        Reader?.TakeBack();
         for (var p = 0; p < _leases.Length; p++)
         {
             _leases[p]?.Dispose();

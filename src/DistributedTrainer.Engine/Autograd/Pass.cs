@@ -1,3 +1,4 @@
+using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Engine.Tensors;
 
 namespace DistributedTrainer.Engine.Autograd;
@@ -20,7 +21,7 @@ public sealed class Pass
     /// <summary>Rows of all leaves together.</summary>
     public int Rows { get; set; }
 
-    /// <summary>The flat parameter vector.</summary>
+    /// <summary>The flat parameter vector, as far as nobody lends parameters.</summary>
     public AlignedBuffer Parameters { get; set; } = new(0);
 
     /// <summary>Running statistics.</summary>
@@ -32,6 +33,9 @@ public sealed class Pass
     /// <summary>The largest magnitude in the input rows, where somebody had time to look; NaN: it is not known.</summary>
     internal float LargestInput { get; set; } = float.NaN;
 
+    /// <summary>Parameters that lie elsewhere; null: none ever do.</summary>
+    internal LentParameters? Lent { get; set; }
+
     /// <summary>Told how far the pass is; null: the parameters are there, and nobody waits for gradients.</summary>
     internal IParameterFlow? Flow { get; set; }
 
@@ -40,6 +44,13 @@ public sealed class Pass
 
     /// <summary>The leaves in the batch.</summary>
     public ReadOnlySpan<LeafSegment> Segments => _segments.AsSpan(0, _segmentCount);
+
+    /// <summary>A parameter, wherever it lies.</summary>
+    public ReadOnlySpan<float> Parameter(ParameterSlot slot)
+    {
+        ArgumentNullException.ThrowIfNull(slot);
+        return Lent is { } lent && lent.TryFind(slot, out var values) ? values : slot.In(Parameters);
+    }
 
     /// <summary>Copies the leaves in.</summary>
     public void SetSegments(ReadOnlySpan<LeafSegment> segments)

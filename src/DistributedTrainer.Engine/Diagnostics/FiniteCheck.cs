@@ -108,7 +108,7 @@ public sealed class FiniteCheck
         var leaf = _workspace.Pass.Segments[index];
         foreach (var slot in _slots)
         {
-            if (Wrong(_workspace.Parameters.Slice(slot.Offset, slot.Shape.Elements), double.PositiveInfinity) is { } wrong)
+            if (Wrong(_workspace.Parameter(slot), double.PositiveInfinity) is { } wrong)
             {
                 return new NonFinite(0, $"the parameter {slot.Name} is {wrong}", InParameters: true);
             }
@@ -163,7 +163,7 @@ public sealed class FiniteCheck
     {
         foreach (var slot in _slots)
         {
-            if (Wrong(_workspace.Parameters.Slice(slot.Offset, slot.Shape.Elements), _limit) is { } wrong)
+            if (Wrong(_workspace.Parameter(slot), _limit) is { } wrong)
             {
                 return new NonFinite(0, $"the parameter {slot.Name} is {wrong}", InParameters: false);
             }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace DistributedTrainer.Engine.Kernels;
 
@@ -14,6 +15,14 @@ internal unsafe interface IEpilogue
     /// <param name="rows">The block's height.</param>
     /// <param name="columns">The block's width.</param>
     void Apply(float* block, int rowLength, int firstRow, int firstColumn, int rows, int columns);
+
+    /// <summary>Asks for what will be read for a block, while the block is computed.</summary>
+    /// <param name="rowLength">From one row of the result to the next.</param>
+    /// <param name="firstRow">The block's place in the result.</param>
+    /// <param name="firstColumn">The block's place in the result.</param>
+    /// <param name="rows">The block's height.</param>
+    /// <param name="columns">The block's width.</param>
+    void Ahead(int rowLength, int firstRow, int firstColumn, int rows, int columns);
 }
 
 /// <summary>Leaves the result as it is.</summary>
@@ -21,6 +30,11 @@ internal readonly unsafe struct NoEpilogue : IEpilogue
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Apply(float* block, int rowLength, int firstRow, int firstColumn, int rows, int columns)
+    {
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Ahead(int rowLength, int firstRow, int firstColumn, int rows, int columns)
     {
     }
 }
@@ -44,6 +58,11 @@ internal readonly unsafe struct AddBias(float* bias) : IEpilogue
                 block[column] += bias[firstColumn + column];
             }
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Ahead(int rowLength, int firstRow, int firstColumn, int rows, int columns)
+    {
     }
 }
 
@@ -70,6 +89,11 @@ internal readonly unsafe struct AddBiasAndActivate<TActivation>(TActivation func
             }
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Ahead(int rowLength, int firstRow, int firstColumn, int rows, int columns)
+    {
+    }
 }
 
 /// <summary>dz = dy · f'(z), from y = f(z): the way back through an activation.</summary>
@@ -89,6 +113,24 @@ internal readonly unsafe struct MultiplyBySlope<TActivation>(TActivation functio
                 var upstream = VectorMap.Load(block + column, columns - column);
                 var output = VectorMap.Load(values + column, columns - column);
                 VectorMap.Store(function.Backward(upstream, default, output), block + column, columns - column);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Ahead(int rowLength, int firstRow, int firstColumn, int rows, int columns)
+    {
+        if (!Sse.IsSupported)
+        {
+            return;
+        }
+
+        var values = y + ((long)firstRow * rowLength) + firstColumn;
+        for (var row = 0; row < rows; row++, values += rowLength)
+        {
+            for (var column = 0; column < columns; column += Lookahead.Line)
+            {
+                Sse.Prefetch0(values + column);
             }
         }
     }

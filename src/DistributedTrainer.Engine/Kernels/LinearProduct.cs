@@ -8,11 +8,11 @@ namespace DistributedTrainer.Engine.Kernels;
 /// <param name="inputs">I.</param>
 /// <param name="outputs">O.</param>
 /// <param name="tiling">The tiles; null: those that fit this processor.</param>
-internal readonly unsafe ref struct LinearProduct(Span<float> x, Span<float> w, Span<float> y, int rows, int inputs, int outputs, Tiling? tiling = null)
+internal readonly unsafe ref struct LinearProduct(Span<float> x, ReadOnlySpan<float> w, Span<float> y, int rows, int inputs, int outputs, Tiling? tiling = null)
 {
     private readonly Tiling _tiling = tiling ?? Tiling.Hardware;
     private readonly Span<float> _x = x;
-    private readonly Span<float> _w = w;
+    private readonly ReadOnlySpan<float> _w = w;
     private readonly Span<float> _y = y;
 
     /// <summary>y = x · wᵀ + b.</summary>

@@ -233,6 +233,11 @@ public static unsafe class MatrixProduct
             var to = block.Result + ((long)(block.FirstRow + i) * rowLength) + firstColumn;
             var height = Math.Min(tileRows, block.Rows - i);
             var tileHeight = tiling.Height(height);
+            if (block.Last)
+            {
+                epilogue.Ahead(rowLength, block.FirstRow + i, firstColumn, height, width);
+            }
+
             if (height != tileHeight || width != tileWidth)
             {
                 // An edge tile goes through a small buffer, so that the tile itself needs no slow path.

@@ -24,6 +24,7 @@ public sealed class Workspace
     private readonly Loss _loss;
     private readonly AlignedBuffer _parameters;
     private readonly AlignedBuffer _buffers;
+    private readonly LentParameters _lent;
     private readonly int[] _labels;
     private readonly float[] _targets;
     private readonly float[] _losses;
@@ -36,7 +37,8 @@ public sealed class Workspace
         (_graph, _input, _output) = model.Build(maximumRows);
         _parameters = parametersOf?._parameters ?? new AlignedBuffer(model.Layout.Length);
         _buffers = parametersOf?._buffers ?? new AlignedBuffer(model.Buffers.Length);
-        _pass.Parameters = _parameters;
+        _lent = parametersOf?._lent ?? new LentParameters(model.Layout);
+        (_pass.Parameters, _pass.Lent) = (_parameters, _lent);
         _pass.Buffers = _buffers;
         _labels = new int[maximumRows];
         _targets = new float[maximumRows * _output.Columns];
@@ -44,8 +46,29 @@ public sealed class Workspace
         _maximumRows = maximumRows;
     }
 
-    /// <summary>The flat parameter vector; the caller fills it.</summary>
+    /// <summary>The flat parameter vector; the caller fills it, as far as nothing is lent.</summary>
     public Span<float> Parameters => _parameters.Span;
+
+    /// <summary>Whether parameters were lent and taken back, so that there are none to compute with.</summary>
+    public bool LacksParameters
+    {
+        get => _lent.IsMissing;
+        set => _lent.IsMissing = value;
+    }
+
+    /// <summary>A parameter, wherever it lies.</summary>
+    public ReadOnlySpan<float> Parameter(ParameterSlot slot) => _pass.Parameter(slot);
+
+    /// <summary>
+    /// Has a part of the parameters be read where it lies, instead of from <see cref="Parameters"/>, by this workspace and those
+    /// that have its parameters. Not while they compute.
+    /// </summary>
+    /// <param name="offset">Where it begins in the flat vector.</param>
+    /// <param name="values">Its values: in memory that does not move, and that nobody changes or frees until <see cref="TakeBack"/>.</param>
+    public void Lend(int offset, ReadOnlySpan<float> values) => _lent.Lend(offset, values, _parameters.Span);
+
+    /// <summary>What was lent is read no more: it <see cref="LacksParameters"/> until they are lent or filled in anew.</summary>
+    public void TakeBack() => _lent.TakeBack();
 
     /// <summary>The running statistics; the caller fills them.</summary>
     public Span<float> Buffers => _buffers.Span;

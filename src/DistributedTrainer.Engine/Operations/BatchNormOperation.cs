@@ -128,7 +128,7 @@ internal abstract class BatchNormOperation(Variable x, ParameterSlot gamma, Para
 
     /// <summary>The channels by these statistics.</summary>
     protected ChannelNorms Norms(Pass pass, ReadOnlySpan<double> mean, ReadOnlySpan<float> inverseStd) =>
-        new(mean, inverseStd, gamma.In(pass.Parameters), beta.In(pass.Parameters));
+        new(mean, inverseStd, pass.Parameter(gamma), pass.Parameter(beta));
 
     private void Evaluate(Pass pass)
     {
@@ -203,7 +203,7 @@ internal sealed class FlatBatchNormOperation(
     protected override void Moments(ReadOnlySpan<float> values, Span<double> mean, Span<double> m2) => BatchNormKernel.Moments(values, mean, m2);
 
     protected override void Normalize(Pass pass, LeafSegment rows, ReadOnlySpan<double> mean, ReadOnlySpan<float> inverseStd) => BatchNormKernel.Normalize(
-        Rows(room(pass.Rows), rows), Rows(Y.Value(pass.Rows), rows), Rows(X.Value(pass.Rows), rows), mean, inverseStd, Gamma.In(pass.Parameters), Beta.In(pass.Parameters));
+        Rows(room(pass.Rows), rows), Rows(Y.Value(pass.Rows), rows), Rows(X.Value(pass.Rows), rows), mean, inverseStd, pass.Parameter(Gamma), pass.Parameter(Beta));
 
     protected override void BackwardSums(
         Pass pass, LeafSegment rows, ReadOnlySpan<double> mean, ReadOnlySpan<float> inverseStd, Span<double> sumDy, Span<double> sumDyXhat) =>
@@ -217,7 +217,7 @@ internal sealed class FlatBatchNormOperation(
         ReadOnlySpan<double> sumDy,
         ReadOnlySpan<double> sumDyXhat,
         long count) => BatchNormKernel.BackwardInput(
-        Rows(X.Gradient(pass.Rows), rows), Rows(Y.Gradient(pass.Rows), rows), Rows(room(pass.Rows), rows), Gamma.In(pass.Parameters), inverseStd, sumDy, sumDyXhat, count);
+        Rows(X.Gradient(pass.Rows), rows), Rows(Y.Gradient(pass.Rows), rows), Rows(room(pass.Rows), rows), pass.Parameter(Gamma), inverseStd, sumDy, sumDyXhat, count);
 }
 
 /// <summary>Batch normalisation of images (B,C,P), statistics over rows and positions, and an activation f: y = f(γ · x̂ + β).</summary>

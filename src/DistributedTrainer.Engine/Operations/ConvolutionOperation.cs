@@ -9,14 +9,14 @@ internal sealed class ConvolutionOperation(Variable x, ParameterSlot weight, Par
 {
     // w(O,C,S,S) ∗ x(B,C,H,W) + b(O) → y(B,O,OH,OW)
     public override void Forward(Pass pass) => kernel.Forward(
-        x.Value(pass.Rows), weight.In(pass.Parameters), bias is null ? [] : bias.In(pass.Parameters), y.Value(pass.Rows), pass.Rows);
+        x.Value(pass.Rows), pass.Parameter(weight), bias is null ? [] : pass.Parameter(bias), y.Value(pass.Rows), pass.Rows);
 
     // dx(c) = Σ_o dy(o) ∗ flipped w(o,c); for each leaf dw(o,c) = Σ over rows and positions of dy(o) · patch(c), db(o) = Σ dy(o)
     public override void Backward(Pass pass)
     {
         if (x.NeedsGradient)
         {
-            kernel.BackwardInput(y.Gradient(pass.Rows), weight.In(pass.Parameters), x.Gradient(pass.Rows), pass.Rows);
+            kernel.BackwardInput(y.Gradient(pass.Rows), pass.Parameter(weight), x.Gradient(pass.Rows), pass.Rows);
         }
 
         for (var i = 0; i < pass.Segments.Length; i++)

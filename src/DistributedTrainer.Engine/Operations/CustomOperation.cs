@@ -61,7 +61,7 @@ internal sealed class CustomOperation(
     public Span<float> Dx(Pass pass, LeafSegment leaf) =>
         (unread is null ? x.Gradient(pass.Rows) : unread(pass.Rows)).Slice(leaf.FirstRow * x.Columns, leaf.Rows * x.Columns);
 
-    public ReadOnlySpan<float> Parameter(Pass pass, string name) => Find(parameters, name, "parameter").In(pass.Parameters);
+    public ReadOnlySpan<float> Parameter(Pass pass, string name) => pass.Parameter(Find(parameters, name, "parameter"));
 
     public Span<float> Gradient(AlignedBuffer gradient, string name) => Find(parameters, name, "parameter").In(gradient);
 

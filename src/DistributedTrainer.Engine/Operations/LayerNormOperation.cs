@@ -14,14 +14,14 @@ internal sealed class LayerNormOperation(
     private readonly double[] _sums = new double[2 * x.Columns];
 
     public override void Forward(Pass pass) => LayerNormKernel.Forward(
-        xhat(pass.Rows), inverseStd(pass.Rows), y.Value(pass.Rows), x.Value(pass.Rows), gamma.In(pass.Parameters), beta.In(pass.Parameters), epsilon);
+        xhat(pass.Rows), inverseStd(pass.Rows), y.Value(pass.Rows), x.Value(pass.Rows), pass.Parameter(gamma), pass.Parameter(beta), epsilon);
 
     // For each leaf dβ(D) = Σ dy, dγ(D) = Σ dy · x̂ over its rows; dx as in the kernel
     public override void Backward(Pass pass)
     {
         if (x.NeedsGradient)
         {
-            LayerNormKernel.BackwardInput(x.Gradient(pass.Rows), y.Gradient(pass.Rows), xhat(pass.Rows), inverseStd(pass.Rows), gamma.In(pass.Parameters));
+            LayerNormKernel.BackwardInput(x.Gradient(pass.Rows), y.Gradient(pass.Rows), xhat(pass.Rows), inverseStd(pass.Rows), pass.Parameter(gamma));
         }
 
         var sumDy = _sums.AsSpan(0, x.Columns);

@@ -34,8 +34,8 @@ internal sealed class LinearOperation : Operation, IBoundedGradient
     // f(x(B,I) · wᵀ(I,O) + b(O)) → y(B,O)
     public override void Forward(Pass pass)
     {
-        var product = new LinearProduct(_x.Value(pass.Rows), _weight.In(pass.Parameters), _y.Value(pass.Rows), pass.Rows, _x.Columns, _y.Columns);
-        var bias = _bias is null ? [] : _bias.In(pass.Parameters);
+        var product = new LinearProduct(_x.Value(pass.Rows), pass.Parameter(_weight), _y.Value(pass.Rows), pass.Rows, _x.Columns, _y.Columns);
+        var bias = _bias is null ? [] : pass.Parameter(_bias);
         if (_y.Activation is null)
         {
             product.Forward(bias);
@@ -52,7 +52,7 @@ internal sealed class LinearOperation : Operation, IBoundedGradient
         _y.Activation?.Backward(_y.Gradient(pass.Rows), _y.Value(pass.Rows));
         if (_x.NeedsGradient)
         {
-            var product = new LinearProduct(_x.Gradient(pass.Rows), _weight.In(pass.Parameters), _y.Gradient(pass.Rows), pass.Rows, _x.Columns, _y.Columns);
+            var product = new LinearProduct(_x.Gradient(pass.Rows), pass.Parameter(_weight), _y.Gradient(pass.Rows), pass.Rows, _x.Columns, _y.Columns);
             if (_x.Activation is null)
             {
                 product.BackwardInput();

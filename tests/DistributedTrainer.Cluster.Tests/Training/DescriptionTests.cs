@@ -30,7 +30,7 @@ public sealed class DescriptionTests
         var parameters = new float[plan.Model.Layout.Length];
         parameters[0] = -3;
         parameters[1] = 4;
-        var weight = Cluster.Workers.ModelDescription.Of(plan.Model.Layout, parameters)[0];
+        var weight = Cluster.Workers.ModelDescription.Of(plan.Model.Layout, slot => parameters.AsSpan(slot.Offset, slot.Shape.Elements))[0];
         Assert.Equal((32, -3.0, 4.0, 1.0 / 32, 5.0), (weight.Elements, weight.Low, weight.High, weight.Mean, weight.Norm));
         Assert.Equal((1, 30, 1), (weight.Counts[0], weight.Counts[10], weight.Counts[^1]));
     }
