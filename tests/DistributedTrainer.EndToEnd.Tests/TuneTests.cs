@@ -19,6 +19,20 @@ public sealed class TuneTests
             model.layers.0.linear: [4, 8]
         """;
 
+    private const string Halved = """
+        name: halved
+        data: { source: rows.csv, preprocess: [ standardize ], split: { validation: 0.2, test: 0.2 } }
+        model: { layers: [ linear: 8, tanh, linear: 3 ] }
+        optimizer: { kind: adam, learning-rate: 0.001, schedule: cosine }
+        training: { epochs: 9, batch-size: 16, shards: 2 }
+        tune:
+          trials: 9
+          halving: { factor: 3, first-epochs: 1 }
+          ranges:
+            optimizer.learning-rate: { from: 0.0001, to: 0.1, scale: log }
+            model.layers.0.linear: [4, 8]
+        """;
+
     [Fact]
     public async Task A_search_ends_with_the_same_bytes_each_time_and_its_best_experiment_trains()
     {
@@ -91,6 +105,57 @@ public sealed class TuneTests
         var (other, _, problem) = await Dtrain.Run(["tune", "search.yaml", "--run-dir", "a", "--set", "seed=5"], directory.In("."));
         Assert.Equal(2, other);
         Assert.Contains("holds the result of another experiment", problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Halving_trains_the_best_to_the_end_with_the_bits_of_an_ordinary_run_however_often_it_is_killed()
+    {
+        using var directory = new RunDirectory();
+        var first = await Tune(directory, Halved, "a");
+        var results = JsonDocument.Parse(first).RootElement;
+        Assert.Equal([1, 3, 9], results.GetProperty("halving").GetProperty("rungs").EnumerateArray().Select(static rung => rung.GetInt32()));
+        var trials = results.GetProperty("trials").EnumerateArray().ToArray();
+        Assert.Equal([3, 2, 2, 1, 1, 1, 1, 1, 1], trials.Select(static trial => trial.GetProperty("rung").GetInt32()));
+        Assert.Equal([9, 3, 3, 1, 1, 1, 1, 1, 1], trials.Select(static trial => trial.GetProperty("runs")[0].GetProperty("epochs").GetInt32()));
+        Assert.Equal([false, .. Enumerable.Repeat(true, 8)], trials.Select(static trial => trial.TryGetProperty("stopped", out var stopped) && stopped.GetBoolean()));
+        Assert.Equal([0x89, (byte)'P', (byte)'N', (byte)'G'], (await File.ReadAllBytesAsync(directory.In("a/parallel.png")))[..4]);
+
+        // Its schedule has known the whole length all along, and no epoch was computed twice.
+        var (code, output, errors) = await Dtrain.Run(["train", directory.In("a/best.yaml"), "--in-process", "--run-dir", directory.Run]);
+        Assert.True(code == 0, output + errors);
+        Assert.Equal(directory.Hash, trials[0].GetProperty("runs")[0].GetProperty("parametersSha256").GetString());
+        Assert.DoesNotContain("going back", await File.ReadAllTextAsync(directory.In($"a/trial-{trials[0].GetProperty("trial").GetInt32():0000}/log.txt")), StringComparison.Ordinal);
+
+        // Killed on each rung.
+        foreach (var line in (string[])["trial 4/9 rung 1/3", "rung 2/3", "rung 2/3", "rung 3/3"])
+        {
+            await using var killed = Dtrain.Start(["tune", "search.yaml", "--run-dir", "b"], directory.In("."));
+            await killed.Line(said => said.Contains(line, StringComparison.Ordinal));
+            killed.Signal("KILL");
+            await killed.End();
+        }
+
+        Assert.Equal(first, await Tune(directory, Halved, "b"));
+        Assert.Equal(await File.ReadAllTextAsync(directory.In("a/results.json")), await File.ReadAllTextAsync(directory.In("b/results.json")));
+        Assert.Equal(await File.ReadAllTextAsync(directory.In("a/best.yaml")), await File.ReadAllTextAsync(directory.In("b/best.yaml")));
+        Assert.Equal(await File.ReadAllBytesAsync(directory.In("a/parallel.png")), await File.ReadAllBytesAsync(directory.In("b/parallel.png")));
+
+        var (other, _, problem) = await Dtrain.Run(["tune", "search.yaml", "--run-dir", "b", "--set", "tune.halving.factor=2"], directory.In("."));
+        Assert.Equal(2, other);
+        Assert.Contains("of a search with other rungs", problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task With_folds_halving_goes_by_their_mean()
+    {
+        using var directory = new RunDirectory();
+        var yaml = Halved.Replace("split: { validation: 0.2, test: 0.2 }", "folds: 2, split: none", StringComparison.Ordinal);
+        var trials = JsonDocument.Parse(await Tune(directory, yaml, "a")).RootElement.GetProperty("trials").EnumerateArray().ToArray();
+        Assert.Equal([3, 2, 2, 1, 1, 1, 1, 1, 1], trials.Select(static trial => trial.GetProperty("rung").GetInt32()));
+        Assert.All(trials, static trial => Assert.Equal(2, trial.GetProperty("runs").GetArrayLength()));
+        var firstRung = Enumerable.Range(1, 9).Select(number => (Number: number, Loss: Enumerable.Range(1, 2).Average(fold =>
+            JsonDocument.Parse(File.ReadAllText(directory.In($"a/trial-{number:0000}/fold-{fold}/rung-1.json"))).RootElement.GetProperty("metrics").GetProperty("validationLoss").GetDouble())));
+        Assert.Equal(firstRung.OrderBy(static trial => trial.Loss).Take(3).Select(static trial => trial.Number).Order(), trials.Take(3).Select(static trial => trial.GetProperty("trial").GetInt32()).Order());
     }
 
     [Fact]

@@ -83,24 +83,36 @@ internal static class TuneCommand
         }
 
         var folder = TuneFolder.Of(given.Directory, list.Experiment.Name + "-tune", TimeProvider.System);
-        var ended = list.Runs.ToDictionary(static run => run.Folder, run => folder.Find(run, problems));
+        var standings = new Standings(list);
+        var before = 0;
+        foreach (var run in list.Runs)
+        {
+            foreach (var (rung, result) in folder.Find(run, list.Rungs, problems).Index())
+            {
+                standings.Add(run, rung, result);
+                before++;
+            }
+        }
+
         if (Problems.Print(problems))
         {
             return ExitCodes.UsageWrong;
         }
 
         Directory.CreateDirectory(folder.FullPath);
-        given.Say($"{list.Trials.Count} trials, {list.Runs.Count()} runs, {ended.Values.Count(static result => result is not null)} of them ended before. Folder: {folder.FullPath}");
-        if (ended.Values.Any(static result => result is null))
+        var halving = list.Rungs.Count > 1 ? $" up to rungs at {string.Join(", ", list.Rungs.OfType<int>())} and {list.Trials[0].Experiment.Training.Epochs} epochs" : "";
+        given.Say($"{list.Trials.Count} trials, {list.Runs.Count()} runs{halving}, {before} of them ended before. Folder: {folder.FullPath}");
+        if (standings.Next().Count > 0)
         {
             using var cluster = await LocalCluster.Start(list.Trials[0].Experiment.Cluster, !given.Processes, given.Say, given.Certificates);
-            await Run(list, folder, ended, new TrialRunner(cluster.Host, given.Text.BaseDirectory, given.Say), given);
+            await new SearchCourse(list, standings, folder, given.Say).Run([new TrialRunner(cluster.Host, given.Text.BaseDirectory, given.Say)], given.Cancel);
         }
 
-        var sorted = Sorted(list, ended);
+        var sorted = standings.Sorted();
         var results = folder.Save(list, sorted);
         Plots.Save(list, sorted, folder.In("results.png"));
-        var (headers, rows) = TuneTable.Of(list.Tune, sorted);
+        var parallel = ParallelPlot.Save(list, sorted, folder.In("parallel.png")) ? $", {folder.In("parallel.png")}" : "";
+        var (headers, rows) = TuneTable.Of(list.Tune, sorted, list.Rungs.Count);
         if (given.Json)
         {
             Console.Out.WriteLine(results);
@@ -108,7 +120,7 @@ internal static class TuneCommand
         else
         {
             Tables.Print(headers, rows);
-            Console.WriteLine($"Results: {folder.In("results.json")}, {folder.In("results.png")}");
+            Console.WriteLine($"Results: {folder.In("results.json")}, {folder.In("results.png")}{parallel}");
         }
 
         if (sorted is not [var best, ..] || !best.IsFinite(list.Tune.Metric))
@@ -120,32 +132,6 @@ internal static class TuneCommand
         given.Say($"Best: trial {best.Trial.Number}. Train it with: dtrain train {folder.In("best.yaml")}");
         return ExitCodes.Done;
     }
-
-    private static async Task Run(TrialList list, TuneFolder folder, Dictionary<string, RunResult?> ended, TrialRunner runner, Invocation given)
-    {
-        foreach (var run in list.Runs.Where(run => ended[run.Folder] is null).ToArray())
-        {
-            var outcome = await runner.Run(run.Experiment, folder.In(run.Folder), given.Cancel);
-            var result = outcome is { Failure: null, ResultJson: { } text } ? RunResult.Of(run.Fold, text) : new RunResult(run.Fold) { Failure = outcome.Failure };
-            ended[run.Folder] = result;
-            var named = run.Fold is { } fold ? $"trial {run.Trial.Number}/{list.Trials.Count} fold {fold}" : $"trial {run.Trial.Number}/{list.Trials.Count}";
-            given.Say(string.Create(
-                System.Globalization.CultureInfo.InvariantCulture,
-                $"{string.Join("  ", run.Trial.Settings.Select(static setting => setting.ToString()).Prepend(named))}  {(result.Failure is { } failure ? $"failed: {failure}" : $"{ExperimentNames.Of(list.Tune.Metric)} {result.Of(list.Tune.Metric):0.####}")}"));
-
-            // After each run, so that whoever stops a long search has what there is.
-            folder.Save(list, Sorted(list, ended));
-        }
-    }
-
-    /// <summary>The trials that have ended.</summary>
-    private static IReadOnlyList<TrialResult> Sorted(TrialList list, Dictionary<string, RunResult?> ended) =>
-        TrialResult.Sorted(
-            from trial in list.Trials
-            let runs = trial.Runs(list.Experiment.Data.Fold).Select(run => ended[run.Folder]).OfType<RunResult>().ToArray()
-            where runs.Length == trial.Runs(list.Experiment.Data.Fold).Count
-            select new TrialResult(trial, runs),
-            list.Tune.Metric);
 
     /// <summary>What the user asked for.</summary>
     internal sealed record Invocation(ExperimentText Text, string[] Overrides, string? Directory, bool Json, bool Processes, NodeCertificates? Certificates, CancellationToken Cancel)
