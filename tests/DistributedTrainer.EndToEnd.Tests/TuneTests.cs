@@ -126,15 +126,18 @@ public sealed class TuneTests
         Assert.Equal(directory.Hash, trials[0].GetProperty("runs")[0].GetProperty("parametersSha256").GetString());
         Assert.DoesNotContain("going back", await File.ReadAllTextAsync(directory.In($"a/trial-{trials[0].GetProperty("trial").GetInt32():0000}/log.txt")), StringComparison.Ordinal);
 
-        // Killed on each rung.
-        foreach (var line in (string[])["trial 4/9 rung 1/3", "rung 2/3", "rung 2/3", "rung 3/3"])
+        // Killed on each rung: within an epoch, while the checkpoint is written that a trial pauses with, and before its result. An
+        // epoch has six steps.
+        var plan = new CrashPlan(
+            directory.In("crash"),
+            ("worker.compute", 3), ("server.snapshot", 6), ("coordinator.result", 6), ("coordinator.before-manifest", 18), ("coordinator.manifest", 18), ("worker.pushed", 30), ("coordinator.fetching", 54));
+        for (var deaths = 0; deaths < 7; deaths++)
         {
-            await using var killed = Dtrain.Start(["tune", "search.yaml", "--run-dir", "b"], directory.In("."));
-            await killed.Line(said => said.Contains(line, StringComparison.Ordinal));
-            killed.Signal("KILL");
-            await killed.End();
+            var (died, said, why) = await Dtrain.Run(["tune", "search.yaml", "--run-dir", "b"], directory.In("."), plan.Environment);
+            Assert.True(died == 137, said + why);
         }
 
+        Assert.Empty(plan.Missing);
         Assert.Equal(first, await Tune(directory, Halved, "b"));
         Assert.Equal(await File.ReadAllTextAsync(directory.In("a/results.json")), await File.ReadAllTextAsync(directory.In("b/results.json")));
         Assert.Equal(await File.ReadAllTextAsync(directory.In("a/best.yaml")), await File.ReadAllTextAsync(directory.In("b/best.yaml")));
