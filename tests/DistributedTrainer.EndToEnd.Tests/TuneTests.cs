@@ -149,6 +149,67 @@ public sealed class TuneTests
     }
 
     [Fact]
+    public async Task A_running_cluster_comes_to_the_same_results_as_this_machine()
+    {
+        using var directory = new RunDirectory();
+        await using var cluster = await RunningCluster.Start(directory);
+        foreach (var (yaml, name, runs) in ((string, string, int)[])[(Search, "plain", 4), (Halved, "halved", 9)])
+        {
+            var here = await Tune(directory, yaml, name);
+            var there = await Tune(directory, yaml, name + "-there", "--join", cluster.Address);
+            Assert.Equal(here, there);
+            foreach (var file in (string[])["results.json", "results.png", "parallel.png", "best.yaml"])
+            {
+                Assert.Equal(await File.ReadAllBytesAsync(directory.In($"{name}/{file}")), await File.ReadAllBytesAsync(directory.In($"{name}-there/{file}")));
+            }
+
+            // One folder a trial where the coordinator is, however many rungs it went up.
+            Assert.Equal(runs, cluster.TakeRuns().Count);
+        }
+
+        var (again, output, _) = await Dtrain.Run(["tune", "search.yaml", "--run-dir", "halved-there", "--join", cluster.Address], directory.In("."));
+        Assert.Equal(0, again);
+        Assert.Contains("13 of them ended before", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_search_on_a_cluster_goes_on_after_whoever_asked_for_it_was_killed_or_interrupted()
+    {
+        using var directory = new RunDirectory();
+        await using var cluster = await RunningCluster.Start(directory);
+        var yaml = Search.Replace("epochs: 3", "epochs: 600", StringComparison.Ordinal).Replace("trials: 4", "trials: 2", StringComparison.Ordinal);
+        var here = await Tune(directory, yaml, "here");
+        foreach (var (trial, signal, expected) in ((int, string, int)[])[(1, "KILL", 137), (2, "INT", 1)])
+        {
+            await using var tune = Dtrain.Start(["tune", "search.yaml", "--run-dir", "there", "--join", cluster.Address], directory.In("."));
+            await tune.Line(line => line.StartsWith($"trial {trial}: its run folder is ", StringComparison.Ordinal));
+            tune.Signal(signal);
+            var (code, _, errors) = await tune.End();
+            Assert.Equal(expected, code);
+            Assert.Contains(signal == "INT" ? "The same command with the same --run-dir goes on where it stopped." : "", errors, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(here, await Tune(directory, yaml, "there", "--join", cluster.Address));
+        Assert.Equal(2, cluster.TakeRuns().Count);
+    }
+
+    [Fact]
+    public async Task A_cluster_that_is_busy_stops_the_search_and_no_trial_counts_as_failed()
+    {
+        using var directory = new RunDirectory();
+        await using var cluster = await RunningCluster.Start(directory);
+        var here = await Tune(directory, Search, "here");
+        await using var other = Dtrain.Start(["submit", "search.yaml", "--to", cluster.Address, "--set", "training.epochs=1000000", "--run-dir", directory.In("other")], directory.In("."));
+        await other.Line(static line => line.StartsWith("training  step", StringComparison.Ordinal));
+        var (busy, _, why) = await Dtrain.Run(["tune", "search.yaml", "--run-dir", "there", "--join", cluster.Address], directory.In("."));
+        Assert.Equal(1, busy);
+        Assert.Matches("^The cluster is training [0-9a-f]{8}; one run at a time. Wait for its end. The same command with the same --run-dir goes on where it stopped.", why);
+        other.Signal("INT");
+        await other.End();
+        Assert.Equal(here, await Tune(directory, Search, "there", "--join", cluster.Address));
+    }
+
+    [Fact]
     public async Task With_folds_halving_goes_by_their_mean()
     {
         using var directory = new RunDirectory();
@@ -240,6 +301,10 @@ public sealed class TuneTests
     [InlineData("tune search.yaml --set tune=null", "there is nothing to tune")]
     [InlineData("tune search.yaml --range-test --from 2 --to 1 --steps 3", "--from is 2 and --to 1")]
     [InlineData("tune search.yaml --range-test --from 2 --to 1 --steps 3", "--steps is 3")]
+    [InlineData("tune search.yaml --join 127.0.0.1:1 --processes", "--processes is for a cluster of this machine, and --join names another one. Remove one of them.")]
+    [InlineData("tune search.yaml --join 127.0.0.1:1 --range-test", "--range-test is one short run, and is made here")]
+    [InlineData("tune search.yaml --set tune.halving.factor=1", "tune.halving.factor: '1' is not possible.")]
+    [InlineData("tune search.yaml --set tune.halving.first-epochs=3", "tune.halving: first-epochs, 3, times factor, 3, is more than training.epochs, 3")]
     [InlineData("tune nothing.yaml", "nothing.yaml")]
     [InlineData("tune", "EXPERIMENT")]
     public async Task A_search_that_cannot_be_says_so_before_anything_runs(string arguments, string expected)

@@ -4,6 +4,7 @@ using DistributedTrainer.Channels;
 using DistributedTrainer.Cli.Launching;
 using DistributedTrainer.Cli.Tuning;
 using DistributedTrainer.Cli.Views;
+using DistributedTrainer.Cluster.Hosting;
 using DistributedTrainer.Experiments;
 
 namespace DistributedTrainer.Cli.Commands;
@@ -22,17 +23,23 @@ internal static class TuneCommand
         var from = new Option<double>("--from") { Description = "The first rate of the range test.", DefaultValueFactory = static _ => 1e-6 };
         var to = new Option<double>("--to") { Description = "The last rate of the range test.", DefaultValueFactory = static _ => 1 };
         var steps = new Option<int>("--steps") { Description = "Steps of the range test.", DefaultValueFactory = static _ => 100 };
-        var tls = new TlsOption();
+        var join = new Option<string?>("--join") { Description = "A node of a running cluster, which trains the trials instead of this machine: one after the other, each on all of its workers. Results come here; run folders are where its coordinator is.", HelpName = "HOST:PORT" };
+        var visit = new ClusterVisit("--join");
         var command = new Command(
             "tune",
-            "Cross-validates (data.folds) and searches the ranges of the section tune; every trial is an ordinary run. Example: dtrain tune digits.yaml --run-dir search. Learning rate: dtrain tune digits.yaml --range-test")
+            "Cross-validates (data.folds) and searches the ranges of the section tune; every trial is an ordinary run. Example: dtrain tune digits.yaml --run-dir search. On a cluster: dtrain tune digits.yaml --join 10.0.0.1:4053. Learning rate: dtrain tune digits.yaml --range-test")
         {
-            experiment, set, directory, json, processes, rangeTest, from, to, steps,
+            experiment, set, directory, json, processes, join, rangeTest, from, to, steps,
         };
-        tls.AddTo(command);
+        visit.AddTo(command);
         command.SetAction(async (parsed, _) =>
         {
-            if (!tls.ReadLocal(parsed, out var certificates))
+            if (Problems.Print(Contradictions(parsed.GetValue(join), parsed.GetValue(processes), parsed.GetValue(rangeTest))))
+            {
+                return ExitCodes.UsageWrong;
+            }
+
+            if (!(parsed.GetValue(join) is null ? visit.ReadLocal(parsed, out var certificates) : visit.Read(parsed, out certificates)))
             {
                 return ExitCodes.UsageWrong;
             }
@@ -51,7 +58,10 @@ internal static class TuneCommand
 
             using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
             using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
-            var setting = new Invocation(text, parsed.GetValue(set)!, parsed.GetValue(directory), parsed.GetValue(json), parsed.GetValue(processes), certificates, stop.Token);
+            var setting = new Invocation(text, parsed.GetValue(set)!, parsed.GetValue(directory), parsed.GetValue(json), parsed.GetValue(processes), certificates, stop.Token)
+            {
+                Join = parsed.GetValue(join) is { } node ? () => visit.Join(parsed, node, certificates, "Give --join the HOST:PORT that a node printed when it started", stop.Token) : null,
+            };
             try
             {
                 return parsed.GetValue(rangeTest)
@@ -61,6 +71,11 @@ internal static class TuneCommand
             catch (OperationCanceledException)
             {
                 Console.Error.WriteLine("Ended by you. The same command with the same --run-dir goes on where it stopped.");
+                return ExitCodes.TrainingFailed;
+            }
+            catch (SearchStoppedException stopped)
+            {
+                Console.Error.WriteLine($"{stopped.Message} The same command with the same --run-dir goes on where it stopped.");
                 return ExitCodes.TrainingFailed;
             }
             catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
@@ -104,8 +119,11 @@ internal static class TuneCommand
         given.Say($"{list.Trials.Count} trials, {list.Runs.Count()} runs{halving}, {before} of them ended before. Folder: {folder.FullPath}");
         if (standings.Next().Count > 0)
         {
-            using var cluster = await LocalCluster.Start(list.Trials[0].Experiment.Cluster, !given.Processes, given.Say, given.Certificates);
-            await new SearchCourse(list, standings, folder, given.Say).Run([new TrialRunner(cluster.Host, given.Text.BaseDirectory, given.Say)], given.Cancel);
+            var course = new SearchCourse(list, standings, folder, given.Say);
+            if ((given.Join is null ? await RunHere(course, list, given) : await RunThere(course, list, given, given.Join)) is var code && code != ExitCodes.Done)
+            {
+                return code;
+            }
         }
 
         var sorted = standings.Sorted();
@@ -133,9 +151,48 @@ internal static class TuneCommand
         return ExitCodes.Done;
     }
 
+    private static async Task<int> RunHere(SearchCourse course, TrialList list, Invocation given)
+    {
+        using var cluster = await LocalCluster.Start(list.Trials[0].Experiment.Cluster, !given.Processes, given.Say, given.Certificates);
+        await course.Run([new TrialRunner(cluster.Host, given.Text.BaseDirectory, given.Say)], given.Cancel);
+        return ExitCodes.Done;
+    }
+
+    private static async Task<int> RunThere(SearchCourse course, TrialList list, Invocation given, Func<Task<(NodeHost? Host, int ExitCode)>> join)
+    {
+        var (host, code) = await join();
+        if (host is not null)
+        {
+            await using var trials = new ClusterTrials(host, given.Text.BaseDirectory, list.Experiment.Cluster, given.Say);
+            await course.Run([trials], given.Cancel);
+        }
+
+        return code;
+    }
+
+    /// <summary>What cannot be asked for at once.</summary>
+    private static List<string> Contradictions(string? join, bool processes, bool rangeTest)
+    {
+        var problems = new List<string>();
+        if (join is not null && processes)
+        {
+            problems.Add("--processes is for a cluster of this machine, and --join names another one. Remove one of them.");
+        }
+
+        if (join is not null && rangeTest)
+        {
+            problems.Add("--range-test is one short run, and is made here: it reads what the run writes at each step. Remove --join.");
+        }
+
+        return problems;
+    }
+
     /// <summary>What the user asked for.</summary>
     internal sealed record Invocation(ExperimentText Text, string[] Overrides, string? Directory, bool Json, bool Processes, NodeCertificates? Certificates, CancellationToken Cancel)
     {
+        /// <summary>Joins the cluster that runs the trials; null: there is one of this machine for them.</summary>
+        public Func<Task<(NodeHost? Host, int ExitCode)>>? Join { get; init; }
+
         /// <summary>Tells of progress: on standard error where standard output is for JSON alone.</summary>
         public void Say(string text) => (Json ? Console.Error : Console.Out).WriteLine(text);
     }
