@@ -149,6 +149,45 @@ public sealed class TuneTests
     }
 
     [Fact]
+    public async Task Trials_that_run_at_the_same_time_come_to_the_same_bytes_also_where_a_worker_of_one_dies()
+    {
+        using var directory = new RunDirectory();
+        var plan = new CrashPlan(directory.In("crash"), ("worker.pushed", 4), ("server.before-publish", 9));
+        foreach (var (yaml, name) in ((string, string)[])[(Search, "plain"), (Halved, "halved")])
+        {
+            var one = await Tune(directory, yaml, name);
+            Assert.Equal(one, await Tune(directory, yaml, name + "-3", "--parallel", "3"));
+            foreach (var file in (string[])["results.json", "results.png", "parallel.png", "best.yaml"])
+            {
+                Assert.Equal(await File.ReadAllBytesAsync(directory.In($"{name}/{file}")), await File.ReadAllBytesAsync(directory.In($"{name}-3/{file}")));
+            }
+        }
+
+        var (code, output, errors) = await Dtrain.Run(["tune", "search.yaml", "--run-dir", "processes", "--parallel", "3", "--processes", "--json", "--set", "cluster.workers=1"], directory.In("."), plan.Environment);
+        Assert.True(code == 0, output + errors);
+        Assert.Empty(plan.Missing);
+        Assert.Equal(await File.ReadAllTextAsync(directory.In("halved/results.json")), output.TrimEnd('\n'));
+    }
+
+    [Fact]
+    public async Task An_interrupt_ends_all_trials_that_are_running_and_the_search_goes_on_later()
+    {
+        using var directory = new RunDirectory();
+        var yaml = Search.Replace("epochs: 3", "epochs: 300", StringComparison.Ordinal);
+        var whole = await Tune(directory, yaml, "a");
+        await using (var tune = Dtrain.Start(["tune", "search.yaml", "--run-dir", "b", "--parallel", "3"], directory.In(".")))
+        {
+            await tune.Line(static line => line.StartsWith("trial ", StringComparison.Ordinal) && line.Contains("validation-loss", StringComparison.Ordinal));
+            tune.Signal("INT");
+            var (code, output, errors) = await tune.End();
+            Assert.True(code == 1, output + errors);
+            Assert.Contains("The same command with the same --run-dir goes on where it stopped.", errors, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(whole, await Tune(directory, yaml, "b", "--parallel", "2"));
+    }
+
+    [Fact]
     public async Task A_running_cluster_comes_to_the_same_results_as_this_machine()
     {
         using var directory = new RunDirectory();
@@ -303,6 +342,9 @@ public sealed class TuneTests
     [InlineData("tune search.yaml --range-test --from 2 --to 1 --steps 3", "--steps is 3")]
     [InlineData("tune search.yaml --join 127.0.0.1:1 --processes", "--processes is for a cluster of this machine, and --join names another one. Remove one of them.")]
     [InlineData("tune search.yaml --join 127.0.0.1:1 --range-test", "--range-test is one short run, and is made here")]
+    [InlineData("tune search.yaml --join 127.0.0.1:1 --parallel 2", "--parallel is for this machine, and --join names a cluster")]
+    [InlineData("tune search.yaml --parallel 0", "--parallel is 0, it must be at least 1.")]
+    [InlineData("tune search.yaml --parallel 2 --range-test", "--range-test is one run. Remove --parallel.")]
     [InlineData("tune search.yaml --set tune.halving.factor=1", "tune.halving.factor: '1' is not possible.")]
     [InlineData("tune search.yaml --set tune.halving.first-epochs=3", "tune.halving: first-epochs, 3, times factor, 3, is more than training.epochs, 3")]
     [InlineData("tune nothing.yaml", "nothing.yaml")]

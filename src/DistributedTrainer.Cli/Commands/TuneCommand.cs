@@ -23,18 +23,19 @@ internal static class TuneCommand
         var from = new Option<double>("--from") { Description = "The first rate of the range test.", DefaultValueFactory = static _ => 1e-6 };
         var to = new Option<double>("--to") { Description = "The last rate of the range test.", DefaultValueFactory = static _ => 1 };
         var steps = new Option<int>("--steps") { Description = "Steps of the range test.", DefaultValueFactory = static _ => 100 };
+        var parallel = new Option<int>("--parallel") { Description = "Trials at a time, each in a cluster of its own on this machine. The results are the same, whatever the number; with cluster.workers=1 each is a thread.", DefaultValueFactory = static _ => 1, HelpName = "N" };
         var join = new Option<string?>("--join") { Description = "A node of a running cluster, which trains the trials instead of this machine: one after the other, each on all of its workers. Results come here; run folders are where its coordinator is.", HelpName = "HOST:PORT" };
         var visit = new ClusterVisit("--join");
         var command = new Command(
             "tune",
             "Cross-validates (data.folds) and searches the ranges of the section tune; every trial is an ordinary run. Example: dtrain tune digits.yaml --run-dir search. On a cluster: dtrain tune digits.yaml --join 10.0.0.1:4053. Learning rate: dtrain tune digits.yaml --range-test")
         {
-            experiment, set, directory, json, processes, join, rangeTest, from, to, steps,
+            experiment, set, directory, json, processes, parallel, join, rangeTest, from, to, steps,
         };
         visit.AddTo(command);
         command.SetAction(async (parsed, _) =>
         {
-            if (Problems.Print(Contradictions(parsed.GetValue(join), parsed.GetValue(processes), parsed.GetValue(rangeTest))))
+            if (Problems.Print(Contradictions(parsed.GetValue(join), parsed.GetValue(processes), parsed.GetValue(parallel), parsed.GetValue(rangeTest))))
             {
                 return ExitCodes.UsageWrong;
             }
@@ -60,6 +61,7 @@ internal static class TuneCommand
             using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
             var setting = new Invocation(text, parsed.GetValue(set)!, parsed.GetValue(directory), parsed.GetValue(json), parsed.GetValue(processes), certificates, stop.Token)
             {
+                Parallel = parsed.GetValue(parallel),
                 Join = parsed.GetValue(join) is { } node ? () => visit.Join(parsed, node, certificates, "Give --join the HOST:PORT that a node printed when it started", stop.Token) : null,
             };
             try
@@ -153,9 +155,21 @@ internal static class TuneCommand
 
     private static async Task<int> RunHere(SearchCourse course, TrialList list, Invocation given)
     {
-        using var cluster = await LocalCluster.Start(list.Trials[0].Experiment.Cluster, !given.Processes, given.Say, given.Certificates);
-        await course.Run([new TrialRunner(cluster.Host, given.Text.BaseDirectory, given.Say)], given.Cancel);
-        return ExitCodes.Done;
+        var clusters = new List<LocalCluster>();
+        try
+        {
+            while (clusters.Count < Math.Min(given.Parallel, list.Runs.Count()))
+            {
+                clusters.Add(await LocalCluster.Start(list.Trials[0].Experiment.Cluster, !given.Processes, given.Say, given.Certificates));
+            }
+
+            await course.Run([.. clusters.Select(cluster => new TrialRunner(cluster.Host, given.Text.BaseDirectory, given.Say))], given.Cancel);
+            return ExitCodes.Done;
+        }
+        finally
+        {
+            clusters.ForEach(static cluster => cluster.Dispose());
+        }
     }
 
     private static async Task<int> RunThere(SearchCourse course, TrialList list, Invocation given, Func<Task<(NodeHost? Host, int ExitCode)>> join)
@@ -171,12 +185,27 @@ internal static class TuneCommand
     }
 
     /// <summary>What cannot be asked for at once.</summary>
-    private static List<string> Contradictions(string? join, bool processes, bool rangeTest)
+    private static List<string> Contradictions(string? join, bool processes, int parallel, bool rangeTest)
     {
         var problems = new List<string>();
         if (join is not null && processes)
         {
             problems.Add("--processes is for a cluster of this machine, and --join names another one. Remove one of them.");
+        }
+
+        if (parallel < 1)
+        {
+            problems.Add($"--parallel is {parallel}, it must be at least 1.");
+        }
+
+        if (join is not null && parallel > 1)
+        {
+            problems.Add("--parallel is for this machine, and --join names a cluster, which trains one experiment at a time, on all of its workers. Remove one of them.");
+        }
+
+        if (rangeTest && parallel > 1)
+        {
+            problems.Add("--range-test is one run. Remove --parallel.");
         }
 
         if (join is not null && rangeTest)
@@ -190,6 +219,9 @@ internal static class TuneCommand
     /// <summary>What the user asked for.</summary>
     internal sealed record Invocation(ExperimentText Text, string[] Overrides, string? Directory, bool Json, bool Processes, NodeCertificates? Certificates, CancellationToken Cancel)
     {
+        /// <summary>Trials at a time on this machine.</summary>
+        public int Parallel { get; init; } = 1;
+
         /// <summary>Joins the cluster that runs the trials; null: there is one of this machine for them.</summary>
         public Func<Task<(NodeHost? Host, int ExitCode)>>? Join { get; init; }
 

@@ -102,6 +102,22 @@ public sealed class CoordinatorRecallTests : CoordinatorTest
         Said<Notice>(static notice => notice.Text.StartsWith("Going on at step 4,", StringComparison.Ordinal) && notice.Text.Contains("the coordinator began anew", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData("stopped at step 4 of 10; model.safetensors holds the parameters of that step")]
+    public void Whoever_watched_a_run_that_ended_under_another_coordinator_is_told_how(string? failure)
+    {
+        var directory = Directory.CreateDirectory(RunDirectory + "2").FullName;
+        File.WriteAllText(Path.Combine(directory, "result.json"), "{}");
+        if (failure is not null)
+        {
+            File.WriteAllText(Path.Combine(directory, "ended.txt"), failure + "\n");
+        }
+
+        Coordinator.Tell(new Watch(new RunId("other"), directory), Submitter.Ref);
+        Assert.Equal(new Ended(new RunId("other"), failure is null, failure, "{}", directory), Said<Ended>());
+    }
+
     [Fact]
     public void What_nobody_has_any_more_is_loaded_after_a_while()
     {
