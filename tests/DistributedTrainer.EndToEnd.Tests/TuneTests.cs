@@ -169,6 +169,27 @@ public sealed class TuneTests
         Assert.Equal(await File.ReadAllTextAsync(directory.In("halved/results.json")), output.TrimEnd('\n'));
     }
 
+    [Theory]
+    [InlineData("1")]
+    [InlineData("2")]
+    public async Task A_trial_whose_processes_die_for_good_does_not_take_others_along_and_is_made_up_for_later(string parallel)
+    {
+        using var directory = new RunDirectory();
+        var whole = await Tune(directory, Search, "a");
+        var plan = new CrashPlan(directory.In("crash"), ("worker.pushed", 4));
+        string[] arguments = ["tune", "search.yaml", "--run-dir", "b", "--parallel", parallel, "--processes", "--json", "--set", "cluster.workers=1", "--set", "cluster.max-restarts=0"];
+        var (code, output, errors) = await Dtrain.Run(arguments, directory.In("."), plan.Environment);
+        Assert.True(code == 0, output + errors);
+        var trials = JsonDocument.Parse(output).RootElement.GetProperty("trials").EnumerateArray().ToArray();
+        Assert.Equal([false, false, false, true], trials.Select(static trial => trial.TryGetProperty("failure", out _)));
+        Assert.Contains("cluster.max-restarts is 0", trials[3].GetProperty("failure").GetString(), StringComparison.Ordinal);
+
+        (code, output, errors) = await Dtrain.Run(arguments, directory.In("."));
+        Assert.True(code == 0, output + errors);
+        Assert.Contains("3 of them ended before", errors, StringComparison.Ordinal);
+        Assert.Equal(whole, output);
+    }
+
     [Fact]
     public async Task An_interrupt_ends_all_trials_that_are_running_and_the_search_goes_on_later()
     {

@@ -155,20 +155,16 @@ internal static class TuneCommand
 
     private static async Task<int> RunHere(SearchCourse course, TrialList list, Invocation given)
     {
-        var clusters = new List<LocalCluster>();
+        LocalTrials[] runners = [.. Enumerable.Range(0, Math.Min(given.Parallel, list.Runs.Count())).Select(_ => new LocalTrials(
+            () => LocalCluster.Start(list.Trials[0].Experiment.Cluster, !given.Processes, given.Say, given.Certificates), given.Text.BaseDirectory, given.Say))];
         try
         {
-            while (clusters.Count < Math.Min(given.Parallel, list.Runs.Count()))
-            {
-                clusters.Add(await LocalCluster.Start(list.Trials[0].Experiment.Cluster, !given.Processes, given.Say, given.Certificates));
-            }
-
-            await course.Run([.. clusters.Select(cluster => new TrialRunner(cluster.Host, given.Text.BaseDirectory, given.Say))], given.Cancel);
+            await course.Run(runners, given.Cancel);
             return ExitCodes.Done;
         }
         finally
         {
-            clusters.ForEach(static cluster => cluster.Dispose());
+            Array.ForEach(runners, static runner => runner.Dispose());
         }
     }
 
