@@ -149,6 +149,23 @@ public sealed class TuneTests
     }
 
     [Fact]
+    public async Task The_example_of_halving_finds_the_best_of_all_whole_trials_in_a_ninth_of_their_epochs()
+    {
+        using var directory = new RunDirectory();
+        var results = new List<JsonElement>();
+        foreach (var (name, more) in ((string, string[])[])[("whole", ["--set", "tune.halving=null"]), ("halved", [])])
+        {
+            var (code, output, errors) = await Dtrain.Run(["tune", Path.Combine(RepositoryRoot.Path, "examples", "tune", "halving.yaml"), "--json", "--run-dir", directory.In(name), "--parallel", "2", .. more]);
+            Assert.True(code == 0, errors);
+            results.Add(JsonDocument.Parse(output).RootElement);
+        }
+
+        Assert.Equal([729, 81], results.Select(static search => search.GetProperty("trials").EnumerateArray().Sum(static trial => trial.GetProperty("runs")[0].GetProperty("epochs").GetInt32())));
+        Assert.Equal(13, results[1].GetProperty("best").GetInt32());
+        Assert.Equal(results[0].GetProperty("trials")[0].GetProperty("runs").ToString(), results[1].GetProperty("trials")[0].GetProperty("runs").ToString());
+    }
+
+    [Fact]
     public async Task Trials_that_run_at_the_same_time_come_to_the_same_bytes_also_where_a_worker_of_one_dies()
     {
         using var directory = new RunDirectory();
