@@ -116,17 +116,21 @@ public sealed class ResumeTests
 
         using var paused = new RunDirectory();
         await File.WriteAllTextAsync(paused.In("e.yaml"), yaml);
+
+        // A worker dies just before it pauses, and servers do while they pause.
+        var plan = new CrashPlan(paused.In("crash"), ("worker.pushed", 15), ("server.evaluation", 1), ("server.snapshot", 1));
         foreach (var (arguments, epochs) in ((string[], int)[])
         [
-            (["train", paused.In("e.yaml"), "--in-process", "--run-dir", paused.Run, "--set", "training.pause-after=1"], 1),
+            (["train", paused.In("e.yaml"), "--run-dir", paused.Run, "--set", "training.pause-after=1"], 1),
             (["resume", paused.Run, "--set", "training.pause-after=4", "--set", "cluster.workers=3"], 4),
 
             // It has come there before, and says the same again.
             (["resume", paused.Run, "--in-process"], 4),
         ])
         {
-            var (code, output, errors) = await Dtrain.Run(arguments);
+            var (code, output, errors) = await Dtrain.Run(arguments, null, plan.Environment);
             Assert.True(code == 0, output + errors);
+            Assert.Empty(plan.Missing);
             Assert.Contains("training.pause-after=null goes on", output, StringComparison.Ordinal);
             Assert.Equal((epochs, true), (paused.Result.GetProperty("epochs").GetInt32(), paused.Result.GetProperty("paused").GetBoolean()));
             Assert.Equal(quiet.Course.Count(line => line.StartsWith("step=", StringComparison.Ordinal) && long.Parse(line[5..line.IndexOf(' ', StringComparison.Ordinal)], System.Globalization.CultureInfo.InvariantCulture) <= paused.Result.GetProperty("steps").GetInt64()), paused.Course.Count);
