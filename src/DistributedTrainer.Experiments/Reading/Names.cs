@@ -45,6 +45,8 @@ internal static class Names
         ["rms"] = "rmsprop",
         ["normalize"] = "standardize",
         ["batch"] = "batch-size",
+        ["min-resources"] = "first-epochs",
+        ["reduction-factor"] = "factor",
     };
 
     private static readonly Dictionary<string, string[]> Places = new()

@@ -85,6 +85,22 @@ public sealed class CoordinatorRecallTests : CoordinatorTest
     }
 
     [Fact]
+    public void A_pause_that_the_coordinator_before_it_has_seen_is_one()
+    {
+        Experiment = Experiment with { Training = "{ epochs: 3, batch-size: 30, shards: 4, pause-after: 2 }" };
+        Earlier(steps: 10);
+        var worker = Recalled("w0", newest: 6, loaded: 2);
+        Prepare(worker);
+        Coordinator.Tell(new Partitions.Evaluated(Run, new StepId(10), new SetSums(0, 0, 0), new SetSums(0, 0, 0), [], new StepId(0), false));
+        Settle();
+        var server = Recalled("s0", newest: 7, loaded: 2, server: true, 0);
+        Prepare(server);
+        ExpectFence(server, 8);
+        Fenced(8, version: 10);
+        Assert.Equal(10, server.Probe.FishForMessage<Partitions.TakeSnapshot>(static _ => true, Patience).Version.Value);
+    }
+
+    [Fact]
     public void Whoever_watched_the_run_goes_on_watching()
     {
         Earlier(steps: 4);
