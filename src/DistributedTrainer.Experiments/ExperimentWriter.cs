@@ -63,6 +63,11 @@ public static class ExperimentWriter
         Optimizer(text, experiment.Optimizer);
         Line(text, "training:");
         Line(text, training.Steps is { } steps ? $"  steps: {steps}" : $"  epochs: {training.Epochs}");
+        if (training.PauseAfter is { } pause)
+        {
+            Line(text, $"  pause-after: {pause}");
+        }
+
         Line(text, $"  batch-size: {training.BatchSize}");
         Line(text, $"  shards: {training.Shards}");
         Line(text, $"  mode: {Names.Kebab(training.Mode)}");
@@ -127,6 +132,11 @@ public static class ExperimentWriter
         Line(text, $"  search: {Names.Kebab(tune.Search)}");
         Line(text, $"  trials: {(tune.Trials is { } trials ? $"{trials}" : "null")}");
         Line(text, $"  metric: {Names.Kebab(tune.Metric)}");
+        if (tune.Halving is { } halving)
+        {
+            Line(text, $"  halving: {{ factor: {halving.Factor}, first-epochs: {halving.FirstEpochs} }}");
+        }
+
         Line(text, tune.Ranges.Count == 0 ? "  ranges: {}" : "  ranges:");
         foreach (var range in tune.Ranges)
         {

@@ -15,6 +15,13 @@ public sealed class TrialResultTests : IDisposable
         tune: { search: grid, ranges: { seed: [1, 2] } }
         """;
 
+    private const string Halved = """
+        data: { source: iris }
+        model: { layers: [ linear: 3 ] }
+        training: { epochs: 9, batch-size: 16 }
+        tune: { search: grid, halving: { factor: 3, first-epochs: 1 }, ranges: { seed: [1, 2, 3] } }
+        """;
+
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("tune-");
 
     public void Dispose() => _folder.Delete(recursive: true);
@@ -96,16 +103,77 @@ public sealed class TrialResultTests : IDisposable
     public void A_run_that_has_ended_is_found_again_unless_the_experiment_is_another()
     {
         var (folder, run, problems) = (new TuneFolder(_folder.FullName), List(Yaml).Runs.First(), new List<string>());
-        Assert.Null(folder.Find(run, problems));
-        Directory.CreateDirectory(folder.In(run.Folder));
-        File.WriteAllText(folder.In(Path.Combine(run.Folder, "experiment.yaml")), ExperimentWriter.Write(run.Experiment));
-        Assert.Null(folder.Find(run, problems));
-        File.WriteAllText(folder.In(Path.Combine(run.Folder, "result.json")), """{"steps":30,"parametersSha256":"abc","metrics":{"validationLoss":0.5}}""");
-        Assert.Equal(0.5, folder.Find(run, problems)!.ValidationLoss);
+        Assert.Empty(folder.Find(run, [null], problems));
+        Write("experiment.yaml", ExperimentWriter.Write(run.Experiment));
+        Assert.Empty(folder.Find(run, [null], problems));
+        Write("result.json", """{"steps":30,"parametersSha256":"abc","metrics":{"validationLoss":0.5}}""");
+        Assert.Equal(0.5, Assert.Single(folder.Find(run, [null], problems)).ValidationLoss);
+
+        // A run that fails in mid-course may have a result too: that of the step before.
+        Write("ended.txt", "step 7 is not finite: in shard 1. Nothing of it was applied.\n");
+        Assert.Equal(("step 7 is not finite: in shard 1.", null), Assert.Single(folder.Find(run, [null], problems)) is var failed ? (failed.Failure, failed.ValidationLoss) : default);
         Assert.Empty(problems);
 
-        Assert.Null(folder.Find(run with { Experiment = run.Experiment with { Seed = 99 } }, problems));
+        Assert.Empty(folder.Find(run with { Experiment = run.Experiment with { Seed = 99 } }, [null], problems));
         Assert.Contains("holds the result of another experiment", Assert.Single(problems), StringComparison.Ordinal);
+
+        void Write(string name, string text) => Put(folder, run, name, text);
+    }
+
+    [Fact]
+    public void A_run_is_found_again_at_each_rung_that_it_came_to()
+    {
+        var (folder, run, problems) = (new TuneFolder(_folder.FullName), List(Halved).Runs.First(), new List<string>());
+        int?[] rungs = [1, 3, null];
+        Put(folder, run, "experiment.yaml", ExperimentWriter.Write(run.UpTo(1)));
+        Put(folder, run, "result.json", Result(0.5));
+
+        // Its end at the rung was not noted yet; so it is now, since going on deletes the result.
+        Assert.Equal([0.5], Losses());
+        File.Delete(folder.In(Path.Combine(run.Folder, "result.json")));
+        Put(folder, run, "experiment.yaml", ExperimentWriter.Write(run.UpTo(3)));
+        Assert.Equal([0.5], Losses());
+        Assert.True(TuneFolder.HasBegun(run, folder.In(run.Folder)));
+        Put(folder, run, "rung-3.json", Result(0.4));
+        Assert.Equal([0.5, 0.4], Losses());
+        Put(folder, run, "experiment.yaml", ExperimentWriter.Write(run.Experiment));
+        Put(folder, run, "result.json", Result(0.3));
+        Assert.Equal([0.5, 0.4, 0.3], Losses());
+        Assert.Empty(problems);
+
+        double[] Losses() => [.. folder.Find(run, rungs, problems).Select(static result => result.ValidationLoss!.Value)];
+    }
+
+    [Theory]
+    [InlineData(1, "result.json")]
+    [InlineData(3, "rung-1.json rung-3.json")]
+    [InlineData(null, "result.json")]
+    [InlineData(null, "rung-1.json rung-3.json result.json")]
+    public void A_folder_of_other_rungs_is_not_gone_on_with(int? begun, string files)
+    {
+        var (folder, run, problems) = (new TuneFolder(_folder.FullName), List(Halved).Runs.First(), new List<string>());
+        Put(folder, run, "experiment.yaml", ExperimentWriter.Write(run.UpTo(begun)));
+        foreach (var file in files.Split(' '))
+        {
+            Put(folder, run, file, Result(0.5));
+        }
+
+        Assert.Empty(folder.Find(run, [2, 4, null], problems));
+        Assert.Contains("or of a search with other rungs", Assert.Single(problems), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("epochs: 9", "steps: 90", "trials are compared after epochs, and training.steps is given. Write training.epochs.")]
+    [InlineData("seed: [1, 2, 3]", "training.epochs: [9, 12]", "trials of different lengths cannot be compared on their way. Remove training.epochs from tune.ranges.")]
+    [InlineData("first-epochs: 1", "first-epochs: 4", "first-epochs, 4, times factor, 3, is more than training.epochs, 9: no trial would be stopped. Write fewer first-epochs, or more epochs.")]
+    [InlineData("seed: [1, 2, 3]", "training.mode: [sync, async]", "a trial in mode async cannot pause and go on as if it had not. Write training.mode: sync, or remove halving.")]
+    [InlineData("epochs: 9", "epochs: 9, pause-after: 2", "it says itself where trials pause. Remove training.pause-after.")]
+    [InlineData("seed: [1, 2, 3]", "seed: [1]", "there is a single trial, and none that it could fall behind. Write more values under tune.ranges, or remove halving.")]
+    public void Halving_that_makes_no_sense_is_refused(string was, string becomes, string expected)
+    {
+        var problems = new List<string>();
+        Assert.Null(TrialList.Create(new ExperimentText(Halved.Replace(was, becomes, StringComparison.Ordinal), "e.yaml", "."), [], problems));
+        Assert.Equal($"e.yaml: tune.halving: {expected}", Assert.Single(problems));
     }
 
     [Fact]
@@ -155,10 +223,30 @@ public sealed class TrialResultTests : IDisposable
     }
 
     [Fact]
+    public void The_table_of_a_search_with_rungs_says_where_each_trial_ended()
+    {
+        TrialResult[] results = [At(2, 9, 2, false, 0.2), At(1, 3, 1, true, 0.1), At(3, 1.5, 0, true, 0.4)];
+        var (headers, rows) = TuneTable.Of(new TuneOptions(), results, rungs: 3);
+        Assert.Equal(["trial", "epochs", "rung", "validation loss"], headers);
+        Assert.Equal(["2 9 3/3 0.2000", "1 3 2/3 stopped 0.1000", "3 1.5 1/3 stopped 0.4000"], rows.Select(static row => string.Join(' ', row)));
+
+        static TrialResult At(int number, double epochs, int rung, bool stopped, double loss) =>
+            new(Trial(number), [new RunResult(null) { ValidationLoss = loss, Epochs = epochs }], rung, stopped);
+    }
+
+    [Fact]
     public void Plain_tables_have_aligned_columns() =>
         Assert.Equal(
             string.Join(Environment.NewLine, "a      b", "12345  x", "1      yy", ""),
             Tables.Plain(["a", "b"], [["12345", "x"], ["1", "yy"]]));
+
+    private static void Put(TuneFolder folder, TrialRun run, string name, string text)
+    {
+        Directory.CreateDirectory(folder.In(run.Folder));
+        File.WriteAllText(folder.In(Path.Combine(run.Folder, name)), text);
+    }
+
+    private static string Result(double loss) => FormattableString.Invariant($$$"""{"steps":30,"parametersSha256":"abc","metrics":{"validationLoss":{{{loss}}}}}""");
 
     private static TrialList List(string yaml, string directory = ".")
     {

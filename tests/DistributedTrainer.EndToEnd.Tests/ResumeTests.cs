@@ -98,5 +98,51 @@ public sealed class ResumeTests
         Assert.Equal(quiet.Hash, stopped.Hash);
     }
 
+    [Theory]
+    [InlineData("none", "adam", "[ linear: 16, batch-norm, relu, linear: 10 ]")]
+    [InlineData("{ top-k: 0.05 }", "momentum", "[ linear: 16, relu, linear: 10 ]")]
+    public async Task A_run_pauses_after_the_epochs_that_it_is_told_and_goes_on_as_if_it_had_not(string compression, string optimizer, string layers)
+    {
+        var yaml = $$"""
+            data: { source: digits, preprocess: [ scale: 0.0625 ] }
+            model: { layers: {{layers}} }
+            optimizer: { kind: {{optimizer}}, learning-rate: 0.01, schedule: cosine }
+            training: { epochs: 6, batch-size: 61, shards: 4, compression: {{compression}}, early-stopping: { patience: 6 } }
+            """;
+        using var quiet = new RunDirectory();
+        await File.WriteAllTextAsync(quiet.In("e.yaml"), yaml);
+        var (whole, _, wholeErrors) = await Dtrain.Run(["train", quiet.In("e.yaml"), "--in-process", "--run-dir", quiet.Run]);
+        Assert.True(whole == 0, wholeErrors);
+
+        using var paused = new RunDirectory();
+        await File.WriteAllTextAsync(paused.In("e.yaml"), yaml);
+
+        // A worker dies just before it pauses, and servers do while they pause.
+        var plan = new CrashPlan(paused.In("crash"), ("worker.pushed", 15), ("server.evaluation", 1), ("server.snapshot", 1));
+        foreach (var (arguments, epochs) in ((string[], int)[])
+        [
+            (["train", paused.In("e.yaml"), "--run-dir", paused.Run, "--set", "training.pause-after=1"], 1),
+            (["resume", paused.Run, "--set", "training.pause-after=4", "--set", "cluster.workers=3"], 4),
+
+            // It has come there before, and says the same again.
+            (["resume", paused.Run, "--in-process"], 4),
+        ])
+        {
+            var (code, output, errors) = await Dtrain.Run(arguments, null, plan.Environment);
+            Assert.True(code == 0, output + errors);
+            Assert.Empty(plan.Missing);
+            Assert.Contains("training.pause-after=null goes on", output, StringComparison.Ordinal);
+            Assert.Equal((epochs, true), (paused.Result.GetProperty("epochs").GetInt32(), paused.Result.GetProperty("paused").GetBoolean()));
+            Assert.Equal(quiet.Course.Count(line => line.StartsWith("step=", StringComparison.Ordinal) && long.Parse(line[5..line.IndexOf(' ', StringComparison.Ordinal)], System.Globalization.CultureInfo.InvariantCulture) <= paused.Result.GetProperty("steps").GetInt64()), paused.Course.Count);
+        }
+
+        var (end, said, problems) = await Dtrain.Run(["resume", paused.Run, "--in-process", "--set", "training.pause-after=null"]);
+        Assert.True(end == 0, said + problems);
+        Assert.Equal(quiet.Hash, paused.Hash);
+        Assert.Equal(quiet.Course, paused.Course);
+        Assert.Equal(quiet.Result.GetProperty("metrics").ToString(), paused.Result.GetProperty("metrics").ToString());
+        Assert.False(paused.Result.TryGetProperty("paused", out _));
+    }
+
     private static long StepIn(string line) => long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[2].Split('/')[0], System.Globalization.CultureInfo.InvariantCulture);
 }

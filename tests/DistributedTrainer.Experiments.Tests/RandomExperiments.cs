@@ -108,6 +108,7 @@ internal static class RandomExperiments
             Staleness = stopping.Item5 == TrainingMode.Stale ? stopping.Item6 : 0,
             Epochs = length.Item3 ? null : length.Item1,
             Steps = length.Item3 ? length.Item2 : null,
+            PauseAfter = stopping.Item5 == TrainingMode.Sync && batch % 3 == 0 && (length.Item3 || length.Item1 > 1) ? 1 + (length.Item3 ? accumulate : length.Item1 / 2 - 1) : null,
             BatchSize = batch,
             Shards = shards,
             Accumulate = accumulate,
@@ -152,6 +153,7 @@ internal static class RandomExperiments
             Search = search,
             Trials = trials,
             Metric = accuracy ? EarlyStoppingMetric.ValidationAccuracy : EarlyStoppingMetric.ValidationLoss,
+            Halving = trials == 20 ? new HalvingOptions { Factor = 2 + ranges.Length, FirstEpochs = 1 + (ranges.Length * 7) } : null,
             Ranges = [.. ranges.DistinctBy(static range => range.Key)],
         }));
 

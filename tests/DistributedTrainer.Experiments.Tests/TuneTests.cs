@@ -37,6 +37,30 @@ public sealed class TuneTests
         Assert.Equal((SearchKind.Random, null, EarlyStoppingMetric.ValidationLoss), (tune.Search, tune.Trials, tune.Metric));
     }
 
+    [Theory]
+    [InlineData("halving: {}", 3, 1)]
+    [InlineData("halving: { factor: 4, first-epochs: 2 }", 4, 2)]
+    public void Halving_is_read(string keys, int factor, int first) =>
+        Assert.Equal(new HalvingOptions { Factor = factor, FirstEpochs = first }, Reads.Good(Reads.Minimal + $"tune: {{ {keys} }}").Tune!.Halving);
+
+    [Theory]
+    [InlineData(3, 1, 27, "1 3 9 27")]
+    [InlineData(3, 1, 30, "1 3 9 30")]
+    [InlineData(3, 1, 26, "1 3 26")]
+    [InlineData(2, 3, 24, "3 6 12 24")]
+    [InlineData(2, 5, 10, "5 10")]
+    [InlineData(2, 5, 9, "9")]
+    [InlineData(1000, 2_000_000, int.MaxValue, "2000000 2147483647")]
+    public void Each_rung_is_a_factor_later_and_the_last_is_the_end(int factor, int first, int epochs, string expected) =>
+        Assert.Equal(expected, string.Join(' ', new HalvingOptions { Factor = factor, FirstEpochs = first }.Rungs(epochs)));
+
+    [Theory]
+    [InlineData(81, 27)]
+    [InlineData(8, 2)]
+    [InlineData(2, 1)]
+    [InlineData(1, 1)]
+    public void One_of_factor_trials_goes_on_but_never_none(int trials, int expected) => Assert.Equal(expected, new HalvingOptions().GoingOn(trials));
+
     [Fact]
     public void Values_survive_on_one_line_as_they_were()
     {
@@ -68,6 +92,10 @@ public sealed class TuneTests
     [InlineData("tune: { ranges: { data.folds: [3, 5] } }", "ranges.data.folds: trials with another value could not be compared. Remove it.")]
     [InlineData("tune: { search: bayes }", "search: 'bayes' is unknown. Possible are grid, random.")]
     [InlineData("tune: { trails: 5 }", "trails: there is no such key. Did you mean trials?")]
+    [InlineData("tune: { halving: { factor: 1 } }", "halving.factor: '1' is not possible. Write a whole number from 2 to 1000.")]
+    [InlineData("tune: { halving: { first-epochs: 0 } }", "halving.first-epochs: '0' is not possible. Write a whole number, 1 or more.")]
+    [InlineData("tune: { halving: { rungs: 3 } }", "halving.rungs: there is no such key. Possible are factor, first-epochs.")]
+    [InlineData("tune: { halving: 3 }", "halving: '3' is not a section. Write keys under it, such as halving: { factor: 3 }.")]
     [InlineData("tune: { trials: 0 }", "trials: '0' is not possible. Write a whole number from 1 to 100000.")]
     public void Problems(string line, string expected) => Assert.Equal($"test.yaml:5: tune.{expected}", Reads.Problem(line));
 

@@ -31,6 +31,9 @@ internal sealed class ClusterVisit(string where)
     /// <summary>Reads the certificates that the command line or the environment names. False: they cannot be used, and standard error says why.</summary>
     public bool Read(ParseResult parsed, out NodeCertificates? certificates) => _tls.Read(parsed, out certificates);
 
+    /// <summary>The same for a command whose cluster may also be of this machine alone: its nodes reach each other there.</summary>
+    public bool ReadLocal(ParseResult parsed, out NodeCertificates? certificates) => _tls.ReadLocal(parsed, out certificates);
+
     /// <summary>Joins. Without a host: it did not come to it, standard error says why, and the exit code is there.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="join">HOST:PORT of a node of the cluster.</param>

@@ -38,7 +38,7 @@ internal static class RangeTestVerb
 
         var tested = RangeTest.Of(experiment!, from, to, steps);
         using var cluster = await LocalCluster.Start(tested.Cluster, !given.Processes, given.Say, given.Certificates);
-        var outcome = await new TrialRunner(cluster.Host, text.BaseDirectory, given.Say).Run(tested, folder.In("run"), given.Cancel);
+        var outcome = await new TrialRunner(cluster.Host, text.BaseDirectory, given.Say).Run(RungRun.Alone(tested), folder.In("run"), given.Cancel);
         var metrics = folder.In(Path.Combine("run", "metrics.jsonl"));
         var points = File.Exists(metrics) ? RangeTest.Read(File.ReadLines(metrics)) : [];
         if (points.Count < RangeTest.FewestPoints)

@@ -118,7 +118,7 @@ internal static class ReplayCommand
                 Checkpoint = new CheckpointOptions { EverySteps = null, EverySeconds = null },
             };
             using var cluster = await LocalCluster.Start(alone.Cluster, inProcess: true, static _ => { }, certificates);
-            var outcome = await new TrialRunner(cluster.Host, baseDirectory, static _ => { }).Run(alone, Path.Combine(folder.FullName, "run"), cancel);
+            var outcome = await new TrialRunner(cluster.Host, baseDirectory, static _ => { }).Run(RungRun.Alone(alone), Path.Combine(folder.FullName, "run"), cancel);
             if (outcome.ResultJson is null)
             {
                 Console.Error.WriteLine($"The repetition failed: {outcome.Failure}");

@@ -4,6 +4,7 @@ using DistributedTrainer.Channels;
 using DistributedTrainer.Cli.Launching;
 using DistributedTrainer.Cli.Tuning;
 using DistributedTrainer.Cli.Views;
+using DistributedTrainer.Cluster.Hosting;
 using DistributedTrainer.Experiments;
 
 namespace DistributedTrainer.Cli.Commands;
@@ -22,17 +23,24 @@ internal static class TuneCommand
         var from = new Option<double>("--from") { Description = "The first rate of the range test.", DefaultValueFactory = static _ => 1e-6 };
         var to = new Option<double>("--to") { Description = "The last rate of the range test.", DefaultValueFactory = static _ => 1 };
         var steps = new Option<int>("--steps") { Description = "Steps of the range test.", DefaultValueFactory = static _ => 100 };
-        var tls = new TlsOption();
+        var parallel = new Option<int>("--parallel") { Description = "Trials at a time, each in a cluster of its own on this machine. The results are the same, whatever the number; with cluster.workers=1 each is a thread.", DefaultValueFactory = static _ => 1, HelpName = "N" };
+        var join = new Option<string?>("--join") { Description = "A node of a running cluster, which trains the trials instead of this machine: one after the other, each on all of its workers. Results come here; run folders are where its coordinator is.", HelpName = "HOST:PORT" };
+        var visit = new ClusterVisit("--join");
         var command = new Command(
             "tune",
-            "Cross-validates (data.folds) and searches the ranges of the section tune; every trial is an ordinary run. Example: dtrain tune digits.yaml --run-dir search. Learning rate: dtrain tune digits.yaml --range-test")
+            "Cross-validates (data.folds) and searches the ranges of the section tune; every trial is an ordinary run. Example: dtrain tune digits.yaml --run-dir search. On a cluster: dtrain tune digits.yaml --join 10.0.0.1:4053. Learning rate: dtrain tune digits.yaml --range-test")
         {
-            experiment, set, directory, json, processes, rangeTest, from, to, steps,
+            experiment, set, directory, json, processes, parallel, join, rangeTest, from, to, steps,
         };
-        tls.AddTo(command);
+        visit.AddTo(command);
         command.SetAction(async (parsed, _) =>
         {
-            if (!tls.ReadLocal(parsed, out var certificates))
+            if (Problems.Print(Contradictions(parsed.GetValue(join), parsed.GetValue(processes), parsed.GetValue(parallel), parsed.GetValue(rangeTest))))
+            {
+                return ExitCodes.UsageWrong;
+            }
+
+            if (!(parsed.GetValue(join) is null ? visit.ReadLocal(parsed, out var certificates) : visit.Read(parsed, out certificates)))
             {
                 return ExitCodes.UsageWrong;
             }
@@ -51,7 +59,11 @@ internal static class TuneCommand
 
             using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
             using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
-            var setting = new Invocation(text, parsed.GetValue(set)!, parsed.GetValue(directory), parsed.GetValue(json), parsed.GetValue(processes), certificates, stop.Token);
+            var setting = new Invocation(text, parsed.GetValue(set)!, parsed.GetValue(directory), parsed.GetValue(json), parsed.GetValue(processes), certificates, stop.Token)
+            {
+                Parallel = parsed.GetValue(parallel),
+                Join = parsed.GetValue(join) is { } node ? () => visit.Join(parsed, node, certificates, "Give --join the HOST:PORT that a node printed when it started", stop.Token) : null,
+            };
             try
             {
                 return parsed.GetValue(rangeTest)
@@ -61,6 +73,11 @@ internal static class TuneCommand
             catch (OperationCanceledException)
             {
                 Console.Error.WriteLine("Ended by you. The same command with the same --run-dir goes on where it stopped.");
+                return ExitCodes.TrainingFailed;
+            }
+            catch (SearchStoppedException stopped)
+            {
+                Console.Error.WriteLine($"{stopped.Message} The same command with the same --run-dir goes on where it stopped.");
                 return ExitCodes.TrainingFailed;
             }
             catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
@@ -83,24 +100,39 @@ internal static class TuneCommand
         }
 
         var folder = TuneFolder.Of(given.Directory, list.Experiment.Name + "-tune", TimeProvider.System);
-        var ended = list.Runs.ToDictionary(static run => run.Folder, run => folder.Find(run, problems));
+        var standings = new Standings(list);
+        var before = 0;
+        foreach (var run in list.Runs)
+        {
+            foreach (var (rung, result) in folder.Find(run, list.Rungs, problems).Index())
+            {
+                standings.Add(run, rung, result);
+                before++;
+            }
+        }
+
         if (Problems.Print(problems))
         {
             return ExitCodes.UsageWrong;
         }
 
         Directory.CreateDirectory(folder.FullPath);
-        given.Say($"{list.Trials.Count} trials, {list.Runs.Count()} runs, {ended.Values.Count(static result => result is not null)} of them ended before. Folder: {folder.FullPath}");
-        if (ended.Values.Any(static result => result is null))
+        var halving = list.Rungs.Count > 1 ? $" up to rungs at {string.Join(", ", list.Rungs.OfType<int>())} and {list.Trials[0].Experiment.Training.Epochs} epochs" : "";
+        given.Say($"{list.Trials.Count} trials, {list.Runs.Count()} runs{halving}, {before} of them ended before. Folder: {folder.FullPath}");
+        if (standings.Next().Count > 0)
         {
-            using var cluster = await LocalCluster.Start(list.Trials[0].Experiment.Cluster, !given.Processes, given.Say, given.Certificates);
-            await Run(list, folder, ended, new TrialRunner(cluster.Host, given.Text.BaseDirectory, given.Say), given);
+            var course = new SearchCourse(list, standings, folder, given.Say);
+            if ((given.Join is null ? await RunHere(course, list, given) : await RunThere(course, list, given, given.Join)) is var code && code != ExitCodes.Done)
+            {
+                return code;
+            }
         }
 
-        var sorted = Sorted(list, ended);
+        var sorted = standings.Sorted();
         var results = folder.Save(list, sorted);
         Plots.Save(list, sorted, folder.In("results.png"));
-        var (headers, rows) = TuneTable.Of(list.Tune, sorted);
+        var parallel = ParallelPlot.Save(list, sorted, folder.In("parallel.png")) ? $", {folder.In("parallel.png")}" : "";
+        var (headers, rows) = TuneTable.Of(list.Tune, sorted, list.Rungs.Count);
         if (given.Json)
         {
             Console.Out.WriteLine(results);
@@ -108,7 +140,7 @@ internal static class TuneCommand
         else
         {
             Tables.Print(headers, rows);
-            Console.WriteLine($"Results: {folder.In("results.json")}, {folder.In("results.png")}");
+            Console.WriteLine($"Results: {folder.In("results.json")}, {folder.In("results.png")}{parallel}");
         }
 
         if (sorted is not [var best, ..] || !best.IsFinite(list.Tune.Metric))
@@ -121,35 +153,74 @@ internal static class TuneCommand
         return ExitCodes.Done;
     }
 
-    private static async Task Run(TrialList list, TuneFolder folder, Dictionary<string, RunResult?> ended, TrialRunner runner, Invocation given)
+    private static async Task<int> RunHere(SearchCourse course, TrialList list, Invocation given)
     {
-        foreach (var run in list.Runs.Where(run => ended[run.Folder] is null).ToArray())
+        LocalTrials[] runners = [.. Enumerable.Range(0, Math.Min(given.Parallel, list.Runs.Count())).Select(_ => new LocalTrials(
+            () => LocalCluster.Start(list.Trials[0].Experiment.Cluster, !given.Processes, given.Say, given.Certificates), given.Text.BaseDirectory, given.Say))];
+        try
         {
-            var outcome = await runner.Run(run.Experiment, folder.In(run.Folder), given.Cancel);
-            var result = outcome is { Failure: null, ResultJson: { } text } ? RunResult.Of(run.Fold, text) : new RunResult(run.Fold) { Failure = outcome.Failure };
-            ended[run.Folder] = result;
-            var named = run.Fold is { } fold ? $"trial {run.Trial.Number}/{list.Trials.Count} fold {fold}" : $"trial {run.Trial.Number}/{list.Trials.Count}";
-            given.Say(string.Create(
-                System.Globalization.CultureInfo.InvariantCulture,
-                $"{string.Join("  ", run.Trial.Settings.Select(static setting => setting.ToString()).Prepend(named))}  {(result.Failure is { } failure ? $"failed: {failure}" : $"{ExperimentNames.Of(list.Tune.Metric)} {result.Of(list.Tune.Metric):0.####}")}"));
-
-            // After each run, so that whoever stops a long search has what there is.
-            folder.Save(list, Sorted(list, ended));
+            await course.Run(runners, given.Cancel);
+            return ExitCodes.Done;
+        }
+        finally
+        {
+            Array.ForEach(runners, static runner => runner.Dispose());
         }
     }
 
-    /// <summary>The trials that have ended.</summary>
-    private static IReadOnlyList<TrialResult> Sorted(TrialList list, Dictionary<string, RunResult?> ended) =>
-        TrialResult.Sorted(
-            from trial in list.Trials
-            let runs = trial.Runs(list.Experiment.Data.Fold).Select(run => ended[run.Folder]).OfType<RunResult>().ToArray()
-            where runs.Length == trial.Runs(list.Experiment.Data.Fold).Count
-            select new TrialResult(trial, runs),
-            list.Tune.Metric);
+    private static async Task<int> RunThere(SearchCourse course, TrialList list, Invocation given, Func<Task<(NodeHost? Host, int ExitCode)>> join)
+    {
+        var (host, code) = await join();
+        if (host is not null)
+        {
+            await using var trials = new ClusterTrials(host, given.Text.BaseDirectory, list.Experiment.Cluster, given.Say);
+            await course.Run([trials], given.Cancel);
+        }
+
+        return code;
+    }
+
+    /// <summary>What cannot be asked for at once.</summary>
+    private static List<string> Contradictions(string? join, bool processes, int parallel, bool rangeTest)
+    {
+        var problems = new List<string>();
+        if (join is not null && processes)
+        {
+            problems.Add("--processes is for a cluster of this machine, and --join names another one. Remove one of them.");
+        }
+
+        if (parallel < 1)
+        {
+            problems.Add($"--parallel is {parallel}, it must be at least 1.");
+        }
+
+        if (join is not null && parallel > 1)
+        {
+            problems.Add("--parallel is for this machine, and --join names a cluster, which trains one experiment at a time, on all of its workers. Remove one of them.");
+        }
+
+        if (rangeTest && parallel > 1)
+        {
+            problems.Add("--range-test is one run. Remove --parallel.");
+        }
+
+        if (join is not null && rangeTest)
+        {
+            problems.Add("--range-test is one short run, and is made here: it reads what the run writes at each step. Remove --join.");
+        }
+
+        return problems;
+    }
 
     /// <summary>What the user asked for.</summary>
     internal sealed record Invocation(ExperimentText Text, string[] Overrides, string? Directory, bool Json, bool Processes, NodeCertificates? Certificates, CancellationToken Cancel)
     {
+        /// <summary>Trials at a time on this machine.</summary>
+        public int Parallel { get; init; } = 1;
+
+        /// <summary>Joins the cluster that runs the trials; null: there is one of this machine for them.</summary>
+        public Func<Task<(NodeHost? Host, int ExitCode)>>? Join { get; init; }
+
         /// <summary>Tells of progress: on standard error where standard output is for JSON alone.</summary>
         public void Say(string text) => (Json ? Console.Error : Console.Out).WriteLine(text);
     }

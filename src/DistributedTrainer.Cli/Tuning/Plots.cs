@@ -89,8 +89,16 @@ internal static class Plots
                 (training.MarkerSize, training.MarkerShape, training.LegendText) = (6, MarkerShape.OpenCircle, "training loss");
             }
 
-            var trials = plot.Add.Markers(results.Select(X).ToArray(), results.Select(Y).ToArray());
+            var (ended, stopped) = (results.Where(static result => !result.IsStopped).ToArray(), results.Where(static result => result.IsStopped).ToArray());
+            var trials = plot.Add.Markers(ended.Select(X).ToArray(), ended.Select(Y).ToArray());
             (trials.MarkerSize, trials.LegendText) = (8, "trial");
+            if (stopped.Length > 0)
+            {
+                // What they would have come to is not known.
+                var early = plot.Add.Markers(stopped.Select(X).ToArray(), stopped.Select(Y).ToArray());
+                (early.MarkerSize, early.MarkerShape, early.Color, early.LegendText) = (8, MarkerShape.OpenDiamond, Colors.Gray, "trial that was stopped");
+            }
+
             var best = plot.Add.Marker(X(results[0]), Y(results[0]), MarkerShape.FilledDiamond, 13);
             best.LegendText = string.Create(CultureInfo.InvariantCulture, $"best: trial {results[0].Trial.Number}");
             foreach (var result in results.Where(result => result.Deviation(run => run.Of(metric)) is not null))
@@ -107,7 +115,7 @@ internal static class Plots
         }
         else if (range is ChoiceRange choice)
         {
-            plot.Axes.Bottom.TickGenerator = new NumericManual([.. choice.Values.Select(static (value, at) => new Tick(at, value.Length <= 20 ? value : value[..19] + "…"))]);
+            plot.Axes.Bottom.TickGenerator = new NumericManual([.. choice.Values.Select(static (value, at) => new Tick(at, Short(value)))]);
             plot.Axes.SetLimitsX(-0.5, choice.Values.Count - 0.5);
         }
 
@@ -120,6 +128,9 @@ internal static class Plots
         plot.YLabel(ExperimentNames.Of(metric).Replace('-', ' '));
         plot.ShowLegend(Edge.Bottom);
     }
+
+    /// <summary>A value of a range as a label.</summary>
+    internal static string Short(string value) => value.Length <= 20 ? value : value[..19] + "…";
 
     /// <summary>The values of the x axis are logarithms to the base 10; its labels are the numbers themselves.</summary>
     private static void Logarithmic(Plot plot, double low, double high)

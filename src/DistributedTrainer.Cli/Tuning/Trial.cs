@@ -26,6 +26,10 @@ internal sealed record TrialRun(Trial Trial, int? Fold, Experiment Experiment)
 {
     /// <summary>Where it goes, within the folder of the search.</summary>
     public string Folder => Fold is { } fold ? Path.Combine($"trial-{Trial.Number:0000}", $"fold-{fold}") : $"trial-{Trial.Number:0000}";
+
+    /// <summary>What is run up to a rung.</summary>
+    /// <param name="pauseAfter">Epochs; null: to the end.</param>
+    public Experiment UpTo(int? pauseAfter) => Experiment with { Training = Experiment.Training with { PauseAfter = pauseAfter ?? Experiment.Training.PauseAfter } };
 }
 
 /// <summary>All trials of a search.</summary>
@@ -36,6 +40,11 @@ internal sealed record TrialList(Experiment Experiment, TuneOptions Tune, IReadO
 {
     /// <summary>All runs of all trials.</summary>
     public IEnumerable<TrialRun> Runs => Trials.SelectMany(trial => trial.Runs(Experiment.Data.Fold));
+
+    /// <summary>The epochs after which trials pause to be compared, ascending; the last is null, the end. Without halving there is no other.</summary>
+    public IReadOnlyList<int?> Rungs { get; } = Tune.Halving is { } halving && Trials is [var first, ..]
+        ? [.. halving.Rungs(first.Experiment.Training.Epochs!.Value).SkipLast(1).Select(static epochs => (int?)epochs), null]
+        : [null];
 
     /// <summary>Makes the trials and checks every one of them, with its data, before any runs.</summary>
     /// <param name="text">The experiment file.</param>
@@ -78,7 +87,45 @@ internal sealed record TrialList(Experiment Experiment, TuneOptions Tune, IReadO
             }
         }
 
+        if (problems.Count == 0 && tune.Halving is { } halving)
+        {
+            Add(Problems(halving, trials).Select(problem => $"{text.FileName}: tune.halving: {problem}"), problems);
+        }
+
         return problems.Count == 0 ? new TrialList(experiment, tune, trials) : null;
+    }
+
+    /// <summary>Why these trials cannot be compared on their way.</summary>
+    private static IEnumerable<string> Problems(HalvingOptions halving, List<Trial> trials)
+    {
+        var runs = trials.ConvertAll(static trial => trial.Experiment.Training);
+        if (trials.Count < 2)
+        {
+            yield return "there is a single trial, and none that it could fall behind. Write more values under tune.ranges, or remove halving.";
+        }
+
+        if (runs.Exists(static run => run.Epochs is null))
+        {
+            yield return "trials are compared after epochs, and training.steps is given. Write training.epochs.";
+        }
+        else if (runs.DistinctBy(static run => run.Epochs).Count() > 1)
+        {
+            yield return "trials of different lengths cannot be compared on their way. Remove training.epochs from tune.ranges.";
+        }
+        else if (runs is [{ Epochs: { } epochs }, ..] && halving.Rungs(epochs).Count == 1)
+        {
+            yield return $"first-epochs, {halving.FirstEpochs}, times factor, {halving.Factor}, is more than training.epochs, {epochs}: no trial would be stopped. Write fewer first-epochs, or more epochs.";
+        }
+
+        if (runs.Find(static run => run.Mode != TrainingMode.Sync) is { } loose)
+        {
+            yield return $"a trial in mode {ExperimentNames.Of(loose.Mode)} cannot pause and go on as if it had not. Write training.mode: sync, or remove halving.";
+        }
+
+        if (runs.Exists(static run => run.PauseAfter is not null))
+        {
+            yield return "it says itself where trials pause. Remove training.pause-after.";
+        }
     }
 
     private static void Add(IEnumerable<string> found, ICollection<string> problems)

@@ -10,6 +10,11 @@ internal sealed record RunResult(int? Fold)
 {
     public long Steps { get; init; }
 
+    public double Epochs { get; init; }
+
+    /// <summary>Whether it waits for being taken on to the next rung; null: it came to its end.</summary>
+    public bool? Paused { get; init; }
+
     public double? TrainLoss { get; init; }
 
     public double? ValidationLoss { get; init; }
@@ -33,6 +38,8 @@ internal sealed record RunResult(int? Fold)
         return new RunResult(fold)
         {
             Steps = result.GetProperty("steps").GetInt64(),
+            Epochs = JsonText.Number(result, "epochs") ?? 0,
+            Paused = result.TryGetProperty("paused", out var paused) && paused.GetBoolean() ? true : null,
             TrainLoss = JsonText.Number(metrics, "trainLoss"),
             ValidationLoss = JsonText.Number(metrics, "validationLoss"),
             ValidationAccuracy = JsonText.Number(metrics, "validationAccuracy"),
@@ -46,8 +53,15 @@ internal sealed record RunResult(int? Fold)
 }
 
 /// <summary>A trial with the results of its runs.</summary>
-internal sealed record TrialResult(Trial Trial, IReadOnlyList<RunResult> Runs)
+/// <param name="Trial">Which.</param>
+/// <param name="Runs">At the last rung that all of them have come to.</param>
+/// <param name="Rung">From 0; without halving there is no other.</param>
+/// <param name="IsStopped">Whether others have gone on from there, and this one has not.</param>
+internal sealed record TrialResult(Trial Trial, IReadOnlyList<RunResult> Runs, int Rung = 0, bool IsStopped = false)
 {
+    /// <summary>Epochs of the run that has most.</summary>
+    public double Epochs => Runs.Max(static run => run.Epochs);
+
     /// <summary>Why the trial has no result: that of the first run that failed.</summary>
     public string? Failure => Runs.FirstOrDefault(static run => run.Failure is not null)?.Failure;
 
@@ -59,9 +73,13 @@ internal sealed record TrialResult(Trial Trial, IReadOnlyList<RunResult> Runs)
         ? Math.Sqrt(Runs.Sum(run => (value(run)!.Value - mean) * (value(run)!.Value - mean)) / (Runs.Count - 1))
         : null;
 
-    /// <summary>Best first; trials without a finite metric last. Equal accuracies are told apart by the loss.</summary>
+    /// <summary>
+    /// Best first, where whoever went on to a later rung is better than who did not; trials without a finite metric last. Equal
+    /// accuracies are told apart by the loss, and then the first trial is the better one.
+    /// </summary>
     public static IReadOnlyList<TrialResult> Sorted(IEnumerable<TrialResult> results, EarlyStoppingMetric metric) =>
-        [.. results.OrderBy(result => Rank(result, metric)).ThenBy(static result => Rank(result, EarlyStoppingMetric.ValidationLoss)).ThenBy(static result => result.Trial.Number)];
+        [.. results.OrderBy(result => !result.IsFinite(metric)).ThenByDescending(static result => result.Rung)
+            .ThenBy(result => Rank(result, metric)).ThenBy(static result => Rank(result, EarlyStoppingMetric.ValidationLoss)).ThenBy(static result => result.Trial.Number)];
 
     public bool IsFinite(EarlyStoppingMetric metric) => double.IsFinite(Rank(this, metric));
 

@@ -38,6 +38,11 @@ internal static class Summary
         var result = document.RootElement;
         var metrics = result.GetProperty("metrics");
         var rows = new List<(string, string)> { ("experiment", result.GetProperty("experiment").GetString()!), ("steps", Number(result, "steps", "#,0")), ("epochs", Number(result, "epochs", "0.##")) };
+        if (result.TryGetProperty("paused", out _))
+        {
+            rows.Add(("paused", "as training.pause-after says; dtrain resume --set training.pause-after=null goes on"));
+        }
+
         if (result.TryGetProperty("skippedSteps", out _))
         {
             rows.Add(("skipped steps", Number(result, "skippedSteps", "#,0")));

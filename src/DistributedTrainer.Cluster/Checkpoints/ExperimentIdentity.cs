@@ -6,7 +6,7 @@ namespace DistributedTrainer.Cluster.Checkpoints;
 
 /// <summary>
 /// Which experiments have the same result, given the same data: those that differ only in who computes, in when checkpoints
-/// are written, in the name, and in where the files lie. What is in the files is compared by their checksums.
+/// are written, in where they pause, in the name, and in where the files lie. What is in the files is compared by their checksums.
 /// </summary>
 public static class ExperimentIdentity
 {
@@ -21,7 +21,8 @@ public static class ExperimentIdentity
             Tune = null,
 
             // Up to any checkpoint it has made no difference: what a step that is not finite leads to, it leads to after it.
-            Training = experiment.Training with { NonFinite = NonFiniteStep.Stop },
+            // Nor does where it pauses.
+            Training = experiment.Training with { NonFinite = NonFiniteStep.Stop, PauseAfter = null },
             Data = experiment.Data with { Source = "data", ValidationSource = Named(experiment.Data.ValidationSource), TestSource = Named(experiment.Data.TestSource) },
             Model = experiment.Model with { From = Named(experiment.Model.From) },
         };

@@ -23,7 +23,7 @@ internal static class ResumePoint
         var manifest = checkpoint.Manifest;
         if (manifest.ExperimentSha256 != ExperimentIdentity.Sha256(OrderSection.TrainedLast(plan.Experiment, checkpoint.Orders)))
         {
-            problems.Add($"{runDirectory}: the experiment is not that of the checkpoint of step {manifest.Step}. Only cluster.*, checkpoint.*, training.mode, training.staleness, training.non-finite, name, and where the data lies may be changed: all else would change the result. To train on from these weights with other settings, start a new run with model.from.");
+            problems.Add($"{runDirectory}: the experiment is not that of the checkpoint of step {manifest.Step}. Only cluster.*, checkpoint.*, training.mode, training.staleness, training.non-finite, training.pause-after, name, and where the data lies may be changed: all else would change the result. To train on from these weights with other settings, start a new run with model.from.");
         }
         else if (manifest.InputsSha256 != plan.InputsSha256)
         {

@@ -145,7 +145,7 @@ internal sealed partial class CoordinatorActor
             return;
         }
 
-        if (run.IsEven && run.Progress.IsFinishedAt(run.CommonVersion.Value))
+        if (run.IsEven && run.Progress.IsOverAt(run.CommonVersion.Value))
         {
             // The coordinator before this one saw the end, but did not come to write it down.
             run.Progress.Recovered(run.CommonVersion.Value, Now);

@@ -69,9 +69,9 @@ internal sealed partial class CoordinatorActor
         AnnounceEvaluation(text);
 
         // Before nodes are known, or while partitions go back, it is no end yet: it is looked for again when all are fenced.
-        if (_run.Progress.Finished && _run is { Phase: RunPhase.Training or RunPhase.Paused } or { Phase: RunPhase.Fencing, IsLoading: false })
+        if (_run.Progress.IsOverAt(evaluated.Version.Value) && _run is { Phase: RunPhase.Training or RunPhase.Paused } or { Phase: RunPhase.Fencing, IsLoading: false })
         {
-            if (evaluated.Version.Value < _run.Plan.TotalSteps)
+            if (_run.Progress.Finished && evaluated.Version.Value < _run.Plan.TotalSteps)
             {
                 Notice($"Stopped early at step {evaluated.Version}: the validation has not become better since step {evaluated.Best}.");
             }
@@ -146,6 +146,9 @@ internal sealed partial class CoordinatorActor
             return;
         }
 
+        // A user who wants an end meanwhile gets the same.
+        var paused = run.Progress.IsOverAt(written.Version);
+        var text = paused ? null : StoppedText(written.Version);
         run.Progress.StoppedAt(written.Version);
         if (run.NonFinite.StopsAt is not null && written.Checkpoint is not { IsFinite: true })
         {
@@ -153,11 +156,11 @@ internal sealed partial class CoordinatorActor
         }
         else if (written.Checkpoint is { } checkpoint)
         {
-            Finish(new Fetched(run.Id, run.Attempt, written.Version, new FinalParameters(checkpoint.Parameters, checkpoint.RunningStatistics), StoppedText(written.Version), null));
+            Finish(new Fetched(run.Id, run.Attempt, written.Version, new FinalParameters(checkpoint.Parameters, checkpoint.RunningStatistics), text, null));
         }
         else
         {
-            Fetch(StoppedText(written.Version), written.Version);
+            Fetch(text, written.Version);
         }
     }
 

@@ -58,7 +58,8 @@ internal sealed partial class CoordinatorActor
         }
         else if (Path.Combine(watch.RunDirectory, "result.json") is var result && File.Exists(result))
         {
-            Sender.Tell(new Submissions.Ended(watch.Run, true, null, File.ReadAllText(result), watch.RunDirectory));
+            var failure = RunFolder.FailureIn(watch.RunDirectory);
+            Sender.Tell(new Submissions.Ended(watch.Run, failure is null, failure, File.ReadAllText(result), watch.RunDirectory));
         }
     }
 

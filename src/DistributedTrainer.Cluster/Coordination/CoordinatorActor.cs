@@ -214,7 +214,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             var yaml = ExperimentWriter.Write(ExperimentPaths.Absolute(plan.Experiment, submit.BaseDirectory));
             IReadOnlyList<MetricLine> lines = [];
             var folder = submit.Resume
-                ? RunFolder.GoOn(directory, yaml, planned.From?.Step ?? 0, out lines, planned.From?.Manifest.Progress.Finished ?? false)
+                ? RunFolder.GoOn(directory, yaml, planned.From?.Step ?? 0, out lines, planned.From is { } at && (at.Manifest.Progress.Finished || (plan.PausesAt(at.Step) && at.Manifest.Progress.Last?.Version == at.Step)))
                 : RunFolder.Create(directory, yaml);
             var progress = new RunProgress(plan, folder, Now);
             progress.Resume(planned.From?.Step ?? 0, planned.From?.Manifest.Progress, lines);

@@ -186,6 +186,9 @@ internal sealed class RunFolder : IDisposable
     /// <summary>Whether the run in a folder came to its own end: then nothing is left of it to do.</summary>
     public static bool IsDone(string path) => File.Exists(Path.Combine(path, "result.json")) && !File.Exists(Path.Combine(path, EndName));
 
+    /// <summary>Why the run in a folder came to no good end; null: it did, or is not over.</summary>
+    public static string? FailureIn(string path) => Path.Combine(path, EndName) is var file && File.Exists(file) ? File.ReadAllText(file).TrimEnd('\n') : null;
+
     /// <summary>The run is over, for this reason.</summary>
     public void NoteEnd(string reason) => TryReplace(EndName, reason + "\n");
 

@@ -84,6 +84,9 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
 
     public bool Finished { get; private set; }
 
+    /// <summary>Whether the run ends for now with the version that was evaluated last, and is to be resumed.</summary>
+    public bool Pauses => !Finished && _last is { } last && plan.PausesAt(last.Version);
+
     /// <summary>The version whose parameters are the result, once finished: the last one, or the best one where early stopping restores it.</summary>
     public long KeptVersion { get; private set; }
 
@@ -281,8 +284,8 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
         Remember();
     }
 
-    /// <summary>Whether training ended with this version.</summary>
-    public bool IsFinishedAt(long version) => Finished && _last?.Version == version;
+    /// <summary>Whether training ended with this version, be it for now.</summary>
+    public bool IsOverAt(long version) => (Finished || Pauses) && _last?.Version == version;
 
     private void Keep()
     {
@@ -373,6 +376,7 @@ internal sealed class RunProgress(TrainingPlan plan, RunFolder folder, TimeSpan 
         Experiment = plan.Experiment.Name,
         plan.Seed,
         Steps = Step,
+        Paused = Pauses && Step == _last?.Version ? true : (bool?)null,
         BestStep = KeptVersion == Step || KeptVersion == 0 ? (long?)null : KeptVersion,
         SkippedSteps = Skipped > 0 ? Skipped : (long?)null,
         Epochs = Math.Round((double)Step / plan.Schedule.StepsPerEpoch, 3),

@@ -247,7 +247,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         {
             var isLead = id == PartitionId.Lead.Value;
             var events = isLead ? lead : new PartitionEvents(run, lead: false);
-            var checkpoints = isLead ? new CheckpointSchedule(plan.Experiment.Checkpoint, plan.TotalSteps, TimeProvider.System) : null;
+            var checkpoints = isLead ? new CheckpointSchedule(plan.Experiment.Checkpoint, plan.TotalSteps, TimeProvider.System, plan.PausesAt) : null;
             var partition = new Partition(plan, plan.Ranges[id], host.Generation.Value, isLead ? statistics : null, events, start, checkpoints, norms);
             events.Actor = Context.ActorOf(
                 PartitionActor.Props(run, partition, events.Steps, coordinator, isLead ? lead.Evaluations!.JudgementBefore : null, _figures),

@@ -312,9 +312,13 @@ internal sealed class TrainingPlan
     /// <summary>Rows of a step.</summary>
     public int RowsIn(long step) => step >= 0 && step < TotalSteps ? Schedule.GlobalRows(step) : 0;
 
-    /// <summary>Whether version v is evaluated: after each epoch where there are validation rows, and at the end.</summary>
+    /// <summary>Whether version v is evaluated: after each epoch where there are validation rows, where the run pauses, and at the end.</summary>
     public bool EvaluatesAt(long version) =>
-        version == TotalSteps || (version > 0 && version % Schedule.StepsPerEpoch == 0 && Data.Validation.Rows > 0);
+        version == TotalSteps || (version > 0 && version % Schedule.StepsPerEpoch == 0 && Data.Validation.Rows > 0) || PausesAt(version);
+
+    /// <summary>Whether the run ends for now with version v, to be resumed: at the first end of an epoch that is late enough.</summary>
+    public bool PausesAt(long version) =>
+        Experiment.Training.PauseAfter is { } epochs && version < TotalSteps && version >= epochs * Schedule.StepsPerEpoch && version % Schedule.StepsPerEpoch == 0;
 
     /// <summary>
     /// Whether what the parameters of version v look like is written down: at the ends of epochs, but no more than about fifty

@@ -20,7 +20,11 @@ internal enum CheckpointAsk : byte
 /// When checkpoints are made: decided in the lead partition, one at a time. Which versions are kept changes no bit of any
 /// result, so time may decide it.
 /// </summary>
-internal sealed class CheckpointSchedule(CheckpointOptions options, long steps, TimeProvider time)
+/// <param name="options">When.</param>
+/// <param name="steps">Of the whole run.</param>
+/// <param name="time">Tells the time.</param>
+/// <param name="pauses">Whether the run ends for now with a version, which is then put aside whatever the intervals say; null: with none.</param>
+internal sealed class CheckpointSchedule(CheckpointOptions options, long steps, TimeProvider time, Func<long, bool>? pauses = null)
 {
     private long _lastAt = time.GetTimestamp();
     private long _busyWith = -1;
@@ -41,7 +45,12 @@ internal sealed class CheckpointSchedule(CheckpointOptions options, long steps, 
         }
 
         var due = _asked;
-        if (due == CheckpointAsk.None && _busyWith < 0 && (IsDueByStep(version, before) || IsDueByTime()))
+        if (pauses?.Invoke(version) == true)
+        {
+            // What lies with the workers is put aside only where it was asked for before the step.
+            due |= CheckpointAsk.Snapshot;
+        }
+        else if (due == CheckpointAsk.None && _busyWith < 0 && (IsDueByStep(version, before) || IsDueByTime()))
         {
             due = CheckpointAsk.Snapshot;
         }

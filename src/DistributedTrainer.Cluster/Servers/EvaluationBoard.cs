@@ -56,7 +56,7 @@ internal sealed record EvaluationOutcome(long Version, EvaluationSums Sums, Laye
 /// <summary>Gathers the evaluation of one parameter version over all shards, judges it, and lets the workers go on.</summary>
 internal sealed class EvaluationBoard
 {
-    /// <summary>In the flags of a verdict: training ends with this version.</summary>
+    /// <summary>In the flags of a verdict: training ends with this version, be it for now.</summary>
     public const byte StopFlag = 1;
 
     private readonly TrainingPlan _plan;
@@ -180,5 +180,5 @@ internal sealed class EvaluationBoard
     }
 
     private FrameHeader VerdictOn(in FrameHeader frame) =>
-        frame with { Kind = FrameKind.Verdict, Count = _judge.Verdict.Packed, Flags = _judge.Stops ? StopFlag : (byte)0, PayloadBytes = 0 };
+        frame with { Kind = FrameKind.Verdict, Count = _judge.Verdict.Packed, Flags = _judge.Stops || _plan.PausesAt(frame.Step) ? StopFlag : (byte)0, PayloadBytes = 0 };
 }

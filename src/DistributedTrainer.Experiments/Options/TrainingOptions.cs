@@ -15,6 +15,12 @@ public sealed record TrainingOptions
     /// <summary>Updates of the parameters; null: <see cref="Epochs"/> counts.</summary>
     public long? Steps { get; init; }
 
+    /// <summary>
+    /// Epochs after which the run ends for now, at least 1: with a checkpoint, from which it can be resumed to the end, as if it
+    /// had never paused. Null: it does not.
+    /// </summary>
+    public int? PauseAfter { get; init; }
+
     /// <summary>Rows of the global batch of a step, or of each that is accumulated.</summary>
     public int BatchSize { get; init; } = 128;
 

@@ -12,6 +12,9 @@ public sealed record TuneOptions
     /// <summary>What decides which trial is best.</summary>
     public EarlyStoppingMetric Metric { get; init; } = EarlyStoppingMetric.ValidationLoss;
 
+    /// <summary>When trials that fall behind are stopped; null: all run to their end.</summary>
+    public HalvingOptions? Halving { get; init; }
+
     /// <summary>What is varied, in the order of the file; empty: nothing, which makes one trial.</summary>
     public ValueList<TuneRange> Ranges { get; init; } = [];
 

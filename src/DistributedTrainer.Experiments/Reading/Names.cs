@@ -45,6 +45,8 @@ internal static class Names
         ["rms"] = "rmsprop",
         ["normalize"] = "standardize",
         ["batch"] = "batch-size",
+        ["min-resources"] = "first-epochs",
+        ["reduction-factor"] = "factor",
     };
 
     private static readonly Dictionary<string, string[]> Places = new()
@@ -53,7 +55,7 @@ internal static class Names
         ["data"] = ["source", "target", "task", "split", "folds", "fold", "training-share", "validation-source", "test-source", "image", "separator", "quote", "missing", "preprocess", "augment", "shuffle"],
         ["model"] = ["layers", "init"],
         ["optimizer"] = ["learning-rate", "weight-decay", "l1", "l1-zeros", "decay-biases", "clip-norm", "clip-value", "schedule"],
-        ["training"] = ["epochs", "batch-size", "shards", "mode", "staleness", "accumulate", "local-steps", "last-batch", "non-finite", "compression", "early-stopping"],
+        ["training"] = ["epochs", "pause-after", "batch-size", "shards", "mode", "staleness", "accumulate", "local-steps", "last-batch", "non-finite", "compression", "early-stopping"],
         ["cluster"] = ["workers", "servers", "partitions", "minimum-workers", "max-restarts", "transport", "overlap", "placement", "timeline"],
         ["checkpoint"] = ["every-steps", "every-seconds", "keep"],
     };

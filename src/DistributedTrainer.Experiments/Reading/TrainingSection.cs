@@ -24,6 +24,7 @@ internal static class TrainingSection
         {
             Epochs = steps is null ? (int)training.Integer("epochs", defaults.Epochs!.Value, 1) : null,
             Steps = steps is null ? null : training.Integer("steps", 1, 1, long.MaxValue),
+            PauseAfter = training.Find("pause-after") is null ? null : (int)training.Integer("pause-after", 1, 1),
             BatchSize = (int)training.Integer("batch-size", defaults.BatchSize, 1),
             Shards = (int)training.Integer("shards", defaults.Shards, 1, 65536),
             Mode = training.Choice("mode", defaults.Mode),
@@ -50,6 +51,7 @@ internal static class TrainingSection
         }
 
         RefuseWithLocalSteps(training, options);
+        RefusePause(training, options);
         training.RefuseUnknown();
         return options;
     }
@@ -66,6 +68,20 @@ internal static class TrainingSection
         {
             training.Problems.Add(
                 training.Find("local-steps"), training.KeyOf("local-steps"), "compression is made for gradients; averages of parameters and of the optimizer's state would not bear it. Write compression: none, or local-steps: 1.");
+        }
+    }
+
+    private static void RefusePause(Section training, TrainingOptions options)
+    {
+        if (options.PauseAfter is { } pause && options.Epochs is { } epochs && pause >= epochs)
+        {
+            training.Problems.Add(training.Find("pause-after"), training.KeyOf("pause-after"), $"after {pause} epochs the run is over: training.epochs is {epochs}. Write less, or remove it.");
+        }
+
+        if (options.PauseAfter is not null && options.Mode != TrainingMode.Sync)
+        {
+            training.Problems.Add(
+                training.Find("pause-after"), training.KeyOf("pause-after"), $"workers in mode {Names.Kebab(options.Mode)} are never at the same step, at which they could pause. Write mode: sync, or remove it.");
         }
     }
 

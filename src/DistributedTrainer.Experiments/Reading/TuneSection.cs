@@ -20,6 +20,7 @@ internal static class TuneSection
             Search = tune.Choice("search", defaults.Search),
             Trials = tune.Find("trials") is null ? null : (int)tune.Integer("trials", 1, 1, MostTrials),
             Metric = tune.Choice("metric", defaults.Metric),
+            Halving = tune.Find("halving") is null ? null : ReadHalving(tune.Below("halving", "factor: 3")),
             Ranges = ReadRanges(tune),
         };
         if (tune.IsBroken)
@@ -33,6 +34,18 @@ internal static class TuneSection
             tune.Problems.Add(tune.Find("metric"), tune.KeyOf("metric"), $"{Names.Kebab(loss.Kind)} compares numbers, which have no accuracy. Write validation-loss.");
         }
 
+        return options;
+    }
+
+    private static HalvingOptions ReadHalving(Section halving)
+    {
+        var defaults = new HalvingOptions();
+        var options = new HalvingOptions
+        {
+            Factor = (int)halving.Integer("factor", defaults.Factor, 2, 1000),
+            FirstEpochs = (int)halving.Integer("first-epochs", defaults.FirstEpochs, 1),
+        };
+        halving.RefuseUnknown();
         return options;
     }
 

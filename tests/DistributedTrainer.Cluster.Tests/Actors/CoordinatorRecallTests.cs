@@ -85,6 +85,22 @@ public sealed class CoordinatorRecallTests : CoordinatorTest
     }
 
     [Fact]
+    public void A_pause_that_the_coordinator_before_it_has_seen_is_one()
+    {
+        Experiment = Experiment with { Training = "{ epochs: 3, batch-size: 30, shards: 4, pause-after: 2 }" };
+        Earlier(steps: 10);
+        var worker = Recalled("w0", newest: 6, loaded: 2);
+        Prepare(worker);
+        Coordinator.Tell(new Partitions.Evaluated(Run, new StepId(10), new SetSums(0, 0, 0), new SetSums(0, 0, 0), [], new StepId(0), false));
+        Settle();
+        var server = Recalled("s0", newest: 7, loaded: 2, server: true, 0);
+        Prepare(server);
+        ExpectFence(server, 8);
+        Fenced(8, version: 10);
+        Assert.Equal(10, server.Probe.FishForMessage<Partitions.TakeSnapshot>(static _ => true, Patience).Version.Value);
+    }
+
+    [Fact]
     public void Whoever_watched_the_run_goes_on_watching()
     {
         Earlier(steps: 4);
@@ -100,6 +116,22 @@ public sealed class CoordinatorRecallTests : CoordinatorTest
         Assert.Equal((4L, "training"), Said<View>() is var view ? (view.Step, view.Phase) : default);
         Coordinator.Tell(ServedPartitions.Told(Run, Plan(), 4, 5));
         Said<Notice>(static notice => notice.Text.StartsWith("Going on at step 4,", StringComparison.Ordinal) && notice.Text.Contains("the coordinator began anew", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("stopped at step 4 of 10; model.safetensors holds the parameters of that step")]
+    public void Whoever_watched_a_run_that_ended_under_another_coordinator_is_told_how(string? failure)
+    {
+        var directory = Directory.CreateDirectory(RunDirectory + "2").FullName;
+        File.WriteAllText(Path.Combine(directory, "result.json"), "{}");
+        if (failure is not null)
+        {
+            File.WriteAllText(Path.Combine(directory, "ended.txt"), failure + "\n");
+        }
+
+        Coordinator.Tell(new Watch(new RunId("other"), directory), Submitter.Ref);
+        Assert.Equal(new Ended(new RunId("other"), failure is null, failure, "{}", directory), Said<Ended>());
     }
 
     [Fact]

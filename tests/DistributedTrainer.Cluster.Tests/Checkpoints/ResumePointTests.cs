@@ -37,6 +37,7 @@ public sealed class ResumePointTests : IDisposable
     [InlineData("partitions: 2", "partitions: 2, transport: tcp, minimum-workers: 2, max-restarts: 7")]
     [InlineData("every-steps: 100", "every-steps: 3")]
     [InlineData("keep: 3", "keep: 9, every-seconds: 5")]
+    [InlineData("epochs: 3", "epochs: 3, pause-after: 2")]
     [InlineData("source: iris", "source: other/place.csv")]
 
     // Written out, or left to the default.

@@ -55,6 +55,19 @@ public sealed class TrainingPlanTests
         Assert.Equal([5, 10, 11], Enumerable.Range(0, 12).Where(version => plan.EvaluatesAt(version)));
     }
 
+    [Theory]
+    [InlineData("epochs: 4, pause-after: 2", "10 15")]
+    [InlineData("steps: 11, pause-after: 1", "5 10")]
+    [InlineData("steps: 11, pause-after: 3", "")]
+    [InlineData("epochs: 4", "")]
+    public void A_run_pauses_at_the_first_end_of_an_epoch_that_is_late_enough_and_is_evaluated_there(string training, string expected)
+    {
+        var plan = new TestExperiment { Training = $"{{ {training}, batch-size: 30, shards: 4 }}" }.Plan();
+        var pauses = Enumerable.Range(0, (int)plan.TotalSteps + 1).Where(version => plan.PausesAt(version)).ToArray();
+        Assert.Equal(expected, string.Join(' ', pauses));
+        Assert.Equal([.. pauses, (int)plan.TotalSteps], Enumerable.Range(0, (int)plan.TotalSteps + 1).Where(version => plan.EvaluatesAt(version)));
+    }
+
     [Fact]
     public void Without_validation_rows_only_the_end_is_evaluated()
     {

@@ -44,6 +44,15 @@ public sealed class CheckpointScheduleTests
     }
 
     [Fact]
+    public void The_version_that_a_run_pauses_at_is_put_aside_even_while_another_is_being_written()
+    {
+        var schedule = new CheckpointSchedule(new CheckpointOptions { EverySteps = 2, EverySeconds = null }, 20, TimeProvider.System, static version => version == 3);
+        Assert.Equal(
+            [CheckpointAsk.None, CheckpointAsk.Snapshot, CheckpointAsk.Snapshot, CheckpointAsk.None],
+            Enumerable.Range(1, 4).Select(version => schedule.Next(version, version - 1)));
+    }
+
+    [Fact]
     public void Every_so_many_seconds_one_is_made()
     {
         var schedule = Schedule(everySeconds: 60);

@@ -59,6 +59,25 @@ public sealed class EvaluationBoardTests
     }
 
     [Fact]
+    public void Where_the_run_pauses_the_workers_are_told_to_end_and_it_is_not_the_end()
+    {
+        var outcomes = new List<EvaluationOutcome>();
+        var board = new EvaluationBoard(new TestExperiment { Training = "{ epochs: 3, batch-size: 30, shards: 3, pause-after: 2 }" }.Plan(), outcomes.Add);
+        var channel = new RecordingChannel();
+        foreach (var version in (long[])[5, 10])
+        {
+            for (var shard = 0; shard < 3; shard++)
+            {
+                board.Complete(channel, new FrameHeader { Kind = FrameKind.Evaluation, Step = version, Index = shard }, new EvaluationSums(8));
+            }
+        }
+
+        Assert.Equal([(5L, 0), (10L, EvaluationBoard.StopFlag)], channel.Posted.Select(static posted => (posted.Header.Step, (int)posted.Header.Flags)));
+        Assert.Equal([false, false], outcomes.Select(static outcome => outcome.Last));
+        Assert.Equal(EvaluationBoard.StopFlag, board.Late(new FrameHeader { Kind = FrameKind.Evaluation, Step = 10 }).Flags);
+    }
+
+    [Fact]
     public void Half_an_older_evaluation_is_forgotten_with_the_next_version()
     {
         Send(new RecordingChannel(), 5, 0);
