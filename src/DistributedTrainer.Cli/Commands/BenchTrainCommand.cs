@@ -21,7 +21,7 @@ internal static class BenchTrainCommand
         var workers = Number("--workers", "Workers; the data is cut into as many shards, or --leaves.", 2);
         var perNode = Number("--workers-per-node", "Threads of each worker node, which share its parameters; --batch holds for each of them.", 1);
         var servers = Number("--servers", "Server nodes.", 1);
-        var partitions = new Option<int?>("--partitions") { Description = "Parts that the parameters are cut into. Default: 2, or as many as servers." };
+        var partitions = new Option<int?>("--partitions") { Description = "Parts that the parameters are cut into. Default: as many as servers." };
         var leaves = new Option<int?>("--leaves") { Description = "Parts that a step's rows are cut into, over all workers. Default: one a worker, or a thread." };
         var optimizer = new Option<string>("--optimizer") { Description = "The update rule, with its defaults.", HelpName = "KIND", DefaultValueFactory = static _ => "adam" };
         var transport = new Option<string>("--transport") { Description = "What carries gradients and parameters.", HelpName = "NAME", DefaultValueFactory = static _ => "auto" };

@@ -11,6 +11,8 @@ namespace DistributedTrainer.Cluster.Workers;
 /// here, combined as far as the fixed tree allows, and waits for the total. A new assignment breaks the wait off,
 /// since the missing leaves may now be this worker's own. So does a lead partition that is two versions further, which
 /// keeps no statistics of this step any more: somebody else's leaves came in time, and the next step needed none of here.
+/// Who computes all leaves of a step knows the total: nothing is waited for then, and the sums are sent with the gradients,
+/// since a leaf may yet move to somebody who waits for them.
 /// </summary>
 internal sealed class ClusterExchange : IBatchStatisticsExchange
 {
@@ -27,6 +29,9 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
     // The moments of the step's leaves, by layer: a server may ask for them again.
     private readonly SortedDictionary<int, Gathered> _moments = [];
     private readonly List<(TreeNode Node, ColumnSums Value)> _sent = [];
+
+    // The sums of the pass backwards, by layer, where all leaves were computed here.
+    private readonly SortedDictionary<int, TreeGather<ColumnSums>> _own = [];
     private long _generation;
     private long _step = -1;
     private bool _sendsAll;
@@ -62,6 +67,7 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
                 _step = value;
                 _sendsAll = false;
                 _moments.Clear();
+                _own.Clear();
                 _inbox.ExpectTotals(value);
             }
         }
@@ -69,14 +75,31 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
 
     public long Forward(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, Span<double> total)
     {
-        Send(slot, Offer(slot, segments, leaves, answered: true), flags: 0);
+        CrashPoint.Reach("worker.exchange", Step);
+        var gathered = Offer(slot, segments, leaves, answered: true);
+        if (HasAll(segments) && gathered.Moments.Total is { } own)
+        {
+            gathered.Answered = false;
+            own.Values.CopyTo(total);
+            return own.Rows;
+        }
+
+        Send(slot, gathered.Moments, flags: 0);
         return Await(slot, flags: 0, total);
     }
 
     public void Backward(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, Span<double> total)
     {
+        CrashPoint.Reach("worker.exchange", Step);
         var gather = Gather(ColumnSums.Add);
         ColumnSums.Offer(gather, slot, segments, leaves);
+        if (HasAll(segments) && gather.Total is { } own)
+        {
+            _own[slot.Index] = gather;
+            own.Values.CopyTo(total);
+            return;
+        }
+
         Send(slot, gather, StatisticsFlags.Backward);
         Await(slot, StatisticsFlags.Backward, total);
     }
@@ -84,7 +107,7 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
     public void Report(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves) => Offer(slot, segments, leaves, answered: false);
 
     /// <summary>
-    /// Sends what was reported of the step. To be called before its gradients are pushed, each time: nobody answers a
+    /// Sends what was reported of the step, or was not waited for. To be called before its gradients are pushed, each time: nobody answers a
     /// report, so that one may have been lost.
     /// </summary>
     /// <param name="again">All moments, also those whose total has come: the server lacks a gradient of the step, and may lack its moments.</param>
@@ -97,24 +120,48 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
                 continue;
             }
 
-            foreach (var (node, sums) in gathered.Moments.Present())
-            {
-                _links.PushStatistics(Generation, Step, layer, flags: 0, node, sums);
-            }
+            gathered.Moments.Present(_sent);
+            SendAll(layer, flags: 0);
+        }
+
+        foreach (var (layer, gather) in _own)
+        {
+            gather.Present(_sent);
+            SendAll(layer, StatisticsFlags.Backward);
         }
 
         _sendsAll = false;
     }
 
-    private TreeGather<ColumnSums> Offer(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, bool answered)
+    // Not whether the moments of all leaves are known here: of those that have moved, others wait for what is sent.
+    private bool HasAll(ReadOnlySpan<LeafSegment> segments)
+    {
+        var leaves = 0;
+        for (var shard = 0; shard < _plan.Shards; shard++)
+        {
+            leaves += _plan.Schedule.LeafRows(Step, shard) > 0 ? 1 : 0;
+        }
+
+        return segments.Length == leaves;
+    }
+
+    private void SendAll(int layer, byte flags)
+    {
+        foreach (var (node, sums) in _sent)
+        {
+            _links.PushStatistics(Generation, Step, layer, flags, node, sums);
+        }
+    }
+
+    private Gathered Offer(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, bool answered)
     {
         if (!_moments.TryGetValue(slot.Index, out var gathered))
         {
-            _moments.Add(slot.Index, gathered = new Gathered(Gather(ColumnSums.CombineMoments), answered));
+            _moments.Add(slot.Index, gathered = new Gathered(Gather(ColumnSums.CombineMoments)) { Answered = answered });
         }
 
         ColumnSums.Offer(gathered.Moments, slot, segments, leaves);
-        return gathered.Moments;
+        return gathered;
     }
 
     private void Send(BatchNormSlot slot, TreeGather<ColumnSums> gather, byte flags)
@@ -144,7 +191,6 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
 
     private long Await(BatchNormSlot slot, byte flags, Span<double> total)
     {
-        CrashPoint.Reach("worker.exchange", Step);
         _repeats.Begin();
         _awaited = (slot.Index, (flags & StatisticsFlags.Backward) != 0);
         _alert.Until(_hasTotal);
@@ -189,7 +235,12 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
 
     private bool IsOvertaken => _inbox.LeadVersion > _plan.After(Step);
 
-    /// <param name="Moments">Of the leaves that were computed here.</param>
-    /// <param name="Answered">Whether their total is awaited: then they came.</param>
-    private sealed record Gathered(TreeGather<ColumnSums> Moments, bool Answered);
+    private sealed class Gathered(TreeGather<ColumnSums> moments)
+    {
+        /// <summary>Of the leaves that were computed here.</summary>
+        public TreeGather<ColumnSums> Moments => moments;
+
+        /// <summary>Whether their total is awaited: then they came.</summary>
+        public bool Answered { get; set; }
+    }
 }

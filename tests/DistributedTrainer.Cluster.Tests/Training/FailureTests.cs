@@ -127,6 +127,70 @@ public sealed class FailureTests
         Array.ForEach(proxies, static proxy => proxy.Dispose());
     }
 
+    [Fact]
+    public void Leaves_that_move_from_who_had_all_of_them_find_the_statistics_of_the_others()
+    {
+        var plan = Experiment.Plan();
+        using var cluster = new MiniCluster(plan);
+        MiniCluster.Worker first = null!, second = null!;
+        var moved = 0;
+        FrameProxy[] proxies = [];
+        first = cluster.Add("first", routes =>
+        {
+            (var through, proxies) = FrameProxy.Between(routes, (_, frame) =>
+            {
+                // It has computed all leaves, has waited for nobody, and nothing that it sends of them under this assignment arrives.
+                if (frame is not { Kind: FrameKind.Statistics or FrameKind.Push, Generation: 1 })
+                {
+                    return Fate.Pass;
+                }
+
+                Assert.Equal(0, frame.Kind == FrameKind.Statistics ? frame.Flags & StatisticsFlags.WantsTotal : 0);
+                if (Interlocked.Exchange(ref moved, 1) == 0)
+                {
+                    cluster.Do(() => cluster.Assign((first, [1, 2, 4]), (second, [0, 3])));
+                }
+
+                return Fate.Drop;
+            });
+            return through;
+        });
+        second = cluster.Add("second");
+        cluster.Do(() => cluster.Assign((first, [0, 1, 2, 3, 4])));
+        Assert.Equal(ReferenceTrainer.Train(plan).Bits, cluster.Run().Bits);
+        Assert.Equal(2, cluster.Generation);
+        Array.ForEach(proxies, static proxy => proxy.Dispose());
+    }
+
+    [Fact]
+    public void Who_knows_the_statistics_of_leaves_that_others_have_now_still_sends_its_own()
+    {
+        var plan = Experiment.Plan();
+        using var cluster = new MiniCluster(plan);
+        MiniCluster.Worker first = null!, second = null!;
+        var moved = 0;
+        FrameProxy[] proxies = [];
+        first = cluster.Add("first", routes =>
+        {
+            (var through, proxies) = FrameProxy.Between(routes, (_, frame) =>
+            {
+                // It waits for leaves 3 and 4 when it gets them, and another one its own.
+                if (frame is { Kind: FrameKind.Statistics, Generation: 1 } && (frame.Flags & StatisticsFlags.WantsTotal) != 0 && Interlocked.Exchange(ref moved, 1) == 0)
+                {
+                    cluster.Do(() => cluster.Assign((first, [3, 4]), (second, [0, 1, 2])));
+                }
+
+                return Fate.Pass;
+            });
+            return through;
+        });
+        second = cluster.Add("second");
+        cluster.Do(() => cluster.Assign((first, [0, 1, 2])));
+        Assert.Equal(ReferenceTrainer.Train(plan).Bits, cluster.Run().Bits);
+        Assert.Equal(2, cluster.Generation);
+        Array.ForEach(proxies, static proxy => proxy.Dispose());
+    }
+
     [Theory]
     [InlineData("push", true)]
     [InlineData("push", false)]

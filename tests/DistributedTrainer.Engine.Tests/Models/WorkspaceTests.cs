@@ -45,6 +45,46 @@ public sealed class WorkspaceTests
         Assert.Equal(0, Allocation.Warm(() => workspace.Evaluate(12, out _)));
     }
 
+    // 20 x 6 and 20 are in the first layer, 17 x 20 and 17 in the second: a border within a tensor, one between two, none.
+    [Theory]
+    [InlineData(50)]
+    [InlineData(140)]
+    [InlineData(300, 480)]
+    [InlineData]
+    public void Parameters_that_are_lent_give_the_bits_of_the_workspaces_own(params int[] borders)
+    {
+        var (own, borrower) = (Filled(Model, new CrossEntropyLoss(), 12), Filled(Model, new CrossEntropyLoss(), 12));
+        var second = Model.CreateWorkspace(new CrossEntropyLoss(), 12, borrower);
+        var lent = new AlignedBuffer(Model.Layout.Length);
+        own.Parameters.CopyTo(lent.Span);
+        borrower.Parameters.Fill(float.NaN);
+        int[] cuts = [0, .. borders, lent.Length];
+        for (var i = 1; i < cuts.Length; i++)
+        {
+            borrower.Lend(cuts[i - 1], lent.Span[cuts[i - 1]..cuts[i]]);
+        }
+
+        Numbers.Normal(12 * 6, 4).CopyTo(second.Input(12));
+        Numbers.Below(12, 3, 5).CopyTo(second.Labels(12));
+        var expected = Gradient(own);
+        AssertBits.Equal(expected, Gradient(borrower), "gradient");
+        AssertBits.Equal(expected, Gradient(second), "gradient of who has the same parameters");
+        Assert.False(borrower.LacksParameters);
+        borrower.TakeBack();
+        Assert.True(borrower.LacksParameters && second.LacksParameters);
+        lent.Span.CopyTo(borrower.Parameters);
+        lent.Span.Fill(float.NaN);
+        borrower.LacksParameters = false;
+        AssertBits.Equal(expected, Gradient(borrower), "gradient with parameters of its own again");
+
+        static float[] Gradient(Workspace workspace)
+        {
+            var gradient = new AlignedBuffer(Model.Layout.Length);
+            workspace.Train(1, 2, Leaves.Of(12), [gradient], new LeafSums[1], new LocalExchange(1));
+            return gradient.Span.ToArray();
+        }
+    }
+
     [Fact]
     public void Evaluation_is_the_same_before_and_after_a_training_pass()
     {
