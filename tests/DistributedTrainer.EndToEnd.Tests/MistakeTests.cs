@@ -63,6 +63,30 @@ public sealed class MistakeTests
         Assert.Contains(expected, output + errors, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("cars.csv")]
+    [InlineData("pictures")]
+    public async Task Data_in_the_place_of_an_experiment_is_told_as_that(string name)
+    {
+        using var directory = new RunDirectory();
+        Directory.CreateDirectory(directory.In("pictures"));
+        await File.WriteAllTextAsync(directory.In("cars.csv"), "a,kind\n1,x\n");
+        var (code, _, errors) = await Dtrain.Run(["train", name], directory.In("."));
+        Assert.Equal(2, code);
+        Assert.Contains($"{name} holds data", errors, StringComparison.Ordinal);
+        Assert.Contains($"source: {name}", errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_folder_of_a_run_in_the_place_of_an_experiment_is_told_as_that()
+    {
+        using var directory = new RunDirectory();
+        await File.WriteAllTextAsync(directory.In("experiment.yaml"), "");
+        var (code, _, errors) = await Dtrain.Run(["train", directory.In(".")]);
+        Assert.Equal(2, code);
+        Assert.Contains("dtrain resume", errors, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_port_in_use_is_named()
     {

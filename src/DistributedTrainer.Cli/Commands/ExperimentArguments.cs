@@ -86,6 +86,18 @@ internal sealed record ExperimentText(string Yaml, string FileName, string BaseD
             return new ExperimentText(Console.In.ReadToEnd(), "standard input", Directory.GetCurrentDirectory());
         }
 
+        if (Path.Combine(file, "experiment.yaml") is var begun && File.Exists(begun))
+        {
+            Console.Error.WriteLine($"{file} is the folder of a run. dtrain resume {file} goes on with it, dtrain train {begun} begins another one like it.");
+            return null;
+        }
+
+        if (IsData(file))
+        {
+            Console.Error.WriteLine($"{file} holds data; what is trained stands in an experiment file, which names it: data: {{ source: {Path.GetFileName(Path.TrimEndingDirectorySeparator(file))}, target: COLUMN }}. dtrain inspect {file} shows what is in it, docs/tutorial.md how to write the file.");
+            return null;
+        }
+
         try
         {
             return new ExperimentText(File.ReadAllText(file), Path.GetFileName(file), Path.GetDirectoryName(Path.GetFullPath(file))!);
@@ -96,6 +108,9 @@ internal sealed record ExperimentText(string Yaml, string FileName, string BaseD
             return null;
         }
     }
+
+    private static bool IsData(string file) =>
+        Directory.Exists(file) || (File.Exists(file) && Path.GetExtension(file).ToLowerInvariant() is ".csv" or ".tsv" or ".parquet" or ".gz" or ".idx" or ".png" or ".jpg" or ".jpeg");
 }
 
 /// <summary>What is wrong with what the user gave.</summary>
