@@ -1,5 +1,4 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
+using DistributedTrainer.Engine.Kernels;
 
 namespace DistributedTrainer.Engine.Models;
 
@@ -7,10 +6,10 @@ namespace DistributedTrainer.Engine.Models;
 /// Parts of the flat parameter vector that are read where somebody else keeps them. A tensor is found here if one part
 /// holds all of it; of those that lie in several parts the pieces are copied.
 /// </summary>
-internal sealed unsafe class LentParameters(ParameterLayout layout)
+internal sealed class LentParameters(ParameterLayout layout)
 {
     // In ascending order, since partitions are lent so; a few.
-    private readonly List<(int Start, int End, nint At)> _parts = [];
+    private readonly List<(int Start, int End, BorrowedFloats Values)> _parts = [];
 
     /// <summary>Whether what was lent was taken back, and nothing has taken its place.</summary>
     public bool IsMissing { get; set; }
@@ -31,7 +30,7 @@ internal sealed unsafe class LentParameters(ParameterLayout layout)
             }
         }
 
-        _parts.Add((offset, end, (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(values))));
+        _parts.Add((offset, end, new BorrowedFloats(values)));
     }
 
     /// <summary>What was lent is read no more.</summary>
@@ -45,11 +44,11 @@ internal sealed unsafe class LentParameters(ParameterLayout layout)
     public bool TryFind(ParameterSlot slot, out ReadOnlySpan<float> values)
     {
         var length = slot.Shape.Elements;
-        foreach (var (start, end, at) in _parts)
+        foreach (var (start, end, part) in _parts)
         {
             if (slot.Offset >= start && slot.Offset + length <= end)
             {
-                values = new ReadOnlySpan<float>((float*)at + (slot.Offset - start), length);
+                values = part.Span.Slice(slot.Offset - start, length);
                 return true;
             }
         }
