@@ -18,12 +18,18 @@ public sealed class RunShelf(string runs, IReadOnlyDictionary<string, string> el
     /// <exception cref="IOException">The folder cannot be read.</exception>
     public RunFiles.Runs List(string after)
     {
-        var names = elsewhere.Keys.Concat(Here().Select(static path => Path.GetFileName(path)))
-            .Distinct()
-            .Where(name => RunFileNames.IsFolder(name) && string.CompareOrdinal(name, after) > 0)
-            .Order(StringComparer.Ordinal);
-        var found = names.Select(name => (Name: name, Folder: FolderOf(name))).Where(static run => run.Folder is not null).Take(MostListed + 1).ToArray();
-        return new RunFiles.Runs([.. found.Take(MostListed).Select(static run => new RunFiles.ListedRun(run.Name, StateOf(run.Folder!)))], found.Length > MostListed);
+        var folders = Here().ToDictionary(static path => Path.GetFileName(path), StringComparer.Ordinal);
+        foreach (var (name, folder) in elsewhere)
+        {
+            folders[name] = folder;
+        }
+
+        var found = folders.Where(run => RunFileNames.IsFolder(run.Key) && string.CompareOrdinal(run.Key, after) > 0)
+            .OrderBy(static run => run.Key, StringComparer.Ordinal)
+            .Where(static run => IsRun(run.Value))
+            .Take(MostListed + 1)
+            .ToArray();
+        return new RunFiles.Runs([.. found.Take(MostListed).Select(static run => new RunFiles.ListedRun(run.Key, StateOf(run.Value)))], found.Length > MostListed);
     }
 
     /// <summary>What is new in the files of a run, in a bounded answer.</summary>
@@ -138,6 +144,8 @@ public sealed class RunShelf(string runs, IReadOnlyDictionary<string, string> el
     private string? FolderOf(string name)
     {
         var folder = elsewhere.GetValueOrDefault(name) ?? Here().FirstOrDefault(path => Path.GetFileName(path) == name);
-        return folder is not null && File.Exists(Path.Combine(folder, RunFolder.ExperimentName)) ? folder : null;
+        return folder is not null && IsRun(folder) ? folder : null;
     }
+
+    private static bool IsRun(string folder) => File.Exists(Path.Combine(folder, RunFolder.ExperimentName));
 }

@@ -82,7 +82,7 @@ public sealed class RunMirror : IDisposable
             }
 
             Take(list);
-            _after = list is { More: true, Listed: [.., var last] } ? last.Name : "";
+            _after = list is { More: true, Listed: [.., var last] } && string.CompareOrdinal(last.Name, _after) > 0 ? last.Name : "";
         }
         while (isFirst && _after.Length > 0);
 
