@@ -278,3 +278,37 @@ public static class Submissions
     /// <summary>Coordinator → submitter: over. The result is the text of result.json.</summary>
     public sealed record Ended(RunId Run, bool Succeeded, string? Failure, string? ResultJson, string RunDirectory) : IProtocolMessage;
 }
+
+/// <summary>What whoever shows runs elsewhere reads of their folders, by way of the coordinator. No path travels, only names that are looked up.</summary>
+public static class RunFiles
+{
+    /// <summary>Visitor → coordinator: which runs are there after this name? None: from the first.</summary>
+    public sealed record AskRuns(string After) : IProtocolMessage;
+
+    /// <summary>Coordinator → visitor: runs in the order of their names, and whether there are more behind them.</summary>
+    public sealed record Runs(ListedRun[] Listed, bool More) : IProtocolMessage;
+
+    /// <summary>The name of a run's folder, and a number that is another one once any of its files has changed.</summary>
+    public sealed record ListedRun(string Name, long State);
+
+    /// <summary>
+    /// Visitor → coordinator: what is new in a run's files since these marks? A file without a mark is not known yet. Without
+    /// the growing ones: only of those that are small.
+    /// </summary>
+    public sealed record AskNews(string Run, Mark[] Marks, bool Growing) : IProtocolMessage;
+
+    /// <summary>
+    /// Up to where a file is known: its first bytes, so many of them. Whether it is still the same file shows in the stamp, of
+    /// one that is replaced, or in the witness, of one that grows: the last of the known bytes.
+    /// </summary>
+    public sealed record Mark(string File, long Length, long Stamp, byte[] Witness);
+
+    /// <summary>Coordinator → visitor: pieces, and whether there is more already. Not known: there is no run of this name.</summary>
+    public sealed record News(string Run, bool IsKnown, Piece[] Pieces, bool More) : IProtocolMessage;
+
+    /// <summary>
+    /// Bytes of a file from an offset on; at offset 0 what was known of it before is void. The length is that of the whole
+    /// file; -1: there is none any more.
+    /// </summary>
+    public sealed record Piece(string File, long Offset, long Length, long Stamp, byte[] Bytes);
+}

@@ -137,6 +137,7 @@ public sealed class ArchitectureTests
             "NodeCertificates.cs", // until when a certificate was valid, for whoever reads why it is refused
             "NodeClock.cs", // when a step was applied, for metrics.jsonl and the timeline, and how far clocks of hosts are apart
             "RunFolder.cs", // log.txt and cluster.jsonl; and how long a run was not watched, within bounds
+            "RunShelf.cs", // whether a file that a visitor knows was replaced
             "RunTraces.cs", // when something that is traced began
             "StandingOrders.cs", // which of several interrupted runs goes on
             "TuneFolder.cs", // the name of a search's folder
@@ -151,9 +152,12 @@ public sealed class ArchitectureTests
         foreach (var type in Samples.MessageTypes) Walk(type, type.FullName!, members);
 
         var bulk = members.Where(member => Regex.IsMatch(member, @": .*(Single|Half|Double\[\]|Byte\[\]|Memory|Span|Stream|Tensor)")).Order();
-        // The losses and learning rates of the steps of one report: a number a step.
+        // The losses and learning rates of the steps of one report: a number a step. And texts of run folders, in bounded pieces.
         Assert.Equal(
-            ["DistributedTrainer.Protocol.Partitions+StepsApplied.LearningRates: System.Double[]", "DistributedTrainer.Protocol.Partitions+StepsApplied.LossSums: System.Double[]"],
+            [
+                "DistributedTrainer.Protocol.Partitions+StepsApplied.LearningRates: System.Double[]", "DistributedTrainer.Protocol.Partitions+StepsApplied.LossSums: System.Double[]",
+                "DistributedTrainer.Protocol.RunFiles+Mark.Witness: System.Byte[]", "DistributedTrainer.Protocol.RunFiles+Piece.Bytes: System.Byte[]",
+            ],
             bulk);
     }
 

@@ -67,6 +67,10 @@ internal static class Samples
             [new Submissions.NodeView("worker-1", "worker", "host", 1234, "computing", [0, 2], 27_000.25, "host:4053", Addresses, Costs, 4)]),
         new Submissions.Notice(Run, "worker-1 died; its shards moved to worker-2"),
         new Submissions.Ended(Run, true, "none", "{\"steps\":1000}", "/runs/1"),
+        new RunFiles.AskRuns("digits-1"),
+        new RunFiles.Runs([new RunFiles.ListedRun("digits-2", 1234)], true),
+        new RunFiles.AskNews("digits-2", [new RunFiles.Mark("metrics.jsonl", 3, 0, [10, 20, 30])], true),
+        new RunFiles.News("digits-2", true, [new RunFiles.Piece("metrics.jsonl", 3, 5, 77, [40, 50])], true),
     ];
 
     /// <summary>Every type that the assembly marks as a message.</summary>

@@ -7,14 +7,15 @@ namespace DistributedTrainer.Cli.Commands;
 
 /// <summary>How a command joins a running cluster to ask something of it: as a node without a role, for as long as it takes.</summary>
 /// <param name="where">The argument or option that names the cluster.</param>
-internal sealed class ClusterVisit(string where)
+/// <param name="addressOption">The option for the own address.</param>
+internal sealed class ClusterVisit(string where, string addressOption = "--host")
 {
     private static readonly TimeSpan JoinLimit = TimeSpan.FromSeconds(15);
 
     // Who joins usually has joined by then; an encrypted cluster never answers, and is asked what it is.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(0.5);
 
-    private readonly Option<string?> _address = new("--host")
+    private readonly Option<string?> _address = new(addressOption)
     {
         Description = $"The address that nodes reach this process under. Default: DTRAIN_HOST, or the one of this machine that leads to {where}.",
         HelpName = "ADDRESS",

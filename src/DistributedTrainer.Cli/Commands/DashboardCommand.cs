@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
+using DistributedTrainer.Dashboard.Mirroring;
 using DistributedTrainer.Dashboard.Serving;
 
 namespace DistributedTrainer.Cli.Commands;
@@ -16,12 +17,26 @@ internal static class DashboardCommand
         var host = new Option<string>("--host") { Description = "The address to listen on. 0.0.0.0: all of this machine's; anyone who reaches it can then read the runs, unless there is a token.", DefaultValueFactory = static _ => "127.0.0.1", HelpName = "ADDRESS" };
         var port = new Option<int>("--port") { Description = "0: the system chooses.", DefaultValueFactory = static _ => DashboardServer.DefaultPort };
         var token = new Option<string?>("--token") { Description = "Only who shows it may read: the page's address with ?token=TOKEN once, or the header \"Authorization: Bearer TOKEN\". Better in DTRAIN_DASHBOARD_TOKEN, which no list of processes shows.", HelpName = "TOKEN" };
-        var command = new Command("dashboard", "Shows runs as a web page, while they go on or afterwards: curves, cluster, model, errors. It only reads. Example: dtrain dashboard runs")
+        var join = new Option<string?>("--join") { Description = "A node of a running cluster: shows the runs whose folders are with its coordinator, instead of a folder of this machine.", HelpName = "HOST:PORT" };
+        var visit = new ClusterVisit("--join", "--node-host");
+        var command = new Command("dashboard", "Shows runs as a web page, while they go on or afterwards: curves, cluster, model, errors. It only reads. Example: dtrain dashboard runs. Of a cluster elsewhere: dtrain dashboard --join 10.0.0.1:4053")
         {
-            path, host, port, token,
+            path, host, port, token, join,
         };
+        visit.AddTo(command);
         command.SetAction(async (parsed, _) =>
         {
+            if (parsed.GetValue(join) is { } node)
+            {
+                if (parsed.GetResult(path) is { Implicit: false })
+                {
+                    Console.Error.WriteLine("RUN_DIR is a folder of this machine, and --join names a cluster, whose coordinator has the folders. Remove one of them.");
+                    return ExitCodes.UsageWrong;
+                }
+
+                return await ShowCluster(parsed, node, visit, mirror => Start(null, parsed.GetValue(host)!, parsed.GetValue(port), parsed.GetValue(token), mirror));
+            }
+
             if (await Start(parsed.GetValue(path), parsed.GetValue(host)!, parsed.GetValue(port), parsed.GetValue(token)) is not { } server)
             {
                 return ExitCodes.UsageWrong;
@@ -29,13 +44,7 @@ internal static class DashboardCommand
 
             await using (server)
             {
-                Console.WriteLine($"Dashboard: {server.Address}");
-                if (server.IsOpenToOthers)
-                {
-                    Console.WriteLine(OpenToOthers);
-                }
-
-                Console.WriteLine("Ctrl+C ends it.");
+                Tell(server);
                 await Interrupted();
             }
 
@@ -49,7 +58,8 @@ internal static class DashboardCommand
     /// <param name="host">Where to listen.</param>
     /// <param name="port">0: the system chooses.</param>
     /// <param name="token">What whoever reads has to show; null: that of the environment, if any.</param>
-    public static async Task<DashboardServer?> Start(string? path, string host, int port, string? token = null)
+    /// <param name="mirror">Of a cluster elsewhere, in the folder's place; null: of this machine.</param>
+    public static async Task<DashboardServer?> Start(string? path, string host, int port, string? token = null, RunMirror? mirror = null)
     {
         if (port is < 0 or > 65535)
         {
@@ -65,7 +75,8 @@ internal static class DashboardCommand
 
         try
         {
-            return await DashboardServer.StartAsync(path, host, port, token ?? EnvironmentSettings.OfThisProcess["DTRAIN_DASHBOARD_TOKEN"]);
+            token ??= EnvironmentSettings.OfThisProcess["DTRAIN_DASHBOARD_TOKEN"];
+            return await (mirror is null ? DashboardServer.StartAsync(path, host, port, token) : DashboardServer.StartAsync(mirror, host, port, token));
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
@@ -87,5 +98,69 @@ internal static class DashboardCommand
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
         await end.Task;
+    }
+
+    /// <summary>Shows what the coordinator of a running cluster has, until Ctrl+C or SIGTERM.</summary>
+    private static async Task<int> ShowCluster(ParseResult parsed, string join, ClusterVisit visit, Func<RunMirror, Task<DashboardServer?>> start)
+    {
+        if (!visit.Read(parsed, out var certificates))
+        {
+            return ExitCodes.UsageWrong;
+        }
+
+        using var stop = new CancellationTokenSource();
+        void Stop(PosixSignalContext signal) => (signal.Cancel, _) = (true, stop.CancelAsync());
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        using var mirror = new RunMirror(join);
+
+        // First: a port that is in use must not cost a visit.
+        if (await start(mirror) is not { } server)
+        {
+            return ExitCodes.UsageWrong;
+        }
+
+        await using (server)
+        {
+            try
+            {
+                var (host, exitCode) = await visit.Join(parsed, join, certificates, "Give --join the HOST:PORT that a node printed when it started", stop.Token);
+                if (host is null)
+                {
+                    return exitCode;
+                }
+
+                await using var files = new ClusterFiles(host, join);
+                Tell(server);
+                await mirror.FollowAsync(files.AskAsync, stop.Token);
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                // The end.
+            }
+            catch (ArgumentException problem)
+            {
+                Console.Error.WriteLine($"This node was taken out of the cluster, and cannot come back. {problem.Message}");
+                return ExitCodes.TrainingFailed;
+            }
+            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+            {
+                Console.Error.WriteLine($"{mirror.Root}: the files of the runs cannot be kept here while they are shown: {problem.Message} Make room, or set TMPDIR to another folder.");
+                return ExitCodes.TrainingFailed;
+            }
+        }
+
+        return ExitCodes.Done;
+    }
+
+    private static void Tell(DashboardServer server)
+    {
+        Console.WriteLine($"Dashboard: {server.Address}");
+        if (server.IsOpenToOthers)
+        {
+            Console.WriteLine(OpenToOthers);
+        }
+
+        Console.WriteLine("Ctrl+C ends it.");
     }
 }

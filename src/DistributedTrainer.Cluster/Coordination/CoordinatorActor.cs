@@ -94,6 +94,9 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<Nodes.Recalled>(recalled => Recalled(recalled));
         Receive<Replanned>(replanned => OnReplanned(replanned));
         Receive<Watch>(Watched);
+        Receive<RunFiles.AskRuns>(ask => ShowFiles(shelf => shelf.List(ask.After)));
+        Receive<RunFiles.AskNews>(ask => ShowFiles(shelf => shelf.News(ask)));
+        Receive<FilesRead>(OnFilesRead);
         Receive<Fetched>(fetched => fetched.Run == _run?.Id, fetched => Finish(fetched));
         Receive<LeaveInOrder>(_ => Wait(Left.Instance));
         Receive<Nodes.Leaving>(leaving => Leaving(leaving));

@@ -194,6 +194,25 @@ public sealed class NodeHost : IAsyncDisposable
     /// <summary>Asks for other settings and yields what the coordinator says to it; the last is Changed or NotChanged, unless the node is taken out of the cluster.</summary>
     public IAsyncEnumerable<IProtocolMessage> Change(Submissions.Change change, CancellationToken cancel) => Listen(change, change, cancel);
 
+    /// <summary>Asks the coordinator something that is answered by one message.</summary>
+    /// <param name="question">What.</param>
+    /// <param name="limit">How long the answer is waited for.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <returns>The answer; null: none has come, or the node was taken out of the cluster.</returns>
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
+    public async Task<IProtocolMessage?> AskAsync(IProtocolMessage question, TimeSpan limit, CancellationToken cancel)
+    {
+        try
+        {
+            var answer = _coordinator.Ask<IProtocolMessage>(question, limit, cancel);
+            return await Task.WhenAny(answer, _completion.Task) == answer ? await answer : null;
+        }
+        catch (AskTimeoutException)
+        {
+            return null;
+        }
+    }
+
     private async IAsyncEnumerable<IProtocolMessage> Listen(IProtocolMessage ask, IProtocolMessage? repeated, [EnumeratorCancellation] CancellationToken cancel)
     {
         var heard = Channel.CreateUnbounded<IProtocolMessage>();

@@ -26,14 +26,17 @@ internal sealed class RunCatalogue : IDisposable
     private readonly Dictionary<string, RunFollower> _followers = [];
     private readonly List<ChannelWriter<bool>> _readers = [];
     private readonly string? _root;
+    private readonly Action<string> _looked;
     private readonly FolderWatch? _watch;
     private readonly FolderWatch? _folders;
     private readonly Timer _settled;
 
     /// <param name="root">A run's folder, or a folder of such folders; null: runs are added.</param>
+    /// <param name="looked">Told the name of a run whenever somebody looks at it.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
-    public RunCatalogue(string? root)
+    public RunCatalogue(string? root, Action<string>? looked = null)
     {
+        _looked = looked ?? (static _ => { });
         _settled = new Timer(_ => Changed());
         if (root is null)
         {
@@ -79,6 +82,7 @@ internal sealed class RunCatalogue : IDisposable
         {
             if (_followers.TryGetValue(id, out var known))
             {
+                _looked(id);
                 return known;
             }
         }
@@ -88,6 +92,7 @@ internal sealed class RunCatalogue : IDisposable
             return null;
         }
 
+        _looked(id);
         lock (_gate)
         {
             return _followers.TryGetValue(id, out var known) ? known : _followers[id] = new RunFollower(directory);

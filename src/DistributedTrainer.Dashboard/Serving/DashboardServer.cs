@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using DistributedTrainer.Dashboard.Following;
+using DistributedTrainer.Dashboard.Mirroring;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -45,10 +46,24 @@ public sealed class DashboardServer : IAsyncDisposable
     /// <param name="port">0: the system chooses.</param>
     /// <param name="token">What whoever reads has to show; null: nothing. See <see cref="IsToken"/>.</param>
     /// <exception cref="IOException">There is no such folder, or it cannot be listened there; the message says what to do.</exception>
-    public static async Task<DashboardServer> StartAsync(string? root, string host = "127.0.0.1", int port = DefaultPort, string? token = null)
+    public static Task<DashboardServer> StartAsync(string? root, string host = "127.0.0.1", int port = DefaultPort, string? token = null) =>
+        StartAsync(new RunCatalogue(root), null, host, port, token);
+
+    /// <summary>The same for runs of a cluster elsewhere. What has to be computed of a model is not: neither model nor data are here.</summary>
+    /// <param name="mirror">Their files; not disposed of here.</param>
+    /// <param name="host">As above.</param>
+    /// <param name="port">As above.</param>
+    /// <param name="token">As above.</param>
+    /// <exception cref="IOException">It cannot be listened there; the message says what to do.</exception>
+    public static Task<DashboardServer> StartAsync(RunMirror mirror, string host, int port, string? token) =>
+        StartAsync(
+            new RunCatalogue(mirror.Root, mirror.Want),
+            $"Model and data are with the coordinator of {mirror.Source}, not here: dtrain dashboard on its machine computes this.",
+            host, port, token);
+
+    private static async Task<DashboardServer> StartAsync(RunCatalogue catalogue, string? elsewhere, string host, int port, string? token)
     {
-        var catalogue = new RunCatalogue(root);
-        var reviewer = new Reviewer(catalogue);
+        var reviewer = new Reviewer(catalogue, elsewhere);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         var address = await AddressOf(host);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(options =>

@@ -11,7 +11,9 @@ namespace DistributedTrainer.Dashboard.Serving;
 internal sealed record Problem(IReadOnlyList<string> Problems);
 
 /// <summary>Answers what has to be computed, on demand: one at a time, and of one state of a run once.</summary>
-internal sealed class Reviewer(RunCatalogue catalogue) : IDisposable
+/// <param name="catalogue">The runs.</param>
+/// <param name="elsewhere">Why nothing can be computed here; null: it can.</param>
+internal sealed class Reviewer(RunCatalogue catalogue, string? elsewhere = null) : IDisposable
 {
     private readonly SemaphoreSlim _one = new(1);
     private readonly ConcurrentDictionary<string, (string State, ModelPage Page)> _layers = new();
@@ -33,6 +35,12 @@ internal sealed class Reviewer(RunCatalogue catalogue) : IDisposable
         if (catalogue.Find(id) is not { } follower)
         {
             await Refuse(context, StatusCodes.Status404NotFound, ["There is no run of that name."]);
+            return;
+        }
+
+        if (elsewhere is not null)
+        {
+            await Refuse(context, StatusCodes.Status409Conflict, [elsewhere]);
             return;
         }
 
