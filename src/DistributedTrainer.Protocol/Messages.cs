@@ -104,6 +104,12 @@ public static class Partitions
         RunId Run, StepId First, double[] LossSums, int[] Rows, double[] LearningRates, long[] Microseconds, int[] Skipped, long AllocatedBytes) : IProtocolMessage;
 
     /// <summary>
+    /// Partition → coordinator, some fifty times in a run: of the gradient of this step, summed over its rows, the sum of squares of
+    /// each described tensor that lies here in whole or in part, in order.
+    /// </summary>
+    public sealed record Measured(RunId Run, PartitionId Partition, StepId Step, int Rows, double[] Squares) : IProtocolMessage;
+
+    /// <summary>
     /// Coordinator → lead partition: the steps up to this one, and the evaluations up to this version, are written down and
     /// need not be told again; −1: none.
     /// </summary>
@@ -163,11 +169,10 @@ public sealed record StepCosts(long Steps, long Computing, long Pushing, long Wa
 public sealed record LayerUnits(string Layer, string Function, int Units, int? Dead, int Saturated);
 
 /// <summary>
-/// One tensor of a version, for a person to look at: its range, mean and norm, how many of some of its values (at most
-/// 65,536) lie in each of equal parts of the range, and the norm of its mean gradient over the rows of shard 0; null: the
-/// gradient was not computed.
+/// One tensor of a version, for a person to look at: its range, mean and norm, and how many of some of its values (at most
+/// 65,536) lie in each of equal parts of the range.
 /// </summary>
-public sealed record ParameterSummary(string Name, int Elements, double Low, double High, double Mean, double Norm, double? GradientNorm, int[] Counts);
+public sealed record ParameterSummary(string Name, int Elements, double Low, double High, double Mean, double Norm, int[] Counts);
 
 /// <summary>Between the coordinator and the worker actors.</summary>
 public static class Workers

@@ -152,9 +152,11 @@ public sealed class ArchitectureTests
         foreach (var type in Samples.MessageTypes) Walk(type, type.FullName!, members);
 
         var bulk = members.Where(member => Regex.IsMatch(member, @": .*(Single|Half|Double\[\]|Byte\[\]|Memory|Span|Stream|Tensor)")).Order();
-        // The losses and learning rates of the steps of one report: a number a step. And texts of run folders, in bounded pieces.
+        // The losses and learning rates of the steps of one report: a number a step. Of a gradient one a tensor, of 128 at most. And
+        // texts of run folders, in bounded pieces.
         Assert.Equal(
             [
+                "DistributedTrainer.Protocol.Partitions+Measured.Squares: System.Double[]",
                 "DistributedTrainer.Protocol.Partitions+StepsApplied.LearningRates: System.Double[]", "DistributedTrainer.Protocol.Partitions+StepsApplied.LossSums: System.Double[]",
                 "DistributedTrainer.Protocol.RunFiles+Mark.Witness: System.Byte[]", "DistributedTrainer.Protocol.RunFiles+Piece.Bytes: System.Byte[]",
             ],

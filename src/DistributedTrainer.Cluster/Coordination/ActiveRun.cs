@@ -65,6 +65,9 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
 
     public ClusterRecord Cluster { get; } = new();
 
+    /// <summary>Versions that are looked at.</summary>
+    public DescribedVersions Described { get; } = new(folder.Weights, folder.Described, folder.LastDescription);
+
     /// <summary>What steps were spent on.</summary>
     public TimelineFile Timeline { get; } = new(folder.FullPath, plan.Experiment.Cluster.Timeline, goesOn: true);
 
@@ -162,6 +165,7 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
         Supply?.Dispose();
         Timeline.Dispose();
         Trace?.Dispose();
+        Described.Flush();
         folder.Dispose();
     }
 

@@ -80,6 +80,14 @@ internal sealed partial class CoordinatorActor
         }
     }
 
+    private void Measured(Partitions.Measured measured)
+    {
+        if (!_run!.Described.Measured(_run.Plan, measured))
+        {
+            _logger.Say(LogLevel.Debug, $"The gradient of step {measured.Step} in partition {measured.Partition} does not fit the run as it is now, and is not written down.");
+        }
+    }
+
     /// <summary>All partitions are at the version that the run ends with, and stay there: it becomes the last checkpoint, and then the result.</summary>
     private void EndAt(long version)
     {

@@ -76,12 +76,13 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<Partitions.Fenced>(fenced => fenced.Run == _run?.Id, fenced => Fenced(fenced));
         Receive<Partitions.StepsApplied>(applied => applied.Run == _run?.Id, applied => Applied(applied));
         Receive<Partitions.Evaluated>(evaluated => evaluated.Run == _run?.Id, evaluated => Evaluated(evaluated));
+        Receive<Partitions.Measured>(measured => measured.Run == _run?.Id, Measured);
         Receive<Partitions.NotFinite>(found => found.Run == _run?.Id, found => NotFinite(found));
         Receive<Protocol.Workers.NotFinite>(found => found.Run == _run?.Id, found => _run!.NonFinite.Found(found));
         Receive<Partitions.Failed>(failed => failed.Run == _run?.Id, failed => Fail(failed.Reason));
         Receive<Partitions.LinkLost>(lost => lost.Run == _run?.Id, lost => CutOff(lost));
         Receive<Protocol.Workers.Status>(status => status.Run == _run?.Id, status => Heard(status));
-        Receive<Protocol.Workers.Described>(seen => seen.Run == _run?.Id, seen => _run!.Folder.Weights(seen));
+        Receive<Protocol.Workers.Described>(seen => seen.Run == _run?.Id, seen => _run!.Described.Described(_run.Plan, seen.Version.Value, seen.Tensors));
         Receive<Protocol.Workers.LinkLost>(lost => lost.Run == _run?.Id, lost => Reconnect(lost));
         Receive<Protocol.Workers.Failed>(failed => failed.Run == _run?.Id, failed => Fail($"{failed.Worker} failed at step {failed.Step}: {failed.Reason}"));
         Receive<Partitions.Hosted>(hosted => hosted.Run == _run?.Id, hosted => Hosted(hosted));

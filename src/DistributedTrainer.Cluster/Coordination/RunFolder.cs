@@ -24,6 +24,7 @@ internal sealed class RunFolder : IDisposable
     private const string EndName = "ended.txt";
     private const string GenerationName = "generation.txt";
     private const string MetricsName = "metrics.jsonl";
+    private const string WeightsName = "weights.jsonl";
 
     private readonly AppendedFile _metrics;
     private readonly AppendedFile _log;
@@ -38,7 +39,7 @@ internal sealed class RunFolder : IDisposable
         _metrics = new AppendedFile(In(MetricsName), goesOn);
         _log = new AppendedFile(In("log.txt"), goesOn);
         _cluster = new AppendedFile(In("cluster.jsonl"), goesOn);
-        _weights = new AppendedFile(In("weights.jsonl"), goesOn);
+        _weights = new AppendedFile(In(WeightsName), goesOn);
         TryReplace("environment.json", JsonSerializer.Serialize(RunEnvironment.OfThisProcess(), Indented));
     }
 
@@ -84,7 +85,7 @@ internal sealed class RunFolder : IDisposable
     /// <summary>Goes on in the folder of an earlier sitting.</summary>
     /// <param name="path">The folder.</param>
     /// <param name="experimentYaml">The experiment as it goes on.</param>
-    /// <param name="step">Metrics of later steps are taken out, and evaluations from this version on, which follow again; null: all stays.</param>
+    /// <param name="step">Metrics of later steps are taken out, and evaluations and descriptions from this version on, which follow again; null: all stays.</param>
     /// <param name="evaluated">Whether the evaluation of that version stays too: it does not follow again.</param>
     /// <param name="lines">Receives what stays.</param>
     /// <exception cref="IOException">The folder cannot be read or written.</exception>
@@ -98,14 +99,23 @@ internal sealed class RunFolder : IDisposable
         File.Delete(Path.Combine(path, EndName));
         var metrics = Path.Combine(path, MetricsName);
         var kept = File.Exists(metrics) ? MetricLine.Read(File.ReadLines(metrics), step, evaluated) : [];
-        var temporary = metrics + ".tmp";
-        File.WriteAllLines(temporary, kept.Select(static line => line.Text));
-        File.Move(temporary, metrics, overwrite: true);
+        ReplaceLines(metrics, kept.Select(static line => line.Text));
         lines = kept;
-        return new RunFolder(path, goesOn: true);
+        var weights = Path.Combine(path, WeightsName);
+        var described = File.Exists(weights) ? WeightLine.Read(File.ReadLines(weights), Json).Where(entry => !(entry.Line.Step > step)).ToList() : [];
+        var last = described.FindLast(entry => entry.Line.Step == step).Line;
+        described.RemoveAll(entry => entry.Line.Step == step);
+        ReplaceLines(weights, described.Select(static entry => entry.Text));
+        return new RunFolder(path, goesOn: true) { Described = described.Count == 0 ? -1 : described.Max(static entry => entry.Line.Step), LastDescription = last };
     }
 
     public string FullPath { get; }
+
+    /// <summary>The newest version that an earlier sitting has described to its end; −1: none.</summary>
+    public long Described { get; private init; } = -1;
+
+    /// <summary>The description of the version that is gone on from, taken out of the file: the step that follows is still to come; null: there was none.</summary>
+    public WeightLine? LastDescription { get; private init; }
 
     /// <summary>The experiment as it goes on from here.</summary>
     /// <exception cref="IOException">It cannot be written.</exception>
@@ -162,10 +172,10 @@ internal sealed class RunFolder : IDisposable
         _cluster.Flush();
     }
 
-    /// <summary>What the parameters of a version look like. A version may come twice, with the same numbers.</summary>
-    public void Weights(Protocol.Workers.Described described)
+    /// <summary>What the parameters and the gradient of a version look like.</summary>
+    public void Weights(WeightLine line)
     {
-        _weights.Add(JsonSerializer.Serialize(new { Step = described.Version.Value, described.Tensors }, Json));
+        _weights.Add(JsonSerializer.Serialize(line, Json));
         _weights.Flush();
     }
 
@@ -257,6 +267,12 @@ internal sealed class RunFolder : IDisposable
             _problem = WriteProblem.Text(problem);
             return false;
         }
+    }
+
+    private static void ReplaceLines(string path, IEnumerable<string> lines)
+    {
+        File.WriteAllLines(path + ".tmp", lines);
+        File.Move(path + ".tmp", path, overwrite: true);
     }
 
     private static void Replace(string path, string text)

@@ -2,8 +2,8 @@ using DistributedTrainer.Engine.Models;
 
 namespace DistributedTrainer.Cluster.Planning;
 
-/// <summary>Elements [Start, Start + Length) of a partition that weight decay touches, or does not.</summary>
-internal readonly record struct PartitionPiece(int Start, int Length, bool Decays);
+/// <summary>Elements [Start, Start + Length) of a partition that are of one tensor, by its place in the layout, and that weight decay touches, or does not.</summary>
+internal readonly record struct PartitionPiece(int Start, int Length, int Tensor, bool Decays);
 
 /// <summary>The range [Offset, Offset + Length) of the flat vector that one partition owns.</summary>
 internal sealed record PartitionRange(int Id, int Offset, int Length, IReadOnlyList<PartitionPiece> Pieces);
@@ -30,9 +30,10 @@ internal static class PartitionMap
     }
 
     private static List<PartitionPiece> Pieces(ParameterLayout layout, int start, int end, bool decayBiases) =>
-        [.. from slot in layout.Slots
+        [.. from entry in layout.Slots.Index()
+            let slot = entry.Item
             let first = Math.Max(start, slot.Offset)
             let last = Math.Min(end, slot.Offset + slot.Shape.Elements)
             where first < last
-            select new PartitionPiece(first - start, last - first, slot.Decays || decayBiases)];
+            select new PartitionPiece(first - start, last - first, entry.Index, slot.Decays || decayBiases)];
 }

@@ -17,6 +17,9 @@ namespace DistributedTrainer.Cluster.Planning;
 /// </summary>
 internal sealed class TrainingPlan
 {
+    // A message of the control plane stays far below its limit.
+    private const int MostTensors = 128;
+
     private readonly FixedTree _tree;
     private readonly Schedule _rates;
     private readonly Rounds _rounds;
@@ -330,6 +333,15 @@ internal sealed class TrainingPlan
         var interval = (least + Schedule.StepsPerEpoch - 1) / Schedule.StepsPerEpoch * Schedule.StepsPerEpoch;
         return version == TotalSteps || version % interval == 0;
     }
+
+    /// <summary>How many tensors are described: the first ones of the layout.</summary>
+    public int DescribedTensors => Math.Min(MostTensors, Model.Layout.Slots.Count);
+
+    /// <summary>
+    /// Whether the norms of a step's gradient are written down with the description of its version. Where each push is an update of
+    /// its own, or shards take steps by themselves, nobody has the gradient of a step.
+    /// </summary>
+    public bool MeasuresAt(long step) => step < TotalSteps && !IsLoose && !IsAveraged && DescribesAt(step);
 
     /// <summary>Whether the test rows are evaluated too: where the version may turn out to be the one that is kept.</summary>
     public bool EvaluatesTestAt(long version) => version == TotalSteps || EarlyStopping is not null;

@@ -19,6 +19,12 @@ internal interface IPartitionEvents
     /// <param name="skipped">Whether it was left out, since it was not finite.</param>
     void StepApplied(long step, double lossSum, int rows, float learningRate, bool skipped);
 
+    /// <summary>What a step that is described was applied with, before it was clipped.</summary>
+    /// <param name="step">The step.</param>
+    /// <param name="rows">Its rows.</param>
+    /// <param name="squares">Sums of squares of the gradient summed over them, one for each described tensor that lies here in whole or in part.</param>
+    void Measured(long step, int rows, double[] squares);
+
     /// <summary>Nothing was applied of this step, and nothing will be after it.</summary>
     void NotFinite(long step);
 
@@ -470,6 +476,11 @@ internal sealed partial class Partition : IDisposable
         AnswerWaiting();
 
         // The workers compute meanwhile.
+        if (!skips && _plan.MeasuresAt(step))
+        {
+            _events.Measured(step, rows, _update.SumSquaresOfTensors(left, right));
+        }
+
         PutAside();
     }
 

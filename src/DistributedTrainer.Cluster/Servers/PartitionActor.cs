@@ -101,6 +101,7 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
                 TellNotFinite();
             }
         });
+        Receive<Squares>(squares => _coordinator.Tell(new Partitions.Measured(_run, _id, new StepId(squares.Step), squares.Rows, squares.Sums), Self));
         Receive<StepNotFinite>(found =>
         {
             Report(before: found.Step);
@@ -179,6 +180,8 @@ internal sealed class PartitionActor : ReceiveActor, IWithTimers
         }
     }
 
+    internal sealed record Squares(long Step, int Rows, double[] Sums) : INoSerializationVerificationNeeded;
+
     internal sealed record StepNotFinite(long Step) : INoSerializationVerificationNeeded;
 
     internal sealed record StepFailed(long Step, string Reason) : INoSerializationVerificationNeeded;
@@ -224,6 +227,8 @@ internal sealed class PartitionEvents(RunId run, bool lead) : IPartitionEvents
             Actor.Tell(PartitionActor.ReportFull.Instance);
         }
     }
+
+    public void Measured(long step, int rows, double[] squares) => Actor.Tell(new PartitionActor.Squares(step, rows, squares));
 
     public void NotFinite(long step)
     {

@@ -25,10 +25,10 @@ internal sealed class UpdatePass
 
     private readonly TrainingPlan _plan;
     private readonly AlignedBuffer[] _state;
+    private readonly PartitionRange _range;
     private readonly PartitionPiece[] _shares;
     private readonly Action<int> _update;
     private readonly Action<int> _squares;
-    private readonly int _length;
     private double[] _sums = [];
     private OptimizerStep _plain;
     private OptimizerStep _decaying;
@@ -39,8 +39,8 @@ internal sealed class UpdatePass
 
     public UpdatePass(TrainingPlan plan, PartitionRange range, AlignedBuffer[] state)
     {
-        (_plan, _state, _update, _squares, _length) = (plan, state, Update, Squares, range.Length);
-        _shares = [.. range.Pieces.SelectMany(static piece => Cut(piece))];
+        (_plan, _range, _state, _update, _squares) = (plan, range, state, Update, Squares);
+        _shares = [.. range.Pieces.SelectMany(static piece => Cut(piece, ShareLength))];
     }
 
     /// <summary>Computes the next version's parameters. Not for two threads at once.</summary>
@@ -62,18 +62,7 @@ internal sealed class UpdatePass
             (_plain, _decaying) = (_plain with { Step = updates }, _decaying with { Step = updates });
         }
 
-        if (from.Length < LengthForOneCore)
-        {
-            for (var share = 0; share < _shares.Length; share++)
-            {
-                Update(share);
-            }
-        }
-        else
-        {
-            CoreTeam.Shared.Run(_shares.Length, _update);
-        }
-
+        OnCores(_shares.Length, _update);
         (_from, _to, _left, _right) = (null, null, null, null);
     }
 
@@ -81,25 +70,51 @@ internal sealed class UpdatePass
     public void SumSquares(LeafBuffer left, LeafBuffer? right, double[] sums)
     {
         (_left, _right, _sums) = (left, right, sums);
-        if (_length < LengthForOneCore)
+        OnCores(sums.Length, _squares);
+        (_left, _right, _sums) = (null, null, []);
+    }
+
+    /// <summary>
+    /// The gradient's sums of squares, one for each tensor that is described and lies here in whole or in part, in order.
+    /// They are made of the same numbers in the same order, however many cores add them.
+    /// </summary>
+    public double[] SumSquaresOfTensors(LeafBuffer left, LeafBuffer? right)
+    {
+        var pieces = _range.Pieces.Where(piece => piece.Tensor < _plan.DescribedTensors).ToArray();
+        var blocks = pieces.SelectMany(static piece => Cut(piece, GradientNorm.BlockLength)).ToArray();
+        var sums = new double[blocks.Length];
+        (_left, _right) = (left, right);
+        OnCores(blocks.Length, block => GradientNorm.BlockSums(Gradient(blocks[block].Start, blocks[block].Length), sums.AsSpan(block, 1)));
+        (_left, _right) = (null, null);
+        var (tensors, first) = (new double[pieces.Length], 0);
+        for (var i = 0; i < tensors.Length; i++)
         {
-            for (var block = 0; block < sums.Length; block++)
-            {
-                Squares(block);
-            }
-        }
-        else
-        {
-            CoreTeam.Shared.Run(sums.Length, _squares);
+            var count = GradientNorm.Blocks(pieces[i].Length);
+            tensors[i] = GradientNorm.Combine(sums.AsSpan(first, count));
+            first += count;
         }
 
-        (_left, _right, _sums) = (null, null, []);
+        return tensors;
+    }
+
+    private void OnCores(int count, Action<int> body)
+    {
+        if (_range.Length >= LengthForOneCore)
+        {
+            CoreTeam.Shared.Run(count, body);
+            return;
+        }
+
+        for (var i = 0; i < count; i++)
+        {
+            body(i);
+        }
     }
 
     private void Squares(int block)
     {
         var start = block * GradientNorm.BlockLength;
-        GradientNorm.BlockSums(Gradient(start, Math.Min(GradientNorm.BlockLength, _length - start)), _sums.AsSpan(block, 1));
+        GradientNorm.BlockSums(Gradient(start, Math.Min(GradientNorm.BlockLength, _range.Length - start)), _sums.AsSpan(block, 1));
     }
 
     private void Update(int share)
@@ -129,11 +144,11 @@ internal sealed class UpdatePass
 
     private Span<float> State(int index, int start, int length) => index < _state.Length ? _state[index].Span.Slice(start, length) : [];
 
-    private static IEnumerable<PartitionPiece> Cut(PartitionPiece piece)
+    private static IEnumerable<PartitionPiece> Cut(PartitionPiece piece, int most)
     {
-        for (var start = 0; start < piece.Length; start += ShareLength)
+        for (var start = 0; start < piece.Length; start += most)
         {
-            yield return piece with { Start = piece.Start + start, Length = Math.Min(ShareLength, piece.Length - start) };
+            yield return piece with { Start = piece.Start + start, Length = Math.Min(most, piece.Length - start) };
         }
     }
 }

@@ -135,7 +135,7 @@ internal sealed partial class LeafComputer
         }
 
         // What is there of the step already may be lent as a whole: a sum with it needs a place of its own.
-        _early = _flow.Overlaps && Nodes.Count == 0 && !_measures;
+        _early = _flow.Overlaps && Nodes.Count == 0;
         for (var i = 0; i < _active; i++)
         {
             _passes[i].IsEarly = _early;

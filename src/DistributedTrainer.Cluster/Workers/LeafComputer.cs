@@ -36,7 +36,6 @@ internal sealed partial class LeafComputer : IDisposable
     // The shards that are divided between them.
     private readonly int[] _shards;
     private EvaluationSums?[] _evaluated = [];
-    private bool _measures;
     private long _step = -1;
     private bool _isApart;
 
@@ -96,16 +95,6 @@ internal sealed partial class LeafComputer : IDisposable
 
     /// <summary>Of the leaves that were computed last: the one where numbers stopped being finite first in the course of the pass; null: none.</summary>
     public LeafFinding? Finding { get; private set; }
-
-    /// <summary>Whether the norms of the gradient of shard 0's leaf are taken.</summary>
-    public bool MeasuresGradient
-    {
-        get => _measures;
-        set => (_measures, GradientNorms) = (value, null);
-    }
-
-    /// <summary>Norms of the mean gradient of shard 0's leaf, tensor by tensor; null: it was not computed since they were asked for.</summary>
-    public double[]? GradientNorms { get; private set; }
 
     /// <summary>Managed bytes that the other threads have allocated.</summary>
     public long Allocated => _team.Allocated;
@@ -172,7 +161,7 @@ internal sealed partial class LeafComputer : IDisposable
         _team.End();
         foreach (var pass in _passes)
         {
-            (pass.Finding, pass.Measures, pass.GradientNorms, pass.Reductions) = (null, _measures, null, Reductions);
+            (pass.Finding, pass.Reductions) = (null, Reductions);
         }
 
         Finding = null;
@@ -257,8 +246,6 @@ internal sealed partial class LeafComputer : IDisposable
             {
                 Finding = found;
             }
-
-            GradientNorms ??= pass.GradientNorms;
         }
     }
 

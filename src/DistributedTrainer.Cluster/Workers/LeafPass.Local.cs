@@ -77,11 +77,6 @@ internal sealed partial class LeafPass
             return _sums[0].Loss;
         }
 
-        if (Measures && shard == 0 && GradientNorms is null)
-        {
-            GradientNorms = ModelDescription.Norms(_plan.Model.Layout, Local.Gradients[0].Span, rows);
-        }
-
         Local.Step(step, Reductions, rows);
         fault = LeafFault.None;
         return _sums[0].Loss;

@@ -111,12 +111,6 @@ internal sealed partial class LeafPass : IParameterFlow, IBatchStatisticsExchang
     /// <summary>Of the leaves since this was emptied: the one where numbers stopped being finite first in the course of a pass; null: none.</summary>
     public LeafFinding? Finding { get; set; }
 
-    /// <summary>Whether the norms of the gradient of shard 0's leaf are taken.</summary>
-    public bool Measures { get; set; }
-
-    /// <summary>Those norms; null: the leaf was not computed here since they were asked for.</summary>
-    public double[]? GradientNorms { get; set; }
-
     /// <summary>From here on the gradients of all leaves are done and finite, where they are asked for before the pass is over.</summary>
     public int Done => Volatile.Read(ref _done);
 
@@ -226,7 +220,6 @@ internal sealed partial class LeafPass : IParameterFlow, IBatchStatisticsExchang
             if (!IsEarly)
             {
                 _gradients[i].Fault = _faults[i];
-                Measure(i);
                 Compress(i, step);
             }
         }
@@ -289,15 +282,6 @@ internal sealed partial class LeafPass : IParameterFlow, IBatchStatisticsExchang
         }
 
         return LeafFault.NotFinite | (found.InParameters ? LeafFault.InParameters : LeafFault.None);
-    }
-
-    /// <summary>Before it is summed with others.</summary>
-    private void Measure(int i)
-    {
-        if (Measures && _segments[i].Leaf == 0)
-        {
-            GradientNorms = ModelDescription.Norms(_plan.Model.Layout, _values[i].Span, _segments[i].Rows);
-        }
     }
 
     /// <summary>Leaves what the codec can write of a leaf's gradient, whether it travels or not.</summary>

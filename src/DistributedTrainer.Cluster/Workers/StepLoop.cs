@@ -310,7 +310,6 @@ internal sealed partial class StepLoop : IDisposable
             }
 
             _clock.Computed();
-            TellDescription();
             _exchange.PushReports();
             PushResiduals(assignment);
             _links.Push(generation, _version, _computer.Nodes);

@@ -59,7 +59,7 @@ export class ModelView {
       const find = list => list.find(tensor => tensor.name === `${place}.weight`);
       return [place, layer.kind, layer.output, number(layer.parameters), number(find(tensors)?.norm), number(find(gradients)?.gradientNorm),
         activity?.dead == null ? '–' : `${number(activity.dead)} of ${number(activity.units)}`, activity ? `${number(activity.saturated)} of ${number(activity.units)}` : '–'];
-    }), [3, 4, 5, 6, 7]), h('p', { class: 'dim' }, `${number(this.page.parameters)} parameters. The gradient is that of the rows of shard 0, at versions some fifty of which are looked at in a run.`));
+    }), [3, 4, 5, 6, 7]), h('p', { class: 'dim' }, `${number(this.page.parameters)} parameters. The gradient is the mean over all rows of a step, before it is clipped; some fifty steps of a run are looked at. None is shown with local-steps, stale and async.`));
   }
 
   /** Each version a column, each part of the range a cell: the darker, the more values. */

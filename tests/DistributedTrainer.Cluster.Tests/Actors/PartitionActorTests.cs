@@ -20,8 +20,8 @@ public sealed class PartitionActorTests : ActorTest
         _bench = new PartitionBench(plan, events: _events);
         _events.Evaluations = new EvaluationBoard(plan, _events.Evaluated);
 
-        // Steps that are applied are recorded too.
-        _coordinator.IgnoreMessages(static message => message is Nodes.Recorded);
+        // Steps that are applied are recorded too, and the first one is measured.
+        _coordinator.IgnoreMessages(static message => message is Nodes.Recorded or Partitions.Measured { Step.Value: 0 });
         _events.Actor = Sys.ActorOf(PartitionActor.Props(Run, _bench.Partition, _events.Steps, _coordinator.Ref, _events.Evaluations.JudgementBefore));
     }
 
@@ -44,6 +44,16 @@ public sealed class PartitionActorTests : ActorTest
         Settle();
         Advance(0.1);
         Assert.Equal(2, _coordinator.ExpectMsg<Partitions.StepsApplied>().First.Value);
+    }
+
+    [Fact]
+    public void Parts_of_a_gradient_are_told_at_once()
+    {
+        _events.Measured(10, 30, [2.5, 0.25]);
+        Settle();
+        var measured = _coordinator.ExpectMsg<Partitions.Measured>();
+        Assert.Equal((Run, 0, 10L, 30), (measured.Run, measured.Partition.Value, measured.Step.Value, measured.Rows));
+        Assert.Equal([2.5, 0.25], measured.Squares);
     }
 
     [Fact]

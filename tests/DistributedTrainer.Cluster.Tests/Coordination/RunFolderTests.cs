@@ -132,6 +132,33 @@ public sealed class RunFolderTests : IDisposable
         Assert.Empty(Directory.GetFiles(Place, "*.tmp"));
     }
 
+    [Theory]
+    [InlineData(20L, 10L, true)]
+    [InlineData(25L, 20L, false)]
+    [InlineData(null, 30L, false)]
+    public void Going_on_keeps_descriptions_of_versions_that_do_not_come_again(long? step, long described, bool waits)
+    {
+        WeightLine Line(long version) => WeightLine.Of(version, [new Protocol.ParameterSummary("0.weight", 8, double.NegativeInfinity, 1, double.NaN, 2, [3, 5])], version < 30 ? [0.5] : null);
+        using (var folder = RunFolder.Create(Place, "name: first"))
+        {
+            Array.ForEach([0, 10, 20, 30], version => folder.Weights(Line(version)));
+        }
+
+        // A process that was killed while it wrote.
+        File.AppendAllText(Path.Combine(Place, "weights.jsonl"), "{\"step\":40,\"tens");
+        using (var folder = RunFolder.GoOn(Place, "name: second", step, out _))
+        {
+            Assert.Equal(described, folder.Described);
+            Assert.Equal(waits ? step : null, folder.LastDescription?.Step);
+            folder.Weights(Line(50));
+        }
+
+        var lines = Read("weights.jsonl").TrimEnd('\n').Split('\n');
+        Assert.Equal((described / 10) + 2, lines.Length);
+        Assert.StartsWith("{\"step\":50,", lines[^1], StringComparison.Ordinal);
+        Assert.Equal("{\"step\":10,\"tensors\":[{\"name\":\"0.weight\",\"elements\":8,\"low\":\"-Infinity\",\"high\":1,\"mean\":\"NaN\",\"norm\":2,\"gradientNorm\":0.5,\"counts\":[3,5]}]}", lines[1]);
+    }
+
     [Fact]
     public void Going_on_leaves_no_moment_without_a_whole_experiment()
     {

@@ -25,6 +25,9 @@ internal sealed class MiniCluster : IDisposable
     private readonly List<DataPlaneServer> _servers = [];
     private readonly Dictionary<int, Partition> _partitions = [];
     private readonly ConcurrentQueue<double> _losses = new();
+    private readonly List<WeightLine> _descriptions = [];
+    private readonly DescribedVersions _described;
+    private readonly TaskCompletionSource _lastDescribed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>The learning rate of each step.</summary>
     public ConcurrentQueue<float> Rates { get; } = new();
@@ -36,6 +39,7 @@ internal sealed class MiniCluster : IDisposable
     public MiniCluster(TrainingPlan plan, int servers = 1)
     {
         Plan = plan;
+        _described = new DescribedVersions(Describe);
         var number = Interlocked.Increment(ref _count);
         for (var i = 0; i < servers; i++)
         {
@@ -88,8 +92,12 @@ internal sealed class MiniCluster : IDisposable
     /// <summary>What workers found.</summary>
     public ConcurrentQueue<(long Step, LeafFinding Finding)> Findings { get; } = new();
 
-    /// <summary>What workers told of versions.</summary>
-    public ConcurrentDictionary<long, ParameterSummary[]> Descriptions { get; } = new();
+    /// <summary>What was told of versions, by workers and partitions, in the order in which it is written down. Whole where the last version is.</summary>
+    public IReadOnlyList<WeightLine> Descriptions()
+    {
+        Assert.True(_lastDescribed.Task.Wait(Limit));
+        return _descriptions;
+    }
 
     /// <summary>What each evaluation says of the units.</summary>
     public ConcurrentQueue<LayerUnits[]> Units { get; } = new();
@@ -228,6 +236,15 @@ internal sealed class MiniCluster : IDisposable
         return server;
     }
 
+    private void Describe(WeightLine line)
+    {
+        _descriptions.Add(line);
+        if (line.Step == Plan.TotalSteps)
+        {
+            _lastDescribed.SetResult();
+        }
+    }
+
     private void Evaluated(EvaluationOutcome outcome)
     {
         Units.Enqueue(outcome.Units);
@@ -298,7 +315,13 @@ internal sealed class MiniCluster : IDisposable
             cluster.Enqueue(() => (cluster.LinkLost ?? ((_, _) => cluster.AssignAnew()))(worker, reason));
         }
 
-        public void Described(long version, ParameterSummary[] tensors) => cluster.Descriptions[version] = tensors;
+        public void Described(long version, ParameterSummary[] tensors)
+        {
+            lock (cluster._described)
+            {
+                cluster._described.Described(cluster.Plan, version, tensors);
+            }
+        }
 
         public void Pauses()
         {
@@ -322,6 +345,14 @@ internal sealed class MiniCluster : IDisposable
                 cluster._losses.Enqueue(lossSum);
                 cluster.Rates.Enqueue(learningRate);
                 cluster.Enqueue(() => cluster.StepApplied(step));
+            }
+        }
+
+        public void Measured(long step, int rows, double[] squares)
+        {
+            lock (cluster._described)
+            {
+                Assert.True(cluster._described.Measured(cluster.Plan, new Protocol.Partitions.Measured(new RunId("mini"), new PartitionId(partition), new StepId(step), rows, squares)));
             }
         }
 

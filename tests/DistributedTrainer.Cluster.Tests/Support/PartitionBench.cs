@@ -27,6 +27,11 @@ internal sealed class RecordedEvents : IPartitionEvents
     /// <summary>Steps that nothing follows.</summary>
     public List<long> NotFinites { get; } = [];
 
+    /// <summary>Steps whose gradient was measured, with their rows.</summary>
+    public List<(long Step, int Rows, double[] Squares)> Measures { get; } = [];
+
+    public void Measured(long step, int rows, double[] squares) => Measures.Add((step, rows, squares));
+
     public void NotFinite(long step) => NotFinites.Add(step);
 
     public void Failed(long step, string reason) => Failures.Add((step, reason));

@@ -13,7 +13,9 @@ namespace DistributedTrainer.Cluster.Tests.Support;
 /// <summary>Training in one thread with the engine alone, all leaves of a step in one pass: what every cluster must reach.</summary>
 internal static class ReferenceTrainer
 {
-    public static TrainedModel Train(TrainingPlan plan)
+    /// <param name="plan">The run.</param>
+    /// <param name="measured">Told of each step the gradient, summed over its rows, and these.</param>
+    public static TrainedModel Train(TrainingPlan plan, Action<long, float[], int>? measured = null)
     {
         if (plan.IsAveraged)
         {
@@ -28,13 +30,13 @@ internal static class ReferenceTrainer
         var residuals = Enumerable.Range(0, plan.Shards).Select(_ => new float[plan.Model.Layout.Length]).ToArray();
         for (var step = 0L; step < plan.TotalSteps; step++)
         {
-            losses.Add(Step(plan, workspace, state, residuals, orders, step));
+            losses.Add(Step(plan, workspace, state, residuals, orders, step, measured));
         }
 
         return new TrainedModel(workspace.Parameters.ToArray(), workspace.Buffers.ToArray(), [.. losses]);
     }
 
-    private static double Step(TrainingPlan plan, Workspace workspace, float[][] state, float[][] residuals, ShardOrder[] orders, long step)
+    private static double Step(TrainingPlan plan, Workspace workspace, float[][] state, float[][] residuals, ShardOrder[] orders, long step, Action<long, float[], int>? measured)
     {
         var segments = new List<LeafSegment>();
         var rows = new List<int>();
@@ -73,6 +75,7 @@ internal static class ReferenceTrainer
         }
 
         after.CopyTo(residuals, 0);
+        measured?.Invoke(step, gradient, rows.Count);
         var scale = 1f;
         if (plan.ClipNorm is { } maximum)
         {
