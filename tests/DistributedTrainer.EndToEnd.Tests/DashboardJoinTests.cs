@@ -32,6 +32,9 @@ public sealed class DashboardJoinTests
         await first.End();
         await using var second = Dtrain.Start([.. node, "coordinator", "--port", address.Split(':')[1], "--join", $"{address},{other}"]);
         await AddressOf(second);
+
+        // Only who has the run can stop it.
+        await submit.Line(static line => line.StartsWith("Going on at step", StringComparison.Ordinal));
         submit.Signal("INT");
         Assert.Equal(1, (await submit.End()).ExitCode);
         await Told(client, $"/api/events?run={run}", "\"state\":\"ended\"");
