@@ -93,7 +93,7 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
         CrashPoint.Reach("worker.exchange", Step);
         var gather = Gather(ColumnSums.Add);
         ColumnSums.Offer(gather, slot, segments, leaves);
-        if (HasAll(segments) && gather.Total is { } own)
+        if (gather.Total is { } own)
         {
             _own[slot.Index] = gather;
             own.Values.CopyTo(total);
@@ -121,13 +121,13 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
             }
 
             gathered.Moments.Present(_sent);
-            SendAll(layer, flags: 0);
+            Send(layer, flags: 0, last: 0);
         }
 
         foreach (var (layer, gather) in _own)
         {
             gather.Present(_sent);
-            SendAll(layer, StatisticsFlags.Backward);
+            Send(layer, StatisticsFlags.Backward, last: 0);
         }
 
         _sendsAll = false;
@@ -145,14 +145,6 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
         return segments.Length == leaves;
     }
 
-    private void SendAll(int layer, byte flags)
-    {
-        foreach (var (node, sums) in _sent)
-        {
-            _links.PushStatistics(Generation, Step, layer, flags, node, sums);
-        }
-    }
-
     private Gathered Offer(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, bool answered)
     {
         if (!_moments.TryGetValue(slot.Index, out var gathered))
@@ -168,16 +160,18 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
     {
         _clock.Computed();
         gather.Present(_sent);
-        Send(slot, flags);
+        Send(slot.Index, flags, StatisticsFlags.WantsTotal);
         _clock.Pushed();
     }
 
-    private void Send(BatchNormSlot slot, byte flags)
+    /// <param name="layer">Whose sums they are.</param>
+    /// <param name="flags">Of all.</param>
+    /// <param name="last">Of the last one besides.</param>
+    private void Send(int layer, byte flags, byte last)
     {
         for (var i = 0; i < _sent.Count; i++)
         {
-            var last = i == _sent.Count - 1 ? StatisticsFlags.WantsTotal : (byte)0;
-            _links.PushStatistics(Generation, Step, slot.Index, (byte)(flags | last), _sent[i].Node, _sent[i].Value);
+            _links.PushStatistics(Generation, Step, layer, (byte)(i == _sent.Count - 1 ? flags | last : flags), _sent[i].Node, _sent[i].Value);
         }
     }
 
@@ -198,7 +192,7 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
         while (!TryAwait(slot.Index, flags, total, out rows))
         {
             // A few numbers for each channel: sending them again costs less than asking whether they have come.
-            Send(slot, flags);
+            Send(slot.Index, flags, StatisticsFlags.WantsTotal);
             _links.AskLead(Generation, Step);
             _repeats.Repeated();
         }

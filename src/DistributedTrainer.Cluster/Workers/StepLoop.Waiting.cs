@@ -57,15 +57,11 @@ internal sealed partial class StepLoop
     /// <param name="pushed">Whether the leaves of the step before it were pushed.</param>
     private bool MoveTo(long version, long generation, bool pushed)
     {
-        _links.Pull(generation, version);
-        BeginWait(_isWhole, _versionRepeats);
-        if (!AwaitVersion(_isWhole, version, generation, pushed))
+        if (!Have(version, generation, pushed))
         {
             return false;
         }
 
-        _clock.Waited();
-        _inbox.CopyTo(_computer.Parameters, _computer.Buffers, _computer.State);
         _residuals?.Advance(version, _inbox.IsSkipped);
 
         // Only where each worker goes at its own pace can there be steps that others have taken for it.
@@ -79,18 +75,18 @@ internal sealed partial class StepLoop
     private bool LacksParameters(int[] shards) =>
         _computer.Reader.LacksParameters && ((_plan.EvaluatesAt(_version) && _inbox.EvaluatedVersion < _version) || _computer.Lacks(shards, _version));
 
-    /// <summary>Has the version that the loop holds come once more; what was computed with it stays.</summary>
-    private bool HaveAgain(long generation)
+    /// <summary>Has a version come to where the model computes: the next one, or once more the one that the loop holds, and then what was computed with it stays.</summary>
+    private bool Have(long version, long generation, bool pushed)
     {
-        _links.Pull(generation, _version);
+        _links.Pull(generation, version);
         BeginWait(_isWhole, _versionRepeats);
-        if (!AwaitVersion(_isWhole, _version, generation, pushed: false))
+        if (!AwaitVersion(_isWhole, version, generation, pushed))
         {
             return false;
         }
 
         _clock.Waited();
-        _inbox.CopyTo(_computer.Parameters, _computer.Buffers);
+        _inbox.CopyTo(_computer.Parameters, _computer.Buffers, _computer.State);
         return true;
     }
 

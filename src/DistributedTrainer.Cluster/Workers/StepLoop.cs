@@ -270,7 +270,7 @@ internal sealed partial class StepLoop : IDisposable
 
             _arriving = -1;
         }
-        else if (LacksParameters(assignment.Shards) && !HaveAgain(generation))
+        else if (LacksParameters(assignment.Shards) && !Have(_version, generation, pushed: false))
         {
             return;
         }
