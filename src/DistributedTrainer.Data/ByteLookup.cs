@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using DistributedTrainer.Engine.Kernels;
 
 namespace DistributedTrainer.Data;
 
@@ -9,11 +10,11 @@ namespace DistributedTrainer.Data;
 /// </summary>
 internal sealed class ByteLookup
 {
-    private const int Values = 256;
+    private const int Values = ByteTable.Values;
     private readonly int[] _sources;
     private readonly float[] _table;
 
-    // Pixels that are only scaled: one table for all columns stays in the nearest cache, 784 of them do not. Empty: they differ.
+    // Pixels that are only scaled: one table for all columns stays in registers, 784 of them not even in the nearest cache. Empty: they differ.
     private readonly float[] _common = [];
 
     public ByteLookup(Dataset dataset, Preprocessor preprocessor)
@@ -32,20 +33,19 @@ internal sealed class ByteLookup
         }
     }
 
+    /// <summary>Writes what became of a row.</summary>
+    /// <param name="bytes">Of the row.</param>
+    /// <param name="into">(columns after preprocessing)</param>
+    /// <param name="ahead">A row that is asked for soon, or nothing.</param>
     // On the way of every training row: compiled fully from the first call on.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void CopyRow(ReadOnlySpan<byte> bytes, Span<float> into)
+    public void CopyRow(ReadOnlySpan<byte> bytes, Span<float> into, ReadOnlySpan<byte> ahead = default)
     {
         var (sources, table) = (_sources, _table);
         into = into[..sources.Length];
         if (_common is { Length: Values } common)
         {
-            bytes = bytes[..into.Length];
-            for (var c = 0; c < into.Length; c++)
-            {
-                into[c] = common[bytes[c]];
-            }
-
+            ByteTable.LookUp(into, bytes[..into.Length], common, ahead);
             return;
         }
 

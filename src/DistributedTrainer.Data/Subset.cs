@@ -7,6 +7,9 @@ namespace DistributedTrainer.Data;
 /// <summary>Rows of one set, preprocessed; as records, for nodes that do not have the data. May be read by several threads.</summary>
 public sealed class Subset : IRecordSet
 {
+    // A row is asked for while the two before it are copied: as long as memory takes to answer.
+    private const int RowsAhead = 2;
+
     // Before the features in a record.
     private const int TargetBytes = sizeof(int);
 
@@ -90,6 +93,27 @@ public sealed class Subset : IRecordSet
         else
         {
             _features.AsSpan(row * _width, _width).CopyTo(into);
+        }
+    }
+
+    /// <summary>Writes the preprocessed features of several rows.</summary>
+    /// <param name="rows">From 0, within the set.</param>
+    /// <param name="into">(rows, columns after preprocessing)</param>
+    public void CopyRows(ReadOnlySpan<int> rows, Span<float> into)
+    {
+        var liesInMemory = _supplied is null && _bytes is not null && !_dataset.Features.IsMapped;
+        for (var i = 0; i < rows.Length; i++)
+        {
+            var row = into.Slice(i * _width, _width);
+            if (liesInMemory)
+            {
+                var ahead = i + RowsAhead < rows.Length ? _dataset.Features.ByteRow(_rows[rows[i + RowsAhead]]) : default;
+                _bytes!.CopyRow(_dataset.Features.ByteRow(_rows[rows[i]]), row, ahead);
+            }
+            else
+            {
+                CopyRow(rows[i], row);
+            }
         }
     }
 

@@ -27,5 +27,10 @@ public sealed class ByteRowsTests
         {
             Assert.Equal(Tables.Row(expected, expected.Training, row), Tables.Row(actual, actual.Training, row));
         }
+
+        int[] order = [4, 0, 3, 3, 1];
+        var several = new float[order.Length * 37];
+        actual.Training.CopyRows(order, several);
+        Tables.AssertBits(order.SelectMany(row => Tables.Row(expected, expected.Training, row)).ToArray(), several);
     }
 }

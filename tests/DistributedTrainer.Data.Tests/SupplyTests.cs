@@ -211,7 +211,7 @@ public sealed class SupplyTests : IDisposable
         Assert.NotEqual(0, expected.Rows);
         for (var row = shard ?? 0; row < expected.Rows; row += shard is null ? 1 : Shards)
         {
-            Assert.Equal(MemoryMarshal.Cast<float, int>(Tables.Row(data, expected, row)).ToArray(), MemoryMarshal.Cast<float, int>(Tables.Row(data, actual, row)).ToArray());
+            Tables.AssertBits(Tables.Row(data, expected, row), Tables.Row(data, actual, row));
             if (data.Dataset.Task == DataTask.Classification)
             {
                 Assert.Equal(expected.Label(row), actual.Label(row));

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace DistributedTrainer.Data.Tests;
 
 /// <summary>Small data sets made in memory, or read from a text as a file.</summary>
@@ -35,10 +37,15 @@ internal static class Tables
 
     public static float[] Row(PreparedData data, Subset subset, int row)
     {
-        var values = new float[data.InputShape.Elements];
+        var (values, again) = (new float[data.InputShape.Elements], new float[2 * data.InputShape.Elements]);
         subset.CopyRow(row, values);
+        subset.CopyRows([row, row], again);
+        AssertBits([.. values, .. values], again);
         return values;
     }
+
+    public static void AssertBits(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual) =>
+        Assert.Equal(MemoryMarshal.Cast<float, int>(expected).ToArray(), MemoryMarshal.Cast<float, int>(actual).ToArray());
 
     public static float[] Apply(Preprocessor preprocessor, Dataset dataset, int row)
     {

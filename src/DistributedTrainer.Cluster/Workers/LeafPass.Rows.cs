@@ -51,11 +51,7 @@ internal sealed partial class LeafPass
     {
         var input = _workspace.Input(totalRows);
         var width = input.Length / totalRows;
-        for (var i = 0; i < rows.Length; i++)
-        {
-            subset.CopyRow(rows[i], input.Slice((firstRow + i) * width, width));
-        }
-
+        subset.CopyRows(rows, input.Slice(firstRow * width, rows.Length * width));
         if (_plan.IsClassification)
         {
             var labels = _workspace.Labels(totalRows);

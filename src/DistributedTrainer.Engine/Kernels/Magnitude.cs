@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace DistributedTrainer.Engine.Kernels;
@@ -15,13 +16,17 @@ internal static class Magnitude
     {
         var mask = Vector512.Create(WithoutSign);
         var (even, odd) = (Vector512<int>.Zero, Vector512<int>.Zero);
-        for (var i = 0; i < x.Length; i += 2 * VectorMap.Lanes)
+        var i = 0;
+        ref var first = ref MemoryMarshal.GetReference(x);
+        for (; i <= x.Length - (2 * VectorMap.Lanes); i += 2 * VectorMap.Lanes)
+        {
+            even = Vector512.Max(even, Vector512.LoadUnsafe(ref first, (nuint)i).AsInt32() & mask);
+            odd = Vector512.Max(odd, Vector512.LoadUnsafe(ref first, (nuint)(i + VectorMap.Lanes)).AsInt32() & mask);
+        }
+
+        for (; i < x.Length; i += VectorMap.Lanes)
         {
             even = Vector512.Max(even, VectorMap.Load(x, i).AsInt32() & mask);
-            if (i + VectorMap.Lanes < x.Length)
-            {
-                odd = Vector512.Max(odd, VectorMap.Load(x, i + VectorMap.Lanes).AsInt32() & mask);
-            }
         }
 
         even = Vector512.Max(even, odd);

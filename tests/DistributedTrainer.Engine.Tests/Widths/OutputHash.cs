@@ -39,6 +39,7 @@ internal static class OutputHash
         yield return Line("optimizers", Optimizers);
         yield return Line("gradient-norm", GradientNorms);
         yield return Line("magnitude", Magnitudes);
+        yield return Line("byte-table", ByteTables);
         yield return Line("codecs", Codecs);
         yield return Line("training", Training);
     }
@@ -292,6 +293,18 @@ internal static class OutputHash
         foreach (var size in Sizes)
         {
             hash.Add([Magnitude.Largest(Numbers.Normal(size, size)), Magnitude.Largest(Numbers.WithSpecial(size, size))]);
+        }
+    }
+
+    private static void ByteTables(Hash hash)
+    {
+        var table = Numbers.WithSpecial(ByteTable.Values, 1);
+        foreach (var size in Sizes)
+        {
+            var (bytes, y) = (new byte[size], new float[size]);
+            new System.Random(size).NextBytes(bytes);
+            ByteTable.LookUp(y, bytes, table, bytes);
+            hash.Add(y);
         }
     }
 
