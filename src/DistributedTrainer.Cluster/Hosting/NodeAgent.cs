@@ -241,6 +241,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         var statistics = hasLead ? new StatisticsBoard(plan) : null;
         lead.Evaluations = hasLead ? new EvaluationBoard(plan, lead.Evaluated, host.Judgement) : null;
         var norms = plan.ClipsWholeSteps ? new NormBoard(plan) : null;
+        var memory = new VersionMemory(plan, host.Partitions);
         var start = new StartingPoint(host.From.Value, Verdict.Unpack(host.Verdict));
         var served = new Dictionary<int, Partition>();
         foreach (var id in host.Partitions)
@@ -248,7 +249,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             var isLead = id == PartitionId.Lead.Value;
             var events = isLead ? lead : new PartitionEvents(run, lead: false);
             var checkpoints = isLead ? new CheckpointSchedule(plan.Experiment.Checkpoint, plan.TotalSteps, TimeProvider.System, plan.PausesAt) : null;
-            var partition = new Partition(plan, plan.Ranges[id], host.Generation.Value, isLead ? statistics : null, events, start, checkpoints, norms);
+            var partition = new Partition(plan, plan.Ranges[id], host.Generation.Value, isLead ? statistics : null, events, start, checkpoints, norms, memory);
             events.Actor = Context.ActorOf(
                 PartitionActor.Props(run, partition, events.Steps, coordinator, isLead ? lead.Evaluations!.JudgementBefore : null, _figures),
                 $"partition-{id}-{run.Value}-{host.Generation}");

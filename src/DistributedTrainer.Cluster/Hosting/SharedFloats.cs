@@ -10,24 +10,32 @@ namespace DistributedTrainer.Cluster;
 /// </summary>
 internal sealed class SharedFloats : IDisposable
 {
-    private readonly Source _source;
+    private readonly SharedBuffer _buffer;
+    private Action? _end;
 
     public SharedFloats(int length)
     {
-        _source = new Source(length);
-        Values = new AlignedBuffer(_source);
+        _buffer = SharedMemory.Allocate(length);
+        (Values, _end) = (new AlignedBuffer(new Source(_buffer, 0, length)), _buffer.Dispose);
     }
+
+    private SharedFloats(SharedBuffer buffer, int offset, int length, Action end) =>
+        (_buffer, Values, _end) = (buffer, new AlignedBuffer(new Source(buffer, offset, length)), end);
 
     /// <summary>The numbers.</summary>
     public AlignedBuffer Values { get; }
 
-    public void Dispose() => ((IDisposable)_source).Dispose();
+    /// <summary>A part of them.</summary>
+    /// <param name="offset">A multiple of 16: on a 64-byte border.</param>
+    /// <param name="length">So many.</param>
+    /// <param name="end">What is done when the part is disposed of; the whole has to live until then.</param>
+    public SharedFloats Slice(int offset, int length, Action end) => new(_buffer, offset, length, end);
 
-    private sealed class Source(int length) : MemoryManager<float>
+    public void Dispose() => Interlocked.Exchange(ref _end, null)?.Invoke();
+
+    private sealed class Source(SharedBuffer buffer, int offset, int length) : MemoryManager<float>
     {
-        private readonly SharedBuffer _buffer = SharedMemory.Allocate(length);
-
-        public override Span<float> GetSpan() => _buffer.Floats;
+        public override Span<float> GetSpan() => buffer.Floats.Slice(offset, length);
 
         public override MemoryHandle Pin(int elementIndex = 0) => throw new NotSupportedException("shared floats: they never move, take the span.");
 
@@ -35,6 +43,8 @@ internal sealed class SharedFloats : IDisposable
         {
         }
 
-        protected override void Dispose(bool disposing) => _buffer.Dispose();
+        protected override void Dispose(bool disposing)
+        {
+        }
     }
 }

@@ -294,6 +294,9 @@ internal sealed class TrainingPlan
     /// <summary>Floats of what is pushed to a partition, and of what it publishes: parameters, and behind them the state that is averaged.</summary>
     public int WidthOf(PartitionRange range) => range.Length * (1 + AveragedVectors);
 
+    /// <summary>Floats of what a partition publishes: in the first one the running statistics are behind the rest.</summary>
+    public int VersionLength(PartitionRange range) => WidthOf(range) + (range.Id == 0 ? Model.Buffers.Length : 0);
+
     /// <summary>Rows of all leaves under a node from a version to the next.</summary>
     public int RowsUnder(long step, TreeNode node)
     {

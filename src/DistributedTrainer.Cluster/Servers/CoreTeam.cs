@@ -33,9 +33,13 @@ internal sealed class CoreTeam
     public static CoreTeam Shared { get; } = new(Environment.ProcessorCount);
 
     /// <summary>Calls the body once for each block; returns when all are done. Where the team is busy already, the caller works alone.</summary>
-    public void Run(int blocks, Action<int> body)
+    /// <param name="blocks">So many.</param>
+    /// <param name="body">Takes a block's number.</param>
+    /// <param name="half">Whether half of the cores are left to others.</param>
+    public void Run(int blocks, Action<int> body, bool half = false)
     {
-        if (_helpers == 0 || blocks < 2 || !Monitor.TryEnter(_one))
+        var most = half ? ((_helpers + 1) / 2) - 1 : _helpers;
+        if (most < 1 || blocks < 2 || !Monitor.TryEnter(_one))
         {
             for (var block = 0; block < blocks; block++)
             {
@@ -47,7 +51,7 @@ internal sealed class CoreTeam
 
         try
         {
-            var helpers = Math.Min(_helpers, blocks - 1);
+            var helpers = Math.Min(most, blocks - 1);
             lock (_gate)
             {
                 (_body, _blocks, _next, _problem) = (body, blocks, 0, null);

@@ -58,6 +58,9 @@ internal sealed class LeafBuffer(int length, GradientCodec? codec = null)
         GiveBack();
     }
 
+    /// <summary>Whether the values lie with a worker of this host.</summary>
+    public bool IsBorrowed => _lease is not null;
+
     /// <summary>Ends the lease, if there is one.</summary>
     public void GiveBack()
     {

@@ -9,18 +9,22 @@ namespace DistributedTrainer.Cluster.Servers;
 /// One published version of a partition: its parameters, in the lead partition followed by the running statistics.
 /// Counted, since it may still be on its way to a slow worker when the next version is published.
 /// </summary>
-internal sealed class ParameterVersion(int length, Spares<ParameterVersion> spares) : IPayload, IDisposable
+/// <param name="memory">Its numbers.</param>
+/// <param name="spares">Where it goes when nobody uses it.</param>
+internal sealed class ParameterVersion(SharedFloats memory, Spares<ParameterVersion> spares) : IPayload, IDisposable
 {
-    private readonly SharedFloats _memory = new(length);
     private UpdatePayload? _update;
     private int _users;
 
-    public AlignedBuffer Values => _memory.Values;
+    public AlignedBuffer Values => memory.Values;
 
     public long Step { get; private set; }
 
     /// <summary>What was known of the evaluations when it was made.</summary>
     public Verdict Verdict { get; private set; }
+
+    /// <summary>Whether whoever asks is the only user: nobody reads it, and it is on its way to nobody.</summary>
+    public bool HasOneUser => Volatile.Read(ref _users) == 1;
 
     /// <summary>Whether the step that led to it was left out.</summary>
     public bool IsSkipped { get; set; }
@@ -28,7 +32,7 @@ internal sealed class ParameterVersion(int length, Spares<ParameterVersion> spar
     /// <summary>What it asks of the step after it.</summary>
     public CheckpointAsk Asks { get; set; }
 
-    public ReadOnlySpan<byte> Bytes => MemoryMarshal.AsBytes(Values.Span[..length]);
+    public ReadOnlySpan<byte> Bytes => MemoryMarshal.AsBytes(Values.Span);
 
     /// <summary>Starts a new life with one user.</summary>
     public ParameterVersion Open(long step, Verdict verdict)
@@ -86,16 +90,16 @@ internal sealed class ParameterVersion(int length, Spares<ParameterVersion> spar
         return _update!;
     }
 
-    public void Dispose() => _memory.Dispose();
+    public void Dispose() => memory.Dispose();
 
-    private sealed class UpdatePayload(ParameterVersion version, byte[] memory) : IPayload
+    private sealed class UpdatePayload(ParameterVersion version, byte[] bytes) : IPayload
     {
-        public byte[] Memory => memory;
+        public byte[] Memory => bytes;
 
         /// <summary>Bytes that are written; 0: none.</summary>
         public int Count { get; set; }
 
-        public ReadOnlySpan<byte> Bytes => memory.AsSpan(0, Count);
+        public ReadOnlySpan<byte> Bytes => bytes.AsSpan(0, Count);
 
         public void Release() => version.Release();
     }

@@ -38,6 +38,8 @@ internal sealed partial class Partition
 
     private void Keep(TreeNode node, LeafBuffer buffer)
     {
+        // It lies with a worker of this host that computes on while others of its partitions are updated.
+        _update.SharesCores |= buffer.IsBorrowed;
         if (!_open.TryAdd(node, buffer))
         {
             // It has the same bits.

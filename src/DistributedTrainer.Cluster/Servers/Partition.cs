@@ -51,7 +51,7 @@ internal sealed partial class Partition : IDisposable
     private readonly StatisticsBoard? _statistics;
     private readonly TreeGather<LeafBuffer> _leaves;
     private readonly LeafBufferPool _buffers;
-    private readonly Spares<ParameterVersion> _versions;
+    private readonly VersionShelf _versions;
     private readonly AlignedBuffer[] _state;
     private readonly UpdatePass _update;
 
@@ -63,6 +63,9 @@ internal sealed partial class Partition : IDisposable
     private readonly int _versionLength;
     private ParameterVersion _current;
     private ParameterVersion? _previous;
+
+    // Whether each shard has a leaf in the step that is being gathered.
+    private bool _everyShardPushes;
 
     // A sum for each of the tree's inner nodes, as far as they come apart, and an update: some hundred steps, taken ten times a second.
     private const int RecordedSpans = 2048;
@@ -90,9 +93,10 @@ internal sealed partial class Partition : IDisposable
     /// <param name="start">Where it begins.</param>
     /// <param name="checkpoints">When checkpoints are made, in the lead partition; null in the others.</param>
     /// <param name="norms">Where the partitions of one server meet; null: there is no other, or nothing to meet for.</param>
+    /// <param name="memory">Where the versions of the partitions of one server lie; null: there is no other.</param>
     public Partition(
         TrainingPlan plan, PartitionRange range, long generation, StatisticsBoard? statistics, IPartitionEvents events,
-        StartingPoint start = default, CheckpointSchedule? checkpoints = null, NormBoard? norms = null)
+        StartingPoint start = default, CheckpointSchedule? checkpoints = null, NormBoard? norms = null, VersionMemory? memory = null)
     {
         _plan = plan;
         _range = range;
@@ -109,9 +113,9 @@ internal sealed partial class Partition : IDisposable
         _state = [.. Enumerable.Range(0, plan.StateVectors - plan.AveragedVectors).Select(_ => new AlignedBuffer(range.Length))];
         _update = new UpdatePass(plan, range, plan.IsAveraged ? [] : _state[..plan.Optimizer.StateVectors]);
         _average = plan.IsAveraged ? new AveragePass(_width) : null;
-        _versionLength = _width + (statistics is null ? 0 : plan.Model.Buffers.Length);
-        _versions = new Spares<ParameterVersion>(spares => new ParameterVersion(_versionLength, spares));
-        _copies = new Spares<ParameterVersion>(spares => new ParameterVersion(range.Length, spares));
+        _versionLength = plan.VersionLength(range);
+        _versions = new VersionShelf(range.Id, _versionLength, memory ?? new VersionMemory(plan, [range.Id]));
+        _copies = new Spares<ParameterVersion>(spares => new ParameterVersion(new SharedFloats(range.Length), spares));
         (_verdict, _checkpoints) = (start.Verdict, checkpoints);
         _residualVersions = new long[plan.ResidualVectors];
         Array.Fill(_residualVersions, start.Version);
@@ -436,12 +440,12 @@ internal sealed partial class Partition : IDisposable
             _best = _current.Share();
         }
 
-        var next = NewVersion(_plan.After(step));
+        var next = MakeNext(_plan.After(step));
         Record.Begin(step);
         var began = Stopwatch.GetTimestamp();
         if (skips)
         {
-            _current.Values.Span[.._versionLength].CopyTo(next.Values.Span);
+            CopyOfCurrent(next, .._versionLength);
             next.IsSkipped = true;
         }
         else if (_average is not null)
@@ -456,9 +460,7 @@ internal sealed partial class Partition : IDisposable
         Updated(began);
         if (_statistics is not null && !skips)
         {
-            var statistics = next.Values.Span[_width.._versionLength];
-            _current.Values.Span[_width.._versionLength].CopyTo(statistics);
-            _statistics.UpdateRunning(step, statistics);
+            _statistics.UpdateRunning(step, CopyOfCurrent(next, _width.._versionLength));
         }
 
         if (_keepsUpdates && !skips)
@@ -467,8 +469,7 @@ internal sealed partial class Partition : IDisposable
         }
 
         CrashPoint.Reach("server.before-publish", step);
-        _previous?.Release();
-        (_previous, _current) = (_current, next);
+        (_previous, _current) = (next == _current ? null : _current, next);
         ResetGather();
 
         // Told before anybody can evaluate what came of it.
@@ -525,13 +526,42 @@ internal sealed partial class Partition : IDisposable
     private void ResetGather()
     {
         ReturnOpen();
+        (_update.SharesCores, _everyShardPushes) = (false, true);
         var step = _current.Step;
-        _leaves.Reset(shard => step < _plan.TotalSteps && _plan.LeafRows(step, shard) > 0);
+        _leaves.Reset(shard =>
+        {
+            var pushes = step < _plan.TotalSteps && _plan.LeafRows(step, shard) > 0;
+            _everyShardPushes &= pushes;
+            return pushes;
+        });
     }
 
-    private ParameterVersion NewVersion(long step)
+    /// <summary>
+    /// Where the next version is written. All leaves of this step are here, so that everybody has the current version in all
+    /// partitions, and the one before it is not needed any more: its memory may still lie in the caches. The current one is
+    /// needed by whoever repeats a leaf that another partition lacks, or had no leaf in this step and may not have it yet; where
+    /// there is nobody of that kind, and nobody reads it, it is overwritten.
+    /// </summary>
+    private ParameterVersion MakeNext(long step)
     {
-        var version = _versions.Rent().Open(step, _verdict);
+        _previous?.Release();
+        _previous = null;
+        return _plan.Ranges.Count == 1 && _everyShardPushes && _current.HasOneUser ? Open(_current, step) : NewVersion(step);
+    }
+
+    /// <summary>What no optimizer changes, of the current version; the same memory where that is overwritten.</summary>
+    private Span<float> CopyOfCurrent(ParameterVersion next, Range range)
+    {
+        var copy = next.Values.Span[range];
+        _current.Values.Span[range].CopyTo(copy);
+        return copy;
+    }
+
+    private ParameterVersion NewVersion(long step) => Open(_versions.Rent(step), step);
+
+    private ParameterVersion Open(ParameterVersion version, long step)
+    {
+        version.Open(step, _verdict);
         version.Asks = _checkpoints?.Next(_plan.After(step), step) ?? CheckpointAsk.None;
         return version;
     }

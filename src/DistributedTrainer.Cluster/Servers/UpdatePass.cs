@@ -37,6 +37,9 @@ internal sealed class UpdatePass
     private LeafBuffer? _left;
     private LeafBuffer? _right;
 
+    /// <summary>Whether workers of this host compute meanwhile: then half of the cores are theirs. One core takes most of what memory gives.</summary>
+    public bool SharesCores { get; set; }
+
     public UpdatePass(TrainingPlan plan, PartitionRange range, AlignedBuffer[] state)
     {
         (_plan, _range, _state, _update, _squares) = (plan, range, state, Update, Squares);
@@ -101,7 +104,7 @@ internal sealed class UpdatePass
     {
         if (_range.Length >= LengthForOneCore)
         {
-            CoreTeam.Shared.Run(count, body);
+            CoreTeam.Shared.Run(count, body, SharesCores);
             return;
         }
 

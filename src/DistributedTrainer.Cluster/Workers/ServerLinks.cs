@@ -17,6 +17,9 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
     // A million bytes, which a network carries in 1 to 10 ms.
     private const int LeastOverlapped = 250_000;
 
+    // Within a host: an update of a few tenths of a millisecond, more than waking threads once for each partition costs.
+    private const int LeastOverlappedWithinHost = 1_000_000;
+
     private readonly Dictionary<string, ServerLink> _links = [];
 
     // Those that are in use: what the step thread walks through.
@@ -39,13 +42,15 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
 
     /// <summary>
     /// Whether the pass over the leaves and the way of what it needs and makes go on at the same time. Within a host nothing is
-    /// gained by it: what copies takes a core that computes. And a small model is there at once.
+    /// gained by it unless a core is left for the updates: else they take one that computes. And a small model is there at once.
     /// </summary>
     public bool Overlaps { get; private set; }
 
     /// <summary>Connects to what is not connected yet; a connection to a node that is still named stays.</summary>
+    /// <param name="routes">Where the partitions are.</param>
+    /// <param name="threads">Threads that compute on this host; 0: it is not known.</param>
     /// <exception cref="ChannelClosedException">A server cannot be reached.</exception>
-    public void Connect(IReadOnlyList<Route> routes)
+    public void Connect(IReadOnlyList<Route> routes, int threads = 0)
     {
         // First of all: a connection that closes from here on is either seen to be closed below, or tells it, and that stays.
         inbox.Mend();
@@ -65,7 +70,8 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
         {
             OverlapKind.Always => true,
             OverlapKind.Never => false,
-            _ => plan.Model.Layout.Length >= LeastOverlapped && routes.Any(route => route.Host != host),
+            _ when routes.Any(route => route.Host != host) => plan.Model.Layout.Length >= LeastOverlapped,
+            _ => plan.Model.Layout.Length >= LeastOverlappedWithinHost && threads > 0 && threads < Environment.ProcessorCount,
         };
     }
 

@@ -49,7 +49,7 @@ public sealed class Pass
     public ReadOnlySpan<float> Parameter(ParameterSlot slot)
     {
         ArgumentNullException.ThrowIfNull(slot);
-        return Lent is { } lent && lent.TryFind(slot, out var values) ? values : slot.In(Parameters);
+        return Lent is { } lent ? lent.Find(slot, Parameters.Span) : slot.In(Parameters);
     }
 
     /// <summary>Copies the leaves in.</summary>

@@ -37,7 +37,7 @@ public sealed class Workspace
         (_graph, _input, _output) = model.Build(maximumRows);
         _parameters = parametersOf?._parameters ?? new AlignedBuffer(model.Layout.Length);
         _buffers = parametersOf?._buffers ?? new AlignedBuffer(model.Buffers.Length);
-        _lent = parametersOf?._lent ?? new LentParameters(model.Layout);
+        _lent = parametersOf?._lent ?? new LentParameters();
         (_pass.Parameters, _pass.Lent) = (_parameters, _lent);
         _pass.Buffers = _buffers;
         _labels = new int[maximumRows];
@@ -65,7 +65,7 @@ public sealed class Workspace
     /// </summary>
     /// <param name="offset">Where it begins in the flat vector.</param>
     /// <param name="values">Its values: in memory that does not move, and that nobody changes or frees until <see cref="TakeBack"/>.</param>
-    public void Lend(int offset, ReadOnlySpan<float> values) => _lent.Lend(offset, values, _parameters.Span);
+    public void Lend(int offset, ReadOnlySpan<float> values) => _lent.Lend(offset, values);
 
     /// <summary>What was lent is read no more: it <see cref="LacksParameters"/> until they are lent or filled in anew.</summary>
     public void TakeBack() => _lent.TakeBack();

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using DistributedTrainer.Cluster.Servers;
 
 namespace DistributedTrainer.Cluster.Tests.Servers;
@@ -17,6 +18,26 @@ public sealed class CoreTeamTests
             team.Run(blocks, block => Interlocked.Increment(ref done[block]));
             Assert.All(done, static times => Assert.Equal(1, times));
         }
+    }
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(2, 1)]
+    [InlineData(5, 2)]
+    public void Half_of_the_cores_are_left_to_others(int cores, int most)
+    {
+        var team = new CoreTeam(cores);
+        var (done, threads) = (new int[1000], new ConcurrentDictionary<int, int>());
+        team.Run(
+            done.Length,
+            block =>
+            {
+                threads.TryAdd(Environment.CurrentManagedThreadId, 0);
+                Interlocked.Increment(ref done[block]);
+            },
+            half: true);
+        Assert.All(done, static times => Assert.Equal(1, times));
+        Assert.InRange(threads.Count, 1, most);
     }
 
     [Fact]

@@ -1,4 +1,7 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using DistributedTrainer.Channels;
+using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Cluster.Tests.Support;
 
 namespace DistributedTrainer.Cluster.Tests.Servers;
@@ -6,6 +9,9 @@ namespace DistributedTrainer.Cluster.Tests.Servers;
 public sealed class PartitionPullTests
 {
     private static readonly TestExperiment Experiment = new() { Training = "{ epochs: 2, batch-size: 30, shards: 3 }" };
+
+    // Some 8,700 parameters: blocks for three partitions.
+    private static readonly TestExperiment Wide = Experiment with { Layers = ["linear: 64", "relu", "linear: 128", "relu", "linear: 3"] };
 
     [Fact]
     public void A_pull_for_the_next_version_waits_and_is_answered()
@@ -22,9 +28,9 @@ public sealed class PartitionPullTests
     }
 
     [Fact]
-    public void The_previous_version_is_kept_and_the_one_before_is_not()
+    public void Of_several_partitions_the_previous_version_is_kept_and_the_one_before_is_not()
     {
-        var bench = new PartitionBench(Experiment.Plan());
+        var bench = new PartitionBench((Wide with { Partitions = 2 }).Plan(), partition: 1);
         bench.PushAll(0);
         var first = bench.Parameters(1);
         bench.PushAll(1);
@@ -32,6 +38,82 @@ public sealed class PartitionPullTests
         Assert.NotEqual(first, bench.Parameters(2));
         Assert.False(bench.Partition.Pull(new RecordingChannel(), 0));
     }
+
+    [Fact]
+    public void Of_a_single_partition_that_nobody_reads_the_next_version_is_written_over_the_current_one()
+    {
+        var bench = new PartitionBench(Experiment.Plan());
+        var (channel, reader) = (new RecordingChannel(), new RecordingChannel { Slow = true });
+        bench.PushAll(0);
+        bench.Partition.Pull(reader, 1);
+        bench.PushAll(1);
+        Assert.False(Unsafe.AreSame(in First(reader.Held[0]), in First(bench, 2)), "version 1 is read");
+        Assert.True(bench.Partition.Pull(channel, 1), "and kept");
+        bench.PushAll(2);
+        ref readonly var third = ref First(bench, 3);
+        bench.PushAll(3);
+        Assert.True(Unsafe.AreSame(in third, in First(bench, 4)), "version 3 is not read");
+        Assert.False(bench.Partition.Pull(channel, 3), "nor kept");
+        reader.Held[0].Release();
+    }
+
+    [Fact]
+    public void Whoever_had_no_leaf_in_a_step_may_still_have_its_version()
+    {
+        // 150 rows in steps of 74: the last of an epoch has 2, too few for 14 shards.
+        var plan = (Experiment with { Training = "{ epochs: 2, batch-size: 74, shards: 14 }" }).Plan();
+        var last = Enumerable.Range(0, (int)plan.TotalSteps).First(step => Enumerable.Range(0, plan.Shards).Any(shard => plan.LeafRows(step, shard) == 0));
+        var bench = new PartitionBench(plan);
+        for (var step = 0; step <= last; step++)
+        {
+            bench.PushAll(step);
+        }
+
+        Assert.True(bench.Partition.Pull(new RecordingChannel(), last));
+        Assert.False(bench.Partition.Pull(new RecordingChannel(), last - 1));
+    }
+
+    [Fact]
+    public void Versions_of_the_partitions_of_a_server_lie_one_behind_the_other()
+    {
+        var plan = (Wide with { Partitions = 3 }).Plan();
+        Assert.Equal(3, plan.Ranges.Count);
+        var memory = new VersionMemory(plan, [2, 0, 1]);
+        var benches = plan.Ranges.Select(range => new PartitionBench(plan, range.Id, memory: memory)).ToArray();
+        for (var step = 0; step < 4; step++)
+        {
+            for (var p = 1; p < benches.Length; p++)
+            {
+                ref readonly var behind = ref Unsafe.Add(ref Unsafe.AsRef(in First(benches[p - 1], step)), plan.Ranges[p - 1].Length * sizeof(float));
+                Assert.True(Unsafe.AreSame(in behind, in First(benches[p], step)), $"partition {p} of version {step}");
+            }
+
+            Array.ForEach(benches, bench => bench.PushAll(step));
+        }
+
+        // What a worker still reads is not overwritten: then a version lies elsewhere.
+        var reader = new RecordingChannel { Slow = true };
+        benches[1].Partition.Pull(reader, 4);
+        var expected = benches[1].Parameters(4);
+        for (var step = 4; step < 8; step++)
+        {
+            Array.ForEach(benches, bench => bench.PushAll(step));
+        }
+
+        Assert.Equal(expected, MemoryMarshal.Cast<byte, float>(reader.Held[0].Bytes).ToArray());
+        reader.Held[0].Release();
+        Array.ForEach(benches, static bench => bench.Partition.Dispose());
+    }
+
+    private static ref readonly byte First(PartitionBench bench, long version)
+    {
+        var channel = new RecordingChannel { Slow = true };
+        Assert.True(bench.Partition.Pull(channel, version));
+        channel.Held[0].Release();
+        return ref First(channel.Held[0]);
+    }
+
+    private static ref readonly byte First(IPayload payload) => ref MemoryMarshal.GetReference(payload.Bytes);
 
     [Fact]
     public void A_closed_channel_waits_for_nothing()
@@ -71,7 +153,7 @@ public sealed class PartitionPullTests
         }
 
         var held = Assert.Single(slow.Held);
-        Assert.Equal(expected, System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(held.Bytes).ToArray());
+        Assert.Equal(expected, MemoryMarshal.Cast<byte, float>(held.Bytes).ToArray());
         held.Release();
     }
 

@@ -50,11 +50,11 @@ internal sealed class RecordedEvents : IPartitionEvents
 /// <summary>One partition on the bench, with gradients that are made up but the same for the same leaf and step.</summary>
 internal sealed class PartitionBench
 {
-    public PartitionBench(TrainingPlan plan, int partition = 0, long generation = 1, StartingPoint start = default, CheckpointSchedule? checkpoints = null, IPartitionEvents? events = null)
+    public PartitionBench(TrainingPlan plan, int partition = 0, long generation = 1, StartingPoint start = default, CheckpointSchedule? checkpoints = null, IPartitionEvents? events = null, VersionMemory? memory = null)
     {
         Plan = plan;
         Statistics = partition == 0 ? new StatisticsBoard(plan) : null;
-        Partition = new Partition(plan, plan.Ranges[partition], generation, Statistics, events ?? Events, start, checkpoints);
+        Partition = new Partition(plan, plan.Ranges[partition], generation, Statistics, events ?? Events, start, checkpoints, memory: memory);
     }
 
     public TrainingPlan Plan { get; }
