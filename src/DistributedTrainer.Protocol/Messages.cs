@@ -47,9 +47,9 @@ public static class Nodes
 
     /// <summary>
     /// Node → coordinator: ready; the checksum shows that all nodes have the same data. A node that was sent its data says
-    /// so, and why.
+    /// so, and why; and whether it fetches the rows of a shard only when it is given the shard, or told to bring them.
     /// </summary>
-    public sealed record Prepared(RunId Run, NodeId Node, string DataSha256, string[] DataAddresses, string? Supplied = null) : IProtocolMessage;
+    public sealed record Prepared(RunId Run, NodeId Node, string DataSha256, string[] DataAddresses, string? Supplied = null, bool FetchesRows = false) : IProtocolMessage;
 
     /// <summary>Node → coordinator: the run cannot be prepared here.</summary>
     public sealed record PrepareFailed(RunId Run, NodeId Node, string Reason) : IProtocolMessage;
@@ -186,6 +186,15 @@ public static class Workers
     /// of <see cref="Partitions.Host"/>, and belong to that generation.
     /// </summary>
     public sealed record Assign(RunId Run, WorkerId Worker, Generation Generation, Generation Loaded, StepId From, int[] Shards, Route[] Routes, string[]? Settings = null) : IProtocolMessage;
+
+    /// <summary>
+    /// Coordinator → node of the worker, repeated until answered: these shards may become the worker's. Fetch their rows, and
+    /// go on meanwhile; who computes them is said by <see cref="Assign"/> alone.
+    /// </summary>
+    public sealed record Bring(RunId Run, WorkerId Worker, int[] Shards) : IProtocolMessage;
+
+    /// <summary>Worker → coordinator: the rows of these shards are here; with a problem: they cannot be had, for this reason.</summary>
+    public sealed record Brought(RunId Run, WorkerId Worker, int[] Shards, string? Problem = null) : IProtocolMessage;
 
     /// <summary>Worker → coordinator, about twice a second: where it is, how many rows it has computed and what that cost.</summary>
     public sealed record Status(RunId Run, WorkerId Worker, StepId Step, long RowsComputed, string State, StepCosts Costs) : IProtocolMessage

@@ -32,7 +32,7 @@ public sealed class ProtocolSerializer(ExtendedActorSystem system) : SerializerW
     };
 
     // Of the form of all messages: nodes of another version are refused by it.
-    private const int Version = 5;
+    private const int Version = 6;
 
     private static readonly FrozenDictionary<string, Type> Types = typeof(IProtocolMessage).Assembly.GetTypes()
         .Where(type => type is { IsClass: true } && type.IsAssignableTo(typeof(IProtocolMessage)))
@@ -41,7 +41,7 @@ public sealed class ProtocolSerializer(ExtendedActorSystem system) : SerializerW
     /// <inheritdoc/>
     public override int Identifier => 7301;
 
-    /// <summary>The name of the message and the version of its form, as in "Nodes.Register.5".</summary>
+    /// <summary>The name of the message and the version of its form, as in "Nodes.Register.6".</summary>
     /// <exception cref="SerializationException">Not a protocol message.</exception>
     public override string Manifest(object o) =>
         o is IProtocolMessage ? ManifestOf(o.GetType()) : throw new SerializationException($"protocol: {o.GetType()} is no protocol message.");

@@ -62,11 +62,11 @@ public sealed class ProtocolSerializerTests : IDisposable
     [InlineData("")]
     [InlineData("Nodes.Register")]
     [InlineData("Nodes.Register.1")]
-    [InlineData("nodes.register.5")]
+    [InlineData("nodes.register.6")]
     [InlineData("DistributedTrainer.Protocol.Nodes+Register, DistributedTrainer.Protocol")]
     [InlineData("System.Diagnostics.Process, System.Diagnostics.Process")]
     [InlineData(".SetSums.3")]
-    [InlineData("Workers.Route.5")]
+    [InlineData("Workers.Route.6")]
     public void An_unknown_manifest_is_refused_by_name(string manifest)
     {
         var refusal = Assert.Throws<SerializationException>(() => _serializer.FromBinary("{}"u8.ToArray(), manifest));
@@ -99,13 +99,13 @@ public sealed class ProtocolSerializerTests : IDisposable
     }
 
     [Fact]
-    public void A_message_that_lacks_a_member_is_refused() => Refused("{\"Run\":\"r\"}"u8.ToArray(), "Submissions.Accepted.5");
+    public void A_message_that_lacks_a_member_is_refused() => Refused("{\"Run\":\"r\"}"u8.ToArray(), "Submissions.Accepted.6");
 
     [Fact]
-    public void A_message_with_an_unknown_member_is_refused() => Refused("{\"Run\":\"r\",\"RunDirectory\":\"d\",\"More\":1}"u8.ToArray(), "Submissions.Accepted.5");
+    public void A_message_with_an_unknown_member_is_refused() => Refused("{\"Run\":\"r\",\"RunDirectory\":\"d\",\"More\":1}"u8.ToArray(), "Submissions.Accepted.6");
 
     [Fact]
-    public void A_message_with_a_member_twice_is_refused() => Refused("{\"Run\":\"r\",\"Run\":\"s\",\"RunDirectory\":\"d\"}"u8.ToArray(), "Submissions.Accepted.5");
+    public void A_message_with_a_member_twice_is_refused() => Refused("{\"Run\":\"r\",\"Run\":\"s\",\"RunDirectory\":\"d\"}"u8.ToArray(), "Submissions.Accepted.6");
 
     [Theory]
     [InlineData("{\"Run\":null,\"RunDirectory\":\"d\"}")]
@@ -118,7 +118,7 @@ public sealed class ProtocolSerializerTests : IDisposable
     [InlineData("[]")]
     [InlineData("\"text\"")]
     [InlineData("")]
-    public void A_message_in_another_form_is_refused(string json) => Refused(Encoding.UTF8.GetBytes(json), "Submissions.Accepted.5");
+    public void A_message_in_another_form_is_refused(string json) => Refused(Encoding.UTF8.GetBytes(json), "Submissions.Accepted.6");
 
     [Theory]
     [InlineData("9223372036854775808")]
@@ -126,7 +126,7 @@ public sealed class ProtocolSerializerTests : IDisposable
     [InlineData("\"1\"")]
     [InlineData("null")]
     public void A_generation_that_is_no_whole_number_is_refused(string number) =>
-        Refused(Encoding.UTF8.GetBytes($"{{\"Run\":\"r\",\"Partition\":0,\"Generation\":{number}}}"), "Partitions.Fence.5");
+        Refused(Encoding.UTF8.GetBytes($"{{\"Run\":\"r\",\"Partition\":0,\"Generation\":{number}}}"), "Partitions.Fence.6");
 
     [Fact]
     public void Deeply_nested_text_is_refused()

@@ -44,7 +44,8 @@ internal sealed class ExperimentArguments
     /// <param name="file">The file; null: the embedded experiment.</param>
     /// <param name="overrides">Of --set.</param>
     /// <param name="machine">Where its nodes are to be.</param>
-    public static (Experiment Experiment, string BaseDirectory)? Load(string? file, string[] overrides, LocalMemory machine = LocalMemory.Elsewhere)
+    /// <param name="threads">Of each worker.</param>
+    public static (Experiment Experiment, string BaseDirectory)? Load(string? file, string[] overrides, LocalMemory machine = LocalMemory.Elsewhere, int threads = 1)
     {
         if (ExperimentText.Read(file) is not { } text)
         {
@@ -52,7 +53,7 @@ internal sealed class ExperimentArguments
         }
 
         var warnings = new List<string>();
-        var problems = ExperimentCheck.Check(text.Yaml, text.FileName, text.BaseDirectory, overrides, out var experiment, machine, warnings);
+        var problems = ExperimentCheck.Check(text.Yaml, text.FileName, text.BaseDirectory, overrides, out var experiment, machine, warnings, threads);
         warnings.ForEach(static warning => Console.Error.WriteLine($"Warning: {warning}"));
         return Problems.Print(problems) ? null : (experiment!, text.BaseDirectory);
     }

@@ -8,9 +8,9 @@ namespace DistributedTrainer.Cli.Commands;
 internal static class ExperimentPage
 {
     /// <summary>Null: it is wrong, and the problems or standard error say why.</summary>
-    public static InspectPages? Of(string path, List<string> problems)
+    public static InspectPages? Of(string path, int threads, List<string> problems)
     {
-        if (ExperimentArguments.Load(path, []) is not var (experiment, baseDirectory) || ExperimentSize.Of(experiment, baseDirectory, problems) is not { } size)
+        if (ExperimentArguments.Load(path, []) is not var (experiment, baseDirectory) || ExperimentSize.Of(experiment, baseDirectory, problems, threads) is not { } size)
         {
             return null;
         }

@@ -18,16 +18,22 @@ internal static class InspectCommand
     public static Command Create()
     {
         var what = new Argument<string>("PATH") { Description = "An experiment file, a run's folder, a .safetensors file, a CSV or Parquet file, a folder of IDX files or of images by class, or an embedded data set." };
-        var json = new ExperimentArguments().Json;
+        var (json, threads) = (new ExperimentArguments().Json, new WorkersPerNodeOption());
         var command = new Command(
             "inspect", "Shows layers, bytes on the wire and memory of an experiment; layers, tensors, hashes and metrics of a run or a model; columns, ranges, classes and gaps of data. Example: dtrain inspect runs/flowers")
         {
             what, json,
         };
+        threads.AddTo(command);
         command.SetAction(parsed =>
         {
+            if (!threads.Read(parsed, out var perNode))
+            {
+                return ExitCodes.UsageWrong;
+            }
+
             var (path, problems) = (parsed.GetValue(what)!, new List<string>());
-            var pages = IsExperiment(path) ? ExperimentPage.Of(path, problems) : IsRun(path) || path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)
+            var pages = IsExperiment(path) ? ExperimentPage.Of(path, perNode, problems) : IsRun(path) || path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)
                 ? OfModel(path, problems)
                 : Directory.Exists(path) ? OfFolder(path, problems) : OfTable(path, problems);
             if (Problems.Print(problems) || pages is null)

@@ -32,12 +32,12 @@ internal static class ResumeCommand
                 return ExitCodes.UsageWrong;
             }
 
-            if (ExperimentArguments.Load(file, parsed.GetValue(shared.Set)!, ExperimentArguments.Machine(parsed.GetValue(inProcess))) is not var (experiment, baseDirectory))
+            if (!threads.Read(parsed, out var perNode) || !tls.ReadLocal(parsed, out var certificates))
             {
                 return ExitCodes.UsageWrong;
             }
 
-            if (!threads.Read(parsed, out var perNode) || !tls.ReadLocal(parsed, out var certificates))
+            if (ExperimentArguments.Load(file, parsed.GetValue(shared.Set)!, ExperimentArguments.Machine(parsed.GetValue(inProcess)), perNode) is not var (experiment, baseDirectory))
             {
                 return ExitCodes.UsageWrong;
             }

@@ -29,13 +29,13 @@ internal static class TrainCommand
         logs.AddTo(command);
         command.SetAction(async (parsed, _) =>
         {
-            // A reader that is wrong about the experiment must not cost a cluster: checked before anything starts.
-            if (ExperimentArguments.Load(parsed.GetValue(experiment), parsed.GetValue(shared.Set)!, ExperimentArguments.Machine(parsed.GetValue(inProcess))) is not var (loaded, baseDirectory))
+            if (!threads.Read(parsed, out var perNode) || !tls.ReadLocal(parsed, out var certificates))
             {
                 return ExitCodes.UsageWrong;
             }
 
-            if (!threads.Read(parsed, out var perNode) || !tls.ReadLocal(parsed, out var certificates))
+            // A reader that is wrong about the experiment must not cost a cluster: checked before anything starts.
+            if (ExperimentArguments.Load(parsed.GetValue(experiment), parsed.GetValue(shared.Set)!, ExperimentArguments.Machine(parsed.GetValue(inProcess)), perNode) is not var (loaded, baseDirectory))
             {
                 return ExitCodes.UsageWrong;
             }

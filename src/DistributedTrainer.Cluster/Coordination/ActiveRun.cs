@@ -63,6 +63,12 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
 
     public PaceWatch Pace { get; } = new(plan.PlacesBySpeed, plan.Experiment.Training.LocalSteps);
 
+    /// <summary>Shards that are to move when their rows are where they will be computed; null: none are.</summary>
+    public PendingMove? Move { get; set; }
+
+    /// <summary>Whether the run waits for a frozen worker; looked at where paces are not.</summary>
+    public StandstillWatch Standstill { get; } = new(plan.Experiment.Training.LocalSteps);
+
     public ClusterRecord Cluster { get; } = new();
 
     /// <summary>Versions that are looked at.</summary>
@@ -174,7 +180,7 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
         Generation = Generation.Next();
         Loaded = loads ? Generation : Loaded;
         Phase = RunPhase.Fencing;
-        (BroughtAt, LastVersion, AdmitsNext) = (null, null, false);
+        (BroughtAt, LastVersion, AdmitsNext, Move) = (null, null, false, null);
         _fenced.Clear();
         _hosted.Clear();
     }

@@ -125,7 +125,7 @@ internal sealed partial class CoordinatorActor
         Load();
     }
 
-    /// <summary>A worker has come. Where shards cannot move without going back to a checkpoint, one is made first.</summary>
+    /// <summary>Work is to move, and the rows are where it goes. Where shards cannot move without going back to a checkpoint, one is made first.</summary>
     private void Admit()
     {
         var run = _run!;
@@ -159,7 +159,7 @@ internal sealed partial class CoordinatorActor
         run.Phase = RunPhase.Loading;
         run.Attempt++;
         run.Transfer?.Dispose();
-        (run.Transfer, run.Snapshot, run.From, run.IsStateKnown, run.SettledVersion) = (null, null, null, false, -1);
+        (run.Transfer, run.Snapshot, run.From, run.IsStateKnown, run.SettledVersion, run.Move) = (null, null, null, false, -1, null);
         run.NonFinite.GoBack();
         foreach (var node in _roster.Nodes)
         {

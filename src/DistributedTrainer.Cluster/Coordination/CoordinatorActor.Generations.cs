@@ -199,7 +199,7 @@ internal sealed partial class CoordinatorActor
         var run = _run!;
         run.LastProgress = Now;
         var routes = Routes();
-        foreach (var worker in _roster.UsableWorkers)
+        foreach (var worker in _roster.UsableWorkers.Where(run.Shards.Workers.Contains))
         {
             _roster.NodeOf(worker)!.Agent.Tell(new Protocol.Workers.Assign(run.Id, worker, run.Generation, run.Loaded, run.CommonVersion, run.Shards.ShardsOf(worker), routes, run.Settings));
         }
@@ -261,7 +261,8 @@ internal sealed partial class CoordinatorActor
 
         worker.Heard(status, Now);
         _run!.Pace.Heard(status.Worker, status.Costs, Now);
-        if (worker.Usable || Now - worker.CutOffAt < worker.Links.Away || _run!.Phase is not (RunPhase.Fencing or RunPhase.Training or RunPhase.Paused))
+        _run.Standstill.Heard(status.Worker, Now);
+        if (worker.Usable || worker.Problem is not null || Now - worker.CutOffAt < worker.Links.Away || _run!.Phase is not (RunPhase.Fencing or RunPhase.Training or RunPhase.Paused))
         {
             return;
         }
@@ -277,7 +278,7 @@ internal sealed partial class CoordinatorActor
         worker.Usable = true;
         worker.Links.Back(Now);
         Notice($"{worker.Id} is back.");
-        Admit();
+        MoveShards();
     }
 
     /// <summary>Its process is known to be dead, or it cannot be reached any more: whoever watches its actors would hear of it much later.</summary>

@@ -7,12 +7,14 @@ internal sealed partial class CoordinatorActor
 {
     private void WatchPace()
     {
-        if (_run is not { Phase: RunPhase.Training } run)
+        if (_run is not { Phase: RunPhase.Training, Move: null or { IsForSpeed: false } } run)
         {
+            // Who was given a chance, or was found slow, is to be looked at with the shards that it gets.
             return;
         }
 
-        var news = run.Pace.Look(_roster.UsableWorkers, run.Shards, Now);
+        // Whoever waits for its first shards has nothing to be judged by.
+        var news = run.Pace.Look([.. _roster.UsableWorkers.Where(run.Shards.Workers.Contains)], run.Shards, Now);
         foreach (var one in news)
         {
             if (one.Change == PaceChange.Frozen)
@@ -32,7 +34,7 @@ internal sealed partial class CoordinatorActor
 
         if (news.Count > 0 && run.Phase == RunPhase.Training && run.Shards.WouldMove(_roster.UsableWorkers, run.Pace.Paces, run.Pace.Probe))
         {
-            BeginGeneration();
+            MoveShards(forSpeed: true);
         }
     }
 
@@ -41,5 +43,6 @@ internal sealed partial class CoordinatorActor
         var (run, workers) = (_run!, _roster.UsableWorkers);
         run.Shards.Rebalance(workers, run.Pace.Paces, run.Pace.Probe);
         run.Pace.Assigned(workers, run.Shards, Now);
+        run.Standstill.Begin(Now);
     }
 }

@@ -82,6 +82,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<Partitions.Failed>(failed => failed.Run == _run?.Id, failed => Fail(failed.Reason));
         Receive<Partitions.LinkLost>(lost => lost.Run == _run?.Id, lost => CutOff(lost));
         Receive<Protocol.Workers.Status>(status => status.Run == _run?.Id, status => Heard(status));
+        Receive<Protocol.Workers.Brought>(brought => brought.Run == _run?.Id, RowsBrought);
         Receive<Protocol.Workers.Described>(seen => seen.Run == _run?.Id, seen => _run!.Described.Described(_run.Plan, seen.Version.Value, seen.Tensors));
         Receive<Protocol.Workers.LinkLost>(lost => lost.Run == _run?.Id, lost => Reconnect(lost));
         Receive<Protocol.Workers.Failed>(failed => failed.Run == _run?.Id, failed => Fail($"{failed.Worker} failed at step {failed.Step}: {failed.Reason}"));
@@ -300,7 +301,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             return;
         }
 
-        (node.Ready, node.DataAddresses) = (true, prepared.DataAddresses);
+        (node.Ready, node.FetchesRows, node.DataAddresses) = (true, prepared.FetchesRows, prepared.DataAddresses);
         if (prepared.Supplied is { } supplied)
         {
             Notice($"{prepared.Node}: {supplied}.");
@@ -321,7 +322,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         else if (node.Workers.Count > 0 && run.Phase != RunPhase.Finishing)
         {
             Notice($"{node.Id} joined.");
-            Admit();
+            MoveShards();
         }
     }
 

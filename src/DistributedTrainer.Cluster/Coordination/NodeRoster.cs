@@ -13,7 +13,14 @@ internal sealed class WorkerEntry(WorkerId id, int threads)
     public int Threads { get; } = Math.Max(1, threads);
 
     /// <summary>Whether shards may be given to it.</summary>
-    public bool Usable { get; set; } = true;
+    public bool Usable
+    {
+        get => field && Problem is null;
+        set;
+    } = true;
+
+    /// <summary>Why it never gets shards in this run; null: it may.</summary>
+    public string? Problem { get; set; }
 
     /// <summary>When its connection was last found broken, while it is not usable.</summary>
     public TimeSpan? CutOffAt { get; set; }
@@ -53,6 +60,9 @@ internal sealed class NodeEntry(Nodes.Register registration, IActorRef agent)
 
     public IActorRef Agent { get; set; } = agent;
 
+    /// <summary>Whether it fetches the rows of shards that it is given; otherwise it has all.</summary>
+    public bool FetchesRows { get; set; }
+
     /// <summary>host:port of the control plane.</summary>
     public string Address => $"{Agent.Path.Address.Host}:{Agent.Path.Address.Port}";
 
@@ -77,7 +87,7 @@ internal sealed class NodeEntry(Nodes.Register registration, IActorRef agent)
 
     public void Reset()
     {
-        (Ready, Problem, DataAddresses, Partitions, Costs) = (false, null, [], [], null);
+        (Ready, Problem, FetchesRows, DataAddresses, Partitions, Costs) = (false, null, false, [], [], null);
         Workers = [.. Enumerable.Range(0, registration.Workers).Select(i => new WorkerEntry(new WorkerId($"{registration.Node}/{i}"), registration.Threads))];
     }
 
@@ -91,7 +101,7 @@ internal sealed class NodeEntry(Nodes.Register registration, IActorRef agent)
 
         foreach (var worker in Workers)
         {
-            var state = IsUnfit ? "unfit" : !Ready ? "preparing" : worker.Usable ? worker.State : "cut off";
+            var state = IsUnfit || worker.Problem is not null ? "unfit" : !Ready ? "preparing" : worker.Usable ? worker.State : "cut off";
             yield return new NodeView(
                 worker.Id.Value, "worker", registration.Host, registration.ProcessId, state, assignment?.ShardsOf(worker.Id) ?? [], worker.RowsPerSecond, Address, [], worker.Costs, worker.Threads);
         }

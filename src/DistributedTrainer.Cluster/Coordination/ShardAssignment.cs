@@ -15,6 +15,9 @@ internal sealed class ShardAssignment(int shards, Func<WorkerId, int>? threadsOf
 
     private WorkerId?[] _owners = new WorkerId?[shards];
 
+    /// <summary>Those among whom the shards were spread last, also who got none.</summary>
+    public IReadOnlyList<WorkerId> Workers { get; private set; } = [];
+
     /// <summary>Threads of a worker.</summary>
     public int ThreadsOf(WorkerId worker) => threadsOf?.Invoke(worker) ?? 1;
 
@@ -31,13 +34,21 @@ internal sealed class ShardAssignment(int shards, Func<WorkerId, int>? threadsOf
     public bool Rebalance(IReadOnlyList<WorkerId> workers, IReadOnlyDictionary<WorkerId, double> pace, WorkerId? tried = null)
     {
         var before = _owners;
-        _owners = Place(workers, pace, tried);
+        (_owners, Workers) = (Place(workers, pace, tried), workers);
         return !before.SequenceEqual(_owners);
     }
 
     /// <summary>Whether rebalancing would move anything.</summary>
     public bool WouldMove(IReadOnlyList<WorkerId> workers, IReadOnlyDictionary<WorkerId, double> pace, WorkerId? tried = null) =>
         !_owners.SequenceEqual(Place(workers, pace, tried));
+
+    /// <summary>What rebalancing would give to whom beside what it has; who would get nothing is not named.</summary>
+    public IReadOnlyDictionary<WorkerId, int[]> Gains(IReadOnlyList<WorkerId> workers, IReadOnlyDictionary<WorkerId, double> pace, WorkerId? tried = null)
+    {
+        var proposed = Place(workers, pace, tried);
+        return Enumerable.Range(0, shards).Where(shard => proposed[shard] is { } worker && worker != _owners[shard])
+            .GroupBy(shard => proposed[shard]!.Value).ToDictionary(static gained => gained.Key, static gained => gained.ToArray());
+    }
 
     private WorkerId?[] Place(IReadOnlyList<WorkerId> workers, IReadOnlyDictionary<WorkerId, double> pace, WorkerId? tried)
     {

@@ -78,6 +78,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             _loaded = new Generation(Math.Max(_loaded.Value, assign.Loaded.Value));
             WorkerFor(assign.Worker).Forward(assign);
         });
+        Receive<Protocol.Workers.Bring>(bring => IsReadyFor(bring.Run), bring => WorkerFor(bring.Worker).Forward(bring));
         Receive<Nodes.EndRun>(end => IsCurrent(end.Run), _ => Clear());
         Receive<Nodes.Shutdown>(stop =>
         {
@@ -157,11 +158,11 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
         // Reading data takes a while: on another thread, and back by message.
         _supply = prepare.Data is { } source ? new SupplyClient(source, prepare.Token, _options.Host, _node.Value, _log, _options.Certificates) : null;
-        var (supply, log, hasWorkers) = (_supply, _log, _options.Roles.Contains("worker"));
+        var (supply, log, hasWorkers, heldBytes) = (_supply, _log, _options.Roles.Contains("worker"), _options.HeldBytes);
         Task.Run(() =>
         {
             var problems = new List<string>();
-            var (plan, supplied) = NodePlan.Create(prepare, supply, hasWorkers, log, problems);
+            var (plan, supplied) = NodePlan.Create(prepare, supply, hasWorkers, log, problems, heldBytes);
             return new PlanReady(prepare, plan, string.Join(' ', problems), supplied);
         }).PipeTo(Self, failure: cause => new PlanReady(prepare, null, cause.Message, null));
     }
@@ -204,7 +205,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
         plan.Certificates = _options.Certificates;
         _plan = plan;
-        return new Nodes.Prepared(ready.Prepare.Run, _node, plan.InputsSha256, _dataPlane?.Addresses ?? [], ready.Supplied);
+        return new Nodes.Prepared(ready.Prepare.Run, _node, plan.InputsSha256, _dataPlane?.Addresses ?? [], ready.Supplied, plan.Data is { IsSupplied: true, HoldsSupplied: false });
     }
 
     private void Host(Partitions.Host host)

@@ -49,6 +49,9 @@ public sealed record NodeOptions
     /// <summary>As many threads as a worker may have.</summary>
     public const int MostThreads = 1024;
 
+    /// <summary>Rows that are sent to this node are held in memory up to so many bytes; null: as the environment's DTRAIN_HELD_BYTES says.</summary>
+    internal long? HeldBytes { get; init; }
+
     /// <summary>A HOCON file whose settings override those built in; null: none.</summary>
     public string? ConfigFile { get; init; }
 

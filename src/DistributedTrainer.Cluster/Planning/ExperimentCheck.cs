@@ -13,9 +13,10 @@ public static class ExperimentCheck
     /// <param name="experiment">With all that its data decides, such as the loss where none is named; null where the file itself has problems.</param>
     /// <param name="machine">Where all nodes are to be on this machine: whether in one process; then there must be memory for them.</param>
     /// <param name="warnings">Receives what is possible but close.</param>
+    /// <param name="threads">Of each worker, on this machine.</param>
     public static IReadOnlyList<string> Check(
         string yaml, string fileName, string baseDirectory, IReadOnlyList<string> overrides, out Experiment? experiment,
-        LocalMemory machine = LocalMemory.Elsewhere, ICollection<string>? warnings = null)
+        LocalMemory machine = LocalMemory.Elsewhere, ICollection<string>? warnings = null, int threads = 1)
     {
         var result = ExperimentReader.Read(yaml, fileName, overrides);
         experiment = result.Experiment;
@@ -26,7 +27,7 @@ public static class ExperimentCheck
             experiment = plan?.Experiment ?? experiment;
             if (plan is not null && machine != LocalMemory.Elsewhere)
             {
-                var (problem, warning) = MemoryCheck.OfMachine(plan, machine == LocalMemory.OneProcess, MemoryCheck.Available);
+                var (problem, warning) = MemoryCheck.OfMachine(plan, machine == LocalMemory.OneProcess, MemoryCheck.Available, threads);
                 Add(problem, problems);
                 Add(warning, warnings);
             }

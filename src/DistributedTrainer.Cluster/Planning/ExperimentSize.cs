@@ -39,15 +39,16 @@ public sealed record ExperimentSize
     /// <param name="experiment">The experiment.</param>
     /// <param name="baseDirectory">Where relative paths start.</param>
     /// <param name="problems">Receives what is wrong.</param>
+    /// <param name="threads">Of each worker.</param>
     /// <returns>Null where anything is wrong.</returns>
-    public static ExperimentSize? Of(Experiment experiment, string baseDirectory, ICollection<string> problems)
+    public static ExperimentSize? Of(Experiment experiment, string baseDirectory, ICollection<string> problems, int threads = 1)
     {
         if (TrainingPlan.Create(experiment, baseDirectory, 0, problems) is not { } plan)
         {
             return null;
         }
 
-        var (problem, warning) = MemoryCheck.OfMachine(plan, inProcess: false, MemoryCheck.Available);
+        var (problem, warning) = MemoryCheck.OfMachine(plan, inProcess: false, MemoryCheck.Available, threads);
         return new ExperimentSize
         {
             Name = plan.Experiment.Name,
@@ -56,8 +57,8 @@ public sealed record ExperimentSize
             Rows = (plan.Data.Training.Rows, plan.Data.Validation.Rows, plan.Data.Test.Rows),
             Steps = plan.TotalSteps,
             BytesPerStep = StepTraffic.Bytes(plan),
-            Nodes = MemoryEstimate.Of(plan),
-            BytesTogether = MemoryEstimate.Together(plan, inProcess: false),
+            Nodes = MemoryEstimate.Of(plan, threads),
+            BytesTogether = MemoryEstimate.Together(plan, inProcess: false, threads),
             BytesAvailable = MemoryCheck.Available,
             MemoryProblem = problem ?? warning,
         };

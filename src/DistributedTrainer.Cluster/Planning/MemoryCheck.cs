@@ -25,11 +25,11 @@ internal static class MemoryCheck
     }
 
     /// <summary>A run whose nodes are all on this machine.</summary>
-    public static (string? Problem, string? Warning) OfMachine(TrainingPlan plan, bool inProcess, long available) => Judge(
-        $"this run with {plan.Experiment.Cluster.Workers} workers on one machine",
-        MemoryEstimate.Together(plan, inProcess),
+    public static (string? Problem, string? Warning) OfMachine(TrainingPlan plan, bool inProcess, long available, int threads = 1) => Judge(
+        $"this run with {plan.Experiment.Cluster.Workers} workers{(threads > 1 ? $" of {threads} threads each" : "")} on one machine",
+        MemoryEstimate.Together(plan, inProcess, threads),
         available,
-        "Use fewer cluster.workers, fewer training.shards (each is a gradient), a smaller training.batch-size or smaller layers; or spread the run over machines with dtrain node. What needs how much: dtrain inspect EXPERIMENT.yaml");
+        $"Use fewer cluster.workers{(threads > 1 ? " or --workers-per-node" : "")}, fewer training.shards (each is a gradient), a smaller training.batch-size or smaller layers; or spread the run over machines with dtrain node. What needs how much: dtrain inspect EXPERIMENT.yaml");
 
     /// <summary>One node with some roles.</summary>
     public static (string? Problem, string? Warning) OfNode(TrainingPlan plan, IReadOnlyCollection<string> roles, int workers, int threads, long available)

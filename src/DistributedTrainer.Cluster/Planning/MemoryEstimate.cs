@@ -17,7 +17,7 @@ public sealed record NodeMemory(string Role, int Count, IReadOnlyList<(string Wh
 /// <item>worker: its workspace (parameters, running statistics, all layers' outputs and their gradients for the rows of the
 /// global batch, since the others' shards may become its own; of accumulated batches for one of them), a gradient of P for each of its leaves and one more while
 /// servers read the last, and P + B of the next version where the channel cannot lend it;</item>
-/// <item>worker with several threads: layers' outputs and their gradients for each of them, for the rows that it computes at most;
+/// <item>worker with several threads: layers' outputs and their gradients for each of them, for the rows that it computes at most, and 1.5 MB for packed matrices;
 /// where shards take steps by themselves, parameters and (1 + k) P for each of them too;</item>
 /// <item>worker whose gradients are made smaller: beside that, over a network 2 P + k P for its copy of the partitions, and with
 /// error feedback 2 P for each of its leaves; servers keep L P and the coordinator 2 L P of them more;</item>
@@ -41,16 +41,24 @@ internal static class MemoryEstimate
     /// </summary>
     public const long Runtime = 64L << 20;
 
+    // What kernels pack matrices into, for each thread beside the first: 1.2 to 1.4 MB were measured, whatever the model.
+    private const long Scratch = 3L << 19;
+
     // Evaluation runs in batches of this many rows.
     private const int EvaluationRows = 256;
 
     /// <summary>Each role once.</summary>
-    public static IReadOnlyList<NodeMemory> Of(TrainingPlan plan) => [Coordinator(plan), Server(plan), Worker(plan)];
+    /// <param name="plan">The run.</param>
+    /// <param name="threads">Of each worker.</param>
+    public static IReadOnlyList<NodeMemory> Of(TrainingPlan plan, int threads = 1) => [Coordinator(plan), Server(plan), Worker(plan, threads: threads)];
 
     /// <summary>Everything on one machine: in a process each, as many as the experiment asks for, or all in one process.</summary>
-    public static long Together(TrainingPlan plan, bool inProcess)
+    /// <param name="plan">The run.</param>
+    /// <param name="inProcess">Whether it is one process.</param>
+    /// <param name="threads">Of each worker.</param>
+    public static long Together(TrainingPlan plan, bool inProcess, int threads = 1)
     {
-        var nodes = Of(plan);
+        var nodes = Of(plan, threads);
         var all = nodes.Sum(static node => node.Bytes * node.Count);
         var processes = nodes.Sum(static node => node.Count);
 
@@ -70,6 +78,7 @@ internal static class MemoryEstimate
         [
             ("data", plan.Data.Bytes),
             ("activations and parameters", workers * ((threads * plan.Model.WorkspaceBytes(Math.Max(EvaluationRows, plan.PassRowsOf(threads)))) - inCommon)),
+            ("threads", workers * (threads - 1) * Scratch),
             ("gradients", workers * (leaves + 1) * Parameters(plan) * Width(plan)),
             ("local steps", plan.IsAveraged ? workers * (1 + threads) * Parameters(plan) * Width(plan) : 0),
             ("the next version", Lends(plan) ? 0 : workers * ((Parameters(plan) * Width(plan)) + Buffers(plan))),

@@ -17,8 +17,9 @@ internal static class NodePlan
     /// <param name="hasWorkers">Whether rows are needed here.</param>
     /// <param name="log">Receives what an operator wants to know.</param>
     /// <param name="problems">Receives what is wrong.</param>
+    /// <param name="heldBytes">Rows that are sent are held in memory up to so many bytes; null: as the environment says.</param>
     /// <returns>The plan, and why and how the node was sent its data; null: it has the files.</returns>
-    public static (TrainingPlan? Plan, string? Supplied) Create(Nodes.Prepare prepare, SupplyClient? supply, bool hasWorkers, Action<string> log, List<string> problems)
+    public static (TrainingPlan? Plan, string? Supplied) Create(Nodes.Prepare prepare, SupplyClient? supply, bool hasWorkers, Action<string> log, List<string> problems, long? heldBytes = null)
     {
         if (UsedExtensions.Problem(prepare.Extensions) is { } other)
         {
@@ -47,7 +48,7 @@ internal static class NodePlan
         problems.Clear();
         try
         {
-            return Supply(experiment, prepare, supply, hasWorkers, reason, log, problems);
+            return Supply(experiment, prepare, supply, hasWorkers, reason, log, problems, heldBytes);
         }
         catch (Exception problem) when (problem is IOException or InvalidDataException)
         {
@@ -57,7 +58,7 @@ internal static class NodePlan
     }
 
     private static (TrainingPlan? Plan, string? Supplied) Supply(
-        Experiment experiment, Nodes.Prepare prepare, SupplyClient supply, bool hasWorkers, string reason, Action<string> log, List<string> problems)
+        Experiment experiment, Nodes.Prepare prepare, SupplyClient supply, bool hasWorkers, string reason, Action<string> log, List<string> problems, long? heldBytes)
     {
         var begin = Stopwatch.GetTimestamp();
         if (supply.Describe() is not { } description)
@@ -66,7 +67,7 @@ internal static class NodePlan
             return (null, null);
         }
 
-        var data = new PreparedData(description, experiment.Training.Shards, supply, log);
+        var data = new PreparedData(description, experiment.Training.Shards, supply, log, heldBytes);
         if (hasWorkers && data.HoldsSupplied && !data.Bring(null, static () => false))
         {
             problems.Add("the run was given up");

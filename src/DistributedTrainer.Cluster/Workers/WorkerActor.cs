@@ -1,5 +1,6 @@
 using Akka.Actor;
 using DistributedTrainer.Cluster.Planning;
+using DistributedTrainer.Cluster.Supply;
 using DistributedTrainer.Cluster.Telemetry;
 using DistributedTrainer.Cluster.Timeline;
 using DistributedTrainer.Protocol;
@@ -13,6 +14,7 @@ internal sealed class WorkerActor : ReceiveActor, IWithTimers
     private static readonly TimeSpan StatusInterval = TimeSpan.FromMilliseconds(500);
 
     private readonly StepLoop _loop;
+    private readonly RowFetch _rows;
     private readonly RunId _run;
     private readonly WorkerId _worker;
     private readonly ICanTell _coordinator;
@@ -23,13 +25,24 @@ internal sealed class WorkerActor : ReceiveActor, IWithTimers
         (_run, _worker, _coordinator, _figures) = (run, worker, coordinator, figures ?? NodeFigures.Nobody);
         _loop = new StepLoop(plan, worker.Value, host, new Events(Self), threads: threads);
         _figures.Workers[worker.Value] = _loop;
-        var shards = 0;
+        var self = Self;
+        _rows = new RowFetch(plan.Data, (brought, problem) => self.Tell(new Here(brought, problem), ActorRefs.NoSender));
+        var (shards, newest) = (0, default(Generation));
 
         Receive<Assign>(assign =>
         {
+            if (assign.Generation.Value > newest.Value)
+            {
+                // The shards are placed: what was to come without them is not needed. The same again may cross a proposal.
+                newest = assign.Generation;
+                _rows.Keep(assign.Shards);
+            }
+
             shards = assign.Shards.Length;
             _loop.Reassign(assign);
         });
+        Receive<Bring>(bring => _rows.Want(bring.Shards));
+        Receive<Here>(here => coordinator.Tell(new Brought(run, worker, here.Shards, here.Problem), Self));
         Receive<StatusDue>(_ =>
         {
             var state = _loop.IsConnecting ? Protocol.Workers.Status.Connecting : shards == 0 ? Protocol.Workers.Status.Standby : Protocol.Workers.Status.Training;
@@ -58,6 +71,7 @@ internal sealed class WorkerActor : ReceiveActor, IWithTimers
     {
         TellSpans();
         _figures.Workers.TryRemove(new(_worker.Value, _loop));
+        _rows.Dispose();
         _loop.Dispose();
     }
 
@@ -81,6 +95,8 @@ internal sealed class WorkerActor : ReceiveActor, IWithTimers
 
         public void Failed(long step, Exception cause) => actor.Tell(new Broken(step, $"{cause.GetType().Name}: {cause.Message}"));
     }
+
+    private sealed record Here(int[] Shards, string? Problem) : INoSerializationVerificationNeeded;
 
     private sealed record Lost(string Server, string Reason) : INoSerializationVerificationNeeded;
 

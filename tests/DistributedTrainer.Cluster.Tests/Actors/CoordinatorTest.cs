@@ -57,32 +57,39 @@ public abstract class CoordinatorTest : ActorTest
 
     private protected TrainingPlan Plan() => TrainingPlan.Create(Experiments.ExperimentReader.Read(Experiment.Yaml, "test.yaml", []).Experiment!, "", Token, [])!;
 
-    private protected void Prepare(Node node, string? sha256 = null, string[]? addresses = null)
+    private protected void Prepare(Node node, string? sha256 = null, string[]? addresses = null, bool fetches = false)
     {
         var prepare = node.Probe.ExpectMsg<Nodes.Prepare>();
         Token = prepare.Token;
-        Coordinator.Tell(new Nodes.Prepared(prepare.Run, new NodeId(node.Name), sha256 ?? Plan().Data.Dataset.Sha256, addresses ?? [$"tcp://{node.Name}:1"]), node.Probe.Ref);
+        Coordinator.Tell(new Nodes.Prepared(prepare.Run, new NodeId(node.Name), sha256 ?? Plan().Data.Dataset.Sha256, addresses ?? [$"tcp://{node.Name}:1"], FetchesRows: fetches), node.Probe.Ref);
     }
 
     private protected void Fenced(long generation, long version = 0, int partition = 0) =>
         Coordinator.Tell(new Partitions.Fenced(Run, new PartitionId(partition), new Generation(generation), new StepId(version)), ActorRefs.Nobody);
 
     /// <summary>A server and workers of one worker each, all prepared; the server has been told to host.</summary>
-    private protected (Node Server, Node[] Workers) Hosted(params string[] workers)
+    private protected (Node Server, Node[] Workers) Hosted(params string[] workers) => Hosted(false, workers);
+
+    private (Node Server, Node[] Workers) Hosted(bool fetch, string[] workers)
     {
         var server = Register("s0", server: true);
         var nodes = Array.ConvertAll(workers, name => Register(name, workers: 1));
         Submit();
         Accepted();
         Prepare(server);
-        Array.ForEach(nodes, node => Prepare(node));
+        Array.ForEach(nodes, node => Prepare(node, fetches: fetch));
         return (server, nodes);
     }
 
     /// <summary>As above, and everybody has an assignment of generation 1.</summary>
-    private protected (Node Server, Node[] Workers) Training(params string[] workers)
+    private protected (Node Server, Node[] Workers) Training(params string[] workers) => Training(false, workers);
+
+    /// <summary>As above.</summary>
+    /// <param name="fetch">Whether the workers fetch rows.</param>
+    /// <param name="workers">Their names.</param>
+    private protected (Node Server, Node[] Workers) Training(bool fetch, string[] workers)
     {
-        var (server, nodes) = Hosted(workers);
+        var (server, nodes) = Hosted(fetch, workers);
         server.Probe.ExpectMsg<Partitions.Host>();
         Fenced(1);
         Array.ForEach(nodes, node => node.Probe.ExpectMsg<Assign>());

@@ -51,6 +51,18 @@ public sealed class WorkerActorTests : ActorTest
         Assert.Contains("does not reach the peer", _coordinator.ExpectMsg<Protocol.Workers.Failed>().Reason, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Asked_to_bring_rows_that_are_here_it_says_so_each_time()
+    {
+        for (var times = 0; times < 2; times++)
+        {
+            _worker.Tell(new Protocol.Workers.Bring(Run, Worker, [1, 2]));
+            var brought = _coordinator.ExpectMsg<Protocol.Workers.Brought>();
+            Assert.Equal((Run, Worker, null), (brought.Run, brought.Worker, brought.Problem));
+            Assert.Equal([1, 2], brought.Shards);
+        }
+    }
+
     private void Assign(long generation, string[] addresses) =>
         _worker.Tell(new Protocol.Workers.Assign(
             Run, Worker, new Generation(generation), new Generation(1), new StepId(0), [0, 1, 2, 3], [new Protocol.Workers.Route(PartitionId.Lead, new NodeId("s0"), "127.0.0.1", Environment.ProcessId, addresses)]));

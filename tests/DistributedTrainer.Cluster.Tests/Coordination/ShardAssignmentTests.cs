@@ -53,6 +53,24 @@ public sealed class ShardAssignmentTests
     }
 
     [Fact]
+    public void What_workers_would_gain_is_what_they_have_more_once_it_is_done()
+    {
+        var assignment = new ShardAssignment(8);
+        assignment.Rebalance(Workers(3));
+        Assert.Empty(assignment.Gains(Workers(3), new Dictionary<WorkerId, double>()));
+        var slow = new Dictionary<WorkerId, double> { [Worker(1)] = 10 };
+        var before = Workers(4).ToDictionary(static worker => worker, assignment.ShardsOf);
+        var gains = assignment.Gains(Workers(4), slow);
+        Assert.Equal([Worker(0), Worker(1), Worker(2)], assignment.Workers);
+        Assert.Equal(before.Values, Workers(4).Select(assignment.ShardsOf));
+
+        Assert.True(assignment.Rebalance(Workers(4), slow));
+        Assert.Equal(Workers(4), assignment.Workers);
+        Assert.True(gains.ContainsKey(Worker(3)) && !gains.ContainsKey(Worker(1)));
+        Assert.All(Workers(4), worker => Assert.Equal(assignment.ShardsOf(worker).Except(before[worker]), gains.GetValueOrDefault(worker) ?? []));
+    }
+
+    [Fact]
     public void Every_shard_has_one_owner_and_loads_differ_by_one_at_most()
     {
         Courses.SampleSeeded(

@@ -85,8 +85,40 @@ public sealed class MemoryEstimateTests
         var (one, two) = (MemoryEstimate.Worker(plan).Parts.ToDictionary(), MemoryEstimate.Worker(plan, threads: 2).Parts.ToDictionary());
         var ofEach = plan.Model.WorkspaceBytes(Math.Max(256, plan.PassRowsOf(2)));
         Assert.Equal((2 * ofEach) - parameters - buffers, two["activations and parameters"]);
-        Assert.All(one.Keys.Except(["activations and parameters"]), what => Assert.Equal(one[what], two[what]));
+        Assert.All(one.Keys.Except(["activations and parameters", "threads"]), what => Assert.Equal(one[what], two[what]));
         Assert.True(plan.PassRowsOf(1) == plan.PassRows && plan.PassRowsOf(2) < plan.PassRows);
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(4)]
+    [InlineData(9)]
+    public void What_threads_of_a_worker_take_is_what_is_said_of_a_machine(int threads)
+    {
+        var plan = (Medium with { Split = "{ validation: 0.6, test: 0.1 }" }).Plan();
+        long Take(int many)
+        {
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            using var computer = new LeafComputer(plan, threads: many);
+            plan.Initialize(computer.Parameters, computer.Buffers);
+            computer.BeginStep(0);
+            Assert.Equal(128, computer.Compute([0, 1, 2, 3], 0, new LocalExchange(plan.Shards), new AllAtOnce()));
+            computer.Evaluate([0, 1, 2, 3], withTest: false, []);
+            return GC.GetAllocatedBytesForCurrentThread() - before + computer.Allocated;
+        }
+
+        // Gradients are the worker's, whatever its threads. What kernels pack matrices into is the caller's from the first time on.
+        Take(1);
+        var (one, taken) = (Take(1), Take(threads));
+        var said = Worker(threads) - Worker(1);
+        Assert.True(said >= taken - one && said <= 1.08 * (taken - one), $"{threads} threads: {taken - one} more than one were taken, {said} said");
+
+        // Two workers, and nothing of the other nodes grows with threads.
+        long Worker(int many) => MemoryEstimate.Of(plan, many).Single(static node => node.Role == "worker").Bytes;
+        foreach (var inProcess in (bool[])[false, true])
+        {
+            Assert.Equal(2 * said, MemoryEstimate.Together(plan, inProcess, threads) - MemoryEstimate.Together(plan, inProcess));
+        }
     }
 
     [Fact]
@@ -131,6 +163,10 @@ public sealed class MemoryEstimateTests
         (problem, warning) = MemoryCheck.OfMachine(plan, false, 100L << 20);
         Assert.Null(warning);
         Assert.StartsWith($"memory: this run with 2 workers on one machine will need up to {MemoryCheck.Text(needed)} of memory, and 100 MB are there. Use fewer cluster.workers", problem, StringComparison.Ordinal);
+        var threads = MemoryEstimate.Together(plan, inProcess: false, threads: 4);
+        Assert.StartsWith(
+            $"memory: this run with 2 workers of 4 threads each on one machine will need up to {MemoryCheck.Text(threads)} of memory, and {MemoryCheck.Text(threads - 1)} are there. Use fewer cluster.workers or --workers-per-node, ",
+            MemoryCheck.OfMachine(plan, false, threads - 1, threads: 4).Problem, StringComparison.Ordinal);
         Assert.Contains("a node with the roles server, worker", MemoryCheck.OfNode(plan, ["server", "worker"], 4, 1, 1).Problem, StringComparison.Ordinal);
     }
 

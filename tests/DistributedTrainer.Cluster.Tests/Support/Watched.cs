@@ -1,0 +1,54 @@
+namespace DistributedTrainer.Cluster.Tests.Support;
+
+/// <summary>Something that several threads change, and a test waits for.</summary>
+internal sealed class Watched
+{
+    public static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
+
+    private readonly object _gate = new();
+
+    public void Change(Action change)
+    {
+        lock (_gate)
+        {
+            change();
+            Monitor.PulseAll(_gate);
+        }
+    }
+
+    /// <summary>Returns when it holds, whenever that is.</summary>
+    public void Hold(Func<bool> until)
+    {
+        lock (_gate)
+        {
+            while (!until())
+            {
+                Monitor.Wait(_gate);
+            }
+        }
+    }
+
+    /// <summary>Returns when it holds.</summary>
+    /// <exception cref="TimeoutException">It never did.</exception>
+    public void Until(Func<bool> holds, string what)
+    {
+        lock (_gate)
+        {
+            while (!holds())
+            {
+                if (!Monitor.Wait(_gate, Limit))
+                {
+                    throw new TimeoutException($"In {Limit.TotalMinutes} minutes it was never seen that {what}.");
+                }
+            }
+        }
+    }
+
+    public T Look<T>(Func<T> look)
+    {
+        lock (_gate)
+        {
+            return look();
+        }
+    }
+}
