@@ -183,9 +183,11 @@ public static class Workers
     /// <summary>
     /// Coordinator → node of the worker: compute these shards from this version on. Where the generation that loaded the
     /// state is a new one, training has gone back: what the worker knows of later versions is forgotten. The settings are those
-    /// of <see cref="Partitions.Host"/>, and belong to that generation.
+    /// of <see cref="Partitions.Host"/>, and belong to that generation. So many threads compute on the worker's host, its own
+    /// among them; 0: it is not known.
     /// </summary>
-    public sealed record Assign(RunId Run, WorkerId Worker, Generation Generation, Generation Loaded, StepId From, int[] Shards, Route[] Routes, string[]? Settings = null) : IProtocolMessage;
+    public sealed record Assign(
+        RunId Run, WorkerId Worker, Generation Generation, Generation Loaded, StepId From, int[] Shards, Route[] Routes, string[]? Settings = null, int HostThreads = 0) : IProtocolMessage;
 
     /// <summary>
     /// Coordinator → node of the worker, repeated until answered: these shards may become the worker's. Fetch their rows, and

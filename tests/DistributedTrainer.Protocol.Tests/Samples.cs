@@ -45,7 +45,7 @@ internal static class Samples
         new Partitions.Failed(Run, new StepId(100), "loss is not a number"),
         new Partitions.NotFinite(Run, new StepId(98)),
         new Partitions.LinkLost(Run, Worker, "the peer closed the connection"),
-        new Workers.Assign(Run, Worker, Generation, new Generation(3), new StepId(100), [0, 2], [new Workers.Route(Partition, Node, "host", 1234, Addresses)], ["training.mode=async"]),
+        new Workers.Assign(Run, Worker, Generation, new Generation(3), new StepId(100), [0, 2], [new Workers.Route(Partition, Node, "host", 1234, Addresses)], ["training.mode=async"], 3),
         new Workers.Bring(Run, Worker, [0, 2]),
         new Workers.Brought(Run, Worker, [0, 2], "no memory"),
         new Workers.Status(Run, Worker, new StepId(100), 12_800, "computing", Costs),

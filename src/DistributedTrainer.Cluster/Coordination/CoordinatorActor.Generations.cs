@@ -199,11 +199,17 @@ internal sealed partial class CoordinatorActor
         var run = _run!;
         run.LastProgress = Now;
         var routes = Routes();
-        foreach (var worker in _roster.UsableWorkers.Where(run.Shards.Workers.Contains))
+        var workers = _roster.UsableWorkers.Where(run.Shards.Workers.Contains).ToArray();
+        var threads = workers.Where(worker => run.Shards.ShardsOf(worker).Length > 0)
+            .GroupBy(HostOf).ToDictionary(static host => host.Key, host => host.Sum(run.Shards.ThreadsOf));
+        foreach (var worker in workers)
         {
-            _roster.NodeOf(worker)!.Agent.Tell(new Protocol.Workers.Assign(run.Id, worker, run.Generation, run.Loaded, run.CommonVersion, run.Shards.ShardsOf(worker), routes, run.Settings));
+            _roster.NodeOf(worker)!.Agent.Tell(new Protocol.Workers.Assign(
+                run.Id, worker, run.Generation, run.Loaded, run.CommonVersion, run.Shards.ShardsOf(worker), routes, run.Settings, threads.GetValueOrDefault(HostOf(worker))));
         }
     }
+
+    private string HostOf(WorkerId worker) => _roster.NodeOf(worker)!.Registration.Host;
 
     private Protocol.Workers.Route[] Routes() =>
         [.. from range in _run!.Plan.Ranges

@@ -14,12 +14,6 @@ namespace DistributedTrainer.Cluster.Workers;
 internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, string name, string host, string transport, ResendTimes? times = null)
     : IDisposable
 {
-    // A million bytes, which a network carries in 1 to 10 ms.
-    private const int LeastOverlapped = 250_000;
-
-    // Within a host: an update of a few tenths of a millisecond, more than waking threads once for each partition costs.
-    private const int LeastOverlappedWithinHost = 1_000_000;
-
     private readonly Dictionary<string, ServerLink> _links = [];
 
     // Those that are in use: what the step thread walks through.
@@ -40,10 +34,7 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
     /// <summary>Bytes of the frames that were sent and received so far.</summary>
     public long Bytes => Interlocked.Read(ref _bytes);
 
-    /// <summary>
-    /// Whether the pass over the leaves and the way of what it needs and makes go on at the same time. Within a host nothing is
-    /// gained by it unless a core is left for the updates: else they take one that computes. And a small model is there at once.
-    /// </summary>
+    /// <summary>Whether the pass over the leaves and the way of what it needs and makes go on at the same time.</summary>
     public bool Overlaps { get; private set; }
 
     /// <summary>Connects to what is not connected yet; a connection to a node that is still named stays.</summary>
@@ -66,13 +57,7 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
         }
 
         _used = [.. _byPartition.OfType<ServerLink>().Distinct()];
-        Overlaps = plan.Overlap switch
-        {
-            OverlapKind.Always => true,
-            OverlapKind.Never => false,
-            _ when routes.Any(route => route.Host != host) => plan.Model.Layout.Length >= LeastOverlapped,
-            _ => plan.Model.Layout.Length >= LeastOverlappedWithinHost && threads > 0 && threads < Environment.ProcessorCount,
-        };
+        Overlaps = Overlap.Pays(plan.Overlap, plan.Model.Layout.Length, routes.Any(route => route.Host != host), threads, Environment.ProcessorCount);
     }
 
     /// <summary>

@@ -250,7 +250,7 @@ internal sealed partial class StepLoop : IDisposable
         }
 
         _connecting = true;
-        _links.Connect(assignment.Routes);
+        _links.Connect(assignment.Routes, assignment.HostThreads);
         _connecting = false;
         CrashPoint.Reach("worker.joining", assignment.Generation.Value);
         var generation = assignment.Generation.Value;

@@ -57,7 +57,7 @@ public enum PlacementKind
 /// <summary>Whether gradients and parameters are under way while a step is computed, partition by partition.</summary>
 public enum OverlapKind
 {
-    /// <summary>Between hosts, from 250,000 parameters on.</summary>
+    /// <summary>Between hosts, from 250,000 parameters on; within a host that has a free core, from a million on.</summary>
     Auto,
 
     /// <summary>Everywhere.</summary>

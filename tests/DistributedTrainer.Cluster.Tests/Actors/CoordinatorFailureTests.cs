@@ -29,6 +29,18 @@ public sealed class CoordinatorFailureTests : CoordinatorTest
     }
 
     [Fact]
+    public void Workers_are_told_how_many_threads_compute_on_their_host()
+    {
+        var (_, workers) = Hosted("w0", "w1");
+        Fenced(1);
+        Assert.Equal(2, ExpectAssign(workers[0], 1, 0, 2).HostThreads);
+        Assert.Equal(2, ExpectAssign(workers[1], 1, 1, 3).HostThreads);
+        Coordinator.Tell(new ProcessDied(workers[1].Process, "exit code 137"));
+        Fenced(2);
+        Assert.Equal(1, ExpectAssign(workers[0], 2, 0, 1, 2, 3).HostThreads);
+    }
+
+    [Fact]
     public void A_process_under_the_name_of_the_one_before_it_is_another_one()
     {
         var (server, workers) = Training("w0", "w1");
