@@ -33,8 +33,8 @@ public sealed class CoordinatorFailureTests : CoordinatorTest
     {
         var (_, workers) = Hosted("w0", "w1");
         Fenced(1);
-        Assert.Equal(2, ExpectAssign(workers[0], 1, 0, 2).HostThreads);
-        Assert.Equal(2, ExpectAssign(workers[1], 1, 1, 3).HostThreads);
+        Assert.Equal(2, ExpectAssign(workers[0], 1, 0, 1).HostThreads);
+        Assert.Equal(2, ExpectAssign(workers[1], 1, 2, 3).HostThreads);
         Coordinator.Tell(new ProcessDied(workers[1].Process, "exit code 137"));
         Fenced(2);
         Assert.Equal(1, ExpectAssign(workers[0], 2, 0, 1, 2, 3).HostThreads);
