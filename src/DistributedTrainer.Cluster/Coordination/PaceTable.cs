@@ -62,14 +62,14 @@ internal sealed class PaceTable
         }
     }
 
-    /// <summary>As above, but as most of some seconds and the last observation show it.</summary>
+    /// <summary>As above, but as most of some seconds, and two observations still, show it.</summary>
     public IEnumerable<(WorkerId Worker, double Factor)> UsuallyWaitedForAmong(IReadOnlyList<WorkerId> normal)
     {
         foreach (var worker in normal)
         {
             var one = Measured(worker);
             if (normal.Where(other => other != worker).Select(Measured).MinBy(static other => other.UsualOfShard ?? double.PositiveInfinity) is { } fastest
-                && one.IsUsuallyBusy && one.Usual > WaitedFor * fastest.Usual && one.Own > WaitedFor * fastest.Own && one.UsualOfShard / fastest.UsualOfShard is { } factor)
+                && one.IsUsuallyBusy && one.Usual > WaitedFor * fastest.Usual && one.Least > WaitedFor * fastest.Most && one.UsualOfShard / fastest.UsualOfShard is { } factor)
             {
                 yield return (worker, factor);
             }
