@@ -26,9 +26,9 @@ internal sealed partial class CoordinatorActor
         AskForRows(run, run.Move);
     }
 
-    /// <summary>Shards by who would get them, of those who do not have the data.</summary>
-    private Dictionary<WorkerId, int[]> RowsToFetch(ActiveRun run) =>
-        run.Shards.Gains(_roster.UsableWorkers, run.Pace.Paces, run.Pace.Probe).Where(gained => _roster.NodeOf(gained.Key) is { FetchesRows: true }).ToDictionary();
+    /// <summary>Shards by who would get them, of those who do not have the data. Where they go back to, their rows still are.</summary>
+    private Dictionary<WorkerId, int[]> RowsToFetch(ActiveRun run) => run.Pace.GoesBack(_roster.UsableWorkers, run.Shards) ? []
+        : run.Shards.Gains(_roster.UsableWorkers, run.Pace.Paces, run.Pace.Probe).Where(gained => _roster.NodeOf(gained.Key) is { FetchesRows: true }).ToDictionary();
 
     private static string Listed(Dictionary<WorkerId, int[]> missing) =>
         string.Join(", ", missing.Select(static pair => $"{pair.Key} fetches the rows of shard{(pair.Value.Length == 1 ? "" : "s")} {string.Join(' ', pair.Value)}"));
@@ -114,7 +114,7 @@ internal sealed partial class CoordinatorActor
     /// <summary>Who was to get shards is gone.</summary>
     private void ProposeAnew(ActiveRun run, PendingMove move)
     {
-        if (run.Shards.WouldMove(_roster.UsableWorkers, run.Pace.Paces, run.Pace.Probe))
+        if (run.Pace.WouldMove(_roster.UsableWorkers, run.Shards))
         {
             MoveShards(move.IsForSpeed);
         }

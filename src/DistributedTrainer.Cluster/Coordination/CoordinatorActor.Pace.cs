@@ -22,7 +22,7 @@ internal sealed partial class CoordinatorActor
                 // As good as dead; when it is heard of again, it is back.
                 CutOff(_roster.Worker(one.Worker)!, one.Text);
             }
-            else if (one.Change is PaceChange.Slow or PaceChange.Recovered)
+            else if (one.Change is PaceChange.Slow or PaceChange.Relieved or PaceChange.Recovered)
             {
                 Notice(one.Text);
             }
@@ -32,7 +32,7 @@ internal sealed partial class CoordinatorActor
             }
         }
 
-        if (news.Count > 0 && run.Phase == RunPhase.Training && run.Shards.WouldMove(_roster.UsableWorkers, run.Pace.Paces, run.Pace.Probe))
+        if (news.Count > 0 && run.Phase == RunPhase.Training && run.Pace.WouldMove(_roster.UsableWorkers, run.Shards))
         {
             MoveShards(forSpeed: true);
         }
@@ -40,9 +40,7 @@ internal sealed partial class CoordinatorActor
 
     private void PlaceShards()
     {
-        var (run, workers) = (_run!, _roster.UsableWorkers);
-        run.Shards.Rebalance(workers, run.Pace.Paces, run.Pace.Probe);
-        run.Pace.Assigned(workers, run.Shards, Now);
-        run.Standstill.Begin(Now);
+        _run!.Pace.Place(_roster.UsableWorkers, _run.Shards, Now);
+        _run.Standstill.Begin(Now);
     }
 }

@@ -50,6 +50,12 @@ internal sealed class ShardAssignment(int shards, Func<WorkerId, int>? threadsOf
             .GroupBy(shard => proposed[shard]!.Value).ToDictionary(static gained => gained.Key, static gained => gained.ToArray());
     }
 
+    /// <summary>Who computes what, to be placed otherwise or gone back to.</summary>
+    public ShardAssignment Copy() => new(shards, threadsOf) { _owners = _owners };
+
+    /// <summary>Who computes what is as it was.</summary>
+    public void GoBackTo(ShardAssignment before) => _owners = before._owners;
+
     private WorkerId?[] Place(IReadOnlyList<WorkerId> workers, IReadOnlyDictionary<WorkerId, double> pace, WorkerId? tried)
     {
         double TimeOf(WorkerId worker) => pace.GetValueOrDefault(worker, 1) / ThreadsOf(worker);

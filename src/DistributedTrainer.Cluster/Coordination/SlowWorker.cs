@@ -6,14 +6,7 @@ namespace DistributedTrainer.Cluster.Coordination;
 /// </summary>
 internal sealed class SlowWorker
 {
-    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(10);
-
-    // Who was fast for this many of its last pauses has shown that it is well again.
-    private const int Forgotten = 4;
-
     private TimeSpan? _changedAt;
-    private double _before;
 
     /// <summary>Time for a shard, relative to the others; 1: it is not slow (any more).</summary>
     public double Pace { get; private set; } = 1;
@@ -26,8 +19,14 @@ internal sealed class SlowWorker
     /// <summary>Whether it has more shards than its pace deserves, to see whether it has become faster.</summary>
     public bool IsTried { get; private set; }
 
+    /// <summary>What grows if it is not slow after all: it was not sure.</summary>
+    public List<Pause> Doubts { get; private set; } = [];
+
     /// <summary>From a chance that was not used to the next.</summary>
-    public TimeSpan Pause { get; private set; } = FirstPause;
+    public TimeSpan Pause { get; private set; } = Coordination.Pause.First;
+
+    /// <summary>As it is now, whatever becomes of it.</summary>
+    public SlowWorker Copy() => (SlowWorker)MemberwiseClone();
 
     /// <summary>Whether it deserves a chance.</summary>
     /// <param name="now">Now.</param>
@@ -37,39 +36,53 @@ internal sealed class SlowWorker
     /// <summary>It is slow, or slower than it was thought to be.</summary>
     public void Slowed(double pace, TimeSpan now)
     {
-        if (IsTried || (!IsSlow && now - _changedAt <= Forgotten * Pause))
+        if (IsTried || (!IsSlow && _changedAt is { } at && !Coordination.Pause.IsForgotten(Pause, now - at)))
         {
-            Pause = Longer;
+            Pause = Coordination.Pause.Twice(Pause);
         }
         else if (!IsSlow)
         {
-            Pause = FirstPause;
+            Pause = Coordination.Pause.First;
         }
 
+        Doubts = [];
+        Change(pace, false, now);
+    }
+
+    /// <summary>It may be slow, or so slow.</summary>
+    public void Doubted(double pace, Pause doubt, TimeSpan now)
+    {
+        Pause = Coordination.Pause.First;
+        Doubts = [.. Doubts, doubt];
         Change(pace, false, now);
     }
 
     /// <summary>It gets a chance with this pace.</summary>
-    public void Try(double pace, TimeSpan now)
-    {
-        _before = Pace;
-        Change(pace, true, now);
-    }
+    public void Try(double pace, TimeSpan now) => Change(pace, true, now);
 
-    /// <summary>The chance was not used.</summary>
+    /// <summary>The chance was not used: this was held against it before, and is again.</summary>
     public void Withdraw(TimeSpan now)
     {
-        Pause = Longer;
-        Change(_before, false, now);
+        Pause = Coordination.Pause.Twice(Pause);
+        Postpone(now);
+    }
+
+    /// <summary>It had been withdrawn for what was not its fault: the next one comes at once.</summary>
+    public void Again()
+    {
+        Pause /= 2;
+        _changedAt -= Pause;
     }
 
     /// <summary>The chance cannot be given, or not to its end.</summary>
-    public void Postpone(TimeSpan now) => Change(IsTried ? _before : Pace, false, now);
+    public void Postpone(TimeSpan now) => Change(Pace, false, now);
 
     /// <summary>It has this pace from now on, which is better than before.</summary>
-    public void Recovered(double pace, TimeSpan now) => Change(pace, false, now);
-
-    private TimeSpan Longer => Pause * 2 < LongestPause ? Pause * 2 : LongestPause;
+    public void Recovered(double pace, TimeSpan now)
+    {
+        Doubts = [];
+        Change(pace, false, now);
+    }
 
     private void Change(double pace, bool tried, TimeSpan now) => (Pace, IsTried, _changedAt) = (pace, tried, now);
 }

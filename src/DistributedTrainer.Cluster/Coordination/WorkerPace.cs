@@ -4,7 +4,8 @@ namespace DistributedTrainer.Cluster.Coordination;
 
 /// <summary>
 /// How fast one worker is with the shards that it has: the time that a step takes it itself, by its own clock on the wall, so
-/// that a process that is stopped now and then counts as slow. Two observations are kept: what both show is no accident.
+/// that a process that is stopped now and then counts as slow. What two observations show is no accident; what some seconds
+/// show together is worth a trial.
 /// </summary>
 internal sealed class WorkerPace
 {
@@ -14,6 +15,11 @@ internal sealed class WorkerPace
     // A shorter observation (statuses that came late, and together) says little.
     private const long Short = 300_000;
 
+    // Observations that make up what is usual: three seconds.
+    private const int Usually = 6;
+    private const int FewOfThem = 4;
+
+    private readonly Queue<(double Own, double Share)> _observed = new();
     private StepCosts? _from;
     private (double Own, double Share)? _latest;
     private (double Own, double Share)? _before;
@@ -42,6 +48,15 @@ internal sealed class WorkerPace
     /// <summary>As above, for a shard.</summary>
     public double? MostOfShard => Most / InARow;
 
+    /// <summary>Microseconds of a step of its own that most observations of some seconds exceed or reach; null: there are few.</summary>
+    public double? Usual => Median(static one => one.Own);
+
+    /// <summary>As above, of a thread for a shard.</summary>
+    public double? UsualOfShard => Usual / InARow;
+
+    /// <summary>Whether most of the time of its steps was its own in most observations of some seconds.</summary>
+    public bool IsUsuallyBusy => Median(static one => one.Share) > 0.5;
+
     /// <summary>Whether most of the time of its steps is its own: others wait for it, not it for others or for the servers.</summary>
     public bool IsBusy => _latest is { Share: > 0.5 } && _before is null or { Share: > 0.5 };
 
@@ -54,6 +69,7 @@ internal sealed class WorkerPace
             _from = null;
         }
 
+        _observed.Clear();
         (Shards, InARow, _latest, _before) = (shards, (shards + threads - 1) / threads, null, null);
     }
 
@@ -71,8 +87,16 @@ internal sealed class WorkerPace
             var own = all - (costs.Waiting - from.Waiting);
             (_before, _latest) = (_latest, ((double)own / steps, (double)own / all));
             (_from, OwnSoFar) = (costs, Own);
+            _observed.Enqueue(_latest.Value);
+            if (_observed.Count > Usually)
+            {
+                _observed.Dequeue();
+            }
         }
     }
+
+    private double? Median(Func<(double Own, double Share), double> of) =>
+        _observed.Count >= FewOfThem ? _observed.Select(of).Order().ElementAt((_observed.Count - 1) / 2) : null;
 
     private static long All(StepCosts costs) => costs.Computing + costs.Pushing + costs.Waiting + costs.Copying;
 }

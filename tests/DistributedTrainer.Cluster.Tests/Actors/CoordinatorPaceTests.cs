@@ -52,6 +52,35 @@ public sealed class CoordinatorPaceTests : CoordinatorTest
     }
 
     [Fact]
+    public void Shards_of_a_worker_that_may_be_slow_move_for_a_trial_and_stay_where_steps_become_faster()
+    {
+        var (server, workers) = Begun();
+        Live(5, (workers[0], 2000), (workers[1], 4000));
+        ExpectFence(server, 2);
+        Fenced(2, _step);
+        ExpectAssign(workers[0], 2, 0, 1, 2);
+        ExpectAssign(workers[1], 2, 3);
+        Live(3, (workers[0], 3000), (workers[1], 2000));
+        Said<Notice>(static notice => notice.Text.StartsWith("w1/0 is slow: with fewer shards for it there are 3", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Shards_of_a_worker_that_may_be_slow_come_back_where_steps_do_not_become_faster()
+    {
+        var (server, workers) = Begun();
+        Live(5, (workers[0], 2000), (workers[1], 4000));
+        ExpectFence(server, 2);
+        Fenced(2, _step);
+        Live(3, (workers[0], 4000), (workers[1], 3500));
+        ExpectFence(server, 3);
+        Fenced(3, _step);
+        ExpectAssign(workers[0], 2, 0, 1, 2);
+        ExpectAssign(workers[0], 3, 0, 1);
+        ExpectAssign(workers[1], 2, 3);
+        ExpectAssign(workers[1], 3, 2, 3);
+    }
+
+    [Fact]
     public void A_worker_that_stays_slow_loses_the_shard_that_it_was_tried_with()
     {
         var (server, workers) = Begun();

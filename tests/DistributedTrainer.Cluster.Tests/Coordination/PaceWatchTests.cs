@@ -85,7 +85,7 @@ public sealed class PaceWatchTests
     {
         var bench = new PaceBench(workers: 4, shards: 16);
         bench[2].Factor = static _ => 4;
-        bench.Run(5);
+        bench.Run(4);
         Assert.Equal([5, 5, 1, 5], bench.Loads);
         var begun = bench.Steps;
         bench.Run(100);
@@ -108,7 +108,7 @@ public sealed class PaceWatchTests
     {
         var bench = new PaceBench(workers: 4, shards: 16);
         (bench[0].Factor, bench[3].Factor) = (static _ => 5, static _ => 20);
-        bench.Run(6);
+        bench.Run(5);
         Assert.Equal([1, 8, 7, 0], bench.Loads);
         Assert.Equal(2, bench.Moves);
     }

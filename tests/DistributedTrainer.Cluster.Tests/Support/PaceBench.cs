@@ -46,6 +46,9 @@ internal sealed class PaceBench
     /// <summary>Microseconds of a step for one shard.</summary>
     public double Shard { get; set; } = 1000;
 
+    /// <summary>Cores that the workers divide.</summary>
+    public double Cores { get; set; } = double.PositiveInfinity;
+
     /// <summary>Whether the coordinator lives.</summary>
     public bool Coordinates { get; set; } = true;
 
@@ -76,14 +79,46 @@ internal sealed class PaceBench
 
     private void Advance()
     {
-        var step = Server + _workers.Max(worker => OwnOf(worker));
+        var own = Owns();
+        var step = Server + own.Max();
         var steps = Evaluates ? 0 : Tick / step;
         _steps += steps;
         foreach (var worker in _workers.Where(worker => Shards.ShardsOf(worker.Id).Length > 0 && steps > 0))
         {
-            var own = OwnOf(worker);
-            (worker.Own, worker.Waiting, worker.Steps) = (worker.Own + (steps * own), worker.Waiting + (steps * (step - own)), worker.Steps + steps);
+            (worker.Own, worker.Waiting, worker.Steps) = (worker.Own + (steps * own[worker.Number]), worker.Waiting + (steps * (step - own[worker.Number])), worker.Steps + steps);
         }
+    }
+
+    /// <summary>
+    /// When each worker is done with its part of a step. One that takes f times longer is stopped all but 1/f of the time, and
+    /// needs no core meanwhile; those that run divide the cores.
+    /// </summary>
+    private double[] Owns()
+    {
+        var alone = _workers.Select(OwnOf).ToArray();
+        if (Cores >= _workers.Length)
+        {
+            return alone;
+        }
+
+        var (done, left, now) = (new double[alone.Length], alone.ToArray(), 0.0);
+        while (left.Any(static one => one > 0 && double.IsFinite(one)))
+        {
+            var running = _workers.Where(worker => left[worker.Number] > 0 && double.IsFinite(left[worker.Number])).ToArray();
+            var speed = Math.Min(1, Cores / running.Sum(worker => 1 / worker.Factor(Seconds)));
+            var time = running.Min(worker => left[worker.Number]) / speed;
+            now += time;
+            foreach (var worker in running)
+            {
+                left[worker.Number] -= time * speed;
+                if (left[worker.Number] < 1e-6)
+                {
+                    (left[worker.Number], done[worker.Number]) = (0, now);
+                }
+            }
+        }
+
+        return [.. alone.Zip(done, static (own, at) => double.IsFinite(own) ? at : own)];
     }
 
     private double OwnOf(Worker worker) =>
@@ -110,7 +145,7 @@ internal sealed class PaceBench
                 _workers.Single(worker => worker.Id == frozen.Worker).Usable = false;
             }
 
-            if (news.Count > 0 && Shards.WouldMove(Usable, Watch.Paces, Watch.Probe))
+            if (news.Count > 0 && Watch.WouldMove(Usable, Shards))
             {
                 Place();
                 Moves++;
@@ -119,11 +154,7 @@ internal sealed class PaceBench
     }
 
     /// <summary>Another generation, as the coordinator begins it.</summary>
-    public void Place()
-    {
-        Shards.Rebalance(Usable, Watch.Paces, Watch.Probe);
-        Watch.Assigned(Usable, Shards, Now);
-    }
+    public void Place() => Watch.Place(Usable, Shards, Now);
 
     public sealed class Worker(WorkerId id, int number, int threads)
     {
