@@ -196,7 +196,7 @@ public static class Workers
     public sealed record Bring(RunId Run, WorkerId Worker, int[] Shards) : IProtocolMessage;
 
     /// <summary>Worker → coordinator: the rows of these shards are here; with a problem: they cannot be had, for this reason.</summary>
-    public sealed record Brought(RunId Run, WorkerId Worker, int[] Shards, string? Problem = null) : IProtocolMessage;
+    public sealed record Brought(RunId Run, WorkerId Worker, int[] Shards, string? Problem) : IProtocolMessage;
 
     /// <summary>Worker → coordinator, about twice a second: where it is, how many rows it has computed and what that cost.</summary>
     public sealed record Status(RunId Run, WorkerId Worker, StepId Step, long RowsComputed, string State, StepCosts Costs) : IProtocolMessage

@@ -22,7 +22,17 @@ internal sealed partial class CoordinatorActor
 
         // What another proposal has begun goes on, and so does its time.
         run.Move = new PendingMove(missing, forSpeed || run.Move is { IsForSpeed: true }, run.Move?.Since ?? Now);
-        Notice($"{Listed(missing)} first; the others train on meanwhile.");
+        var text = $"{Listed(missing)} first; the others train on meanwhile.";
+        if (forSpeed)
+        {
+            // Often they are there, since the shards were there before.
+            Log(text);
+        }
+        else
+        {
+            Notice(text);
+        }
+
         AskForRows(run, run.Move);
     }
 

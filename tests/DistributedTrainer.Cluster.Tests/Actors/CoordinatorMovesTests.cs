@@ -301,7 +301,7 @@ public sealed class CoordinatorMovesTests : CoordinatorTest
         Assert.Equal((node.Worker.Value, string.Join(' ', shards)), (bring.Worker.Value, string.Join(' ', bring.Shards)));
     }
 
-    private void Brought(Node node, params int[] shards) => Answer(node, new Protocol.Workers.Brought(Run, node.Worker, shards));
+    private void Brought(Node node, params int[] shards) => Answer(node, new Protocol.Workers.Brought(Run, node.Worker, shards, null));
 
     private void Steps(long from, long to) => Coordinator.Tell(ServedPartitions.Told(Run, Plan(), from, to), ActorRefs.NoSender);
 
