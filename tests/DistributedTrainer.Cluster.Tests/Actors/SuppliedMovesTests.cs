@@ -28,6 +28,9 @@ public sealed class SuppliedMovesTests : TestKit
         Layers = ["linear: 8", "batch-norm", "tanh", "linear: 2"],
         Training = "{ epochs: 40, batch-size: 30, shards: 4 }",
         Transport = "tcp",
+
+        // What is slow here is the machine.
+        Placement = "even",
     };
 
     private readonly TemporaryFolder _here = new();
