@@ -23,9 +23,6 @@ internal sealed class ParameterVersion(SharedFloats memory, Spares<ParameterVers
     /// <summary>What was known of the evaluations when it was made.</summary>
     public Verdict Verdict { get; private set; }
 
-    /// <summary>Whether whoever asks is the only user: nobody reads it, and it is on its way to nobody.</summary>
-    public bool HasOneUser => Volatile.Read(ref _users) == 1;
-
     /// <summary>Whether the step that led to it was left out.</summary>
     public bool IsSkipped { get; set; }
 

@@ -64,9 +64,6 @@ internal sealed partial class Partition : IDisposable
     private ParameterVersion _current;
     private ParameterVersion? _previous;
 
-    // Whether each shard has a leaf in the step that is being gathered.
-    private bool _everyShardPushes;
-
     // A sum for each of the tree's inner nodes, as far as they come apart, and an update: some hundred steps, taken ten times a second.
     private const int RecordedSpans = 2048;
 
@@ -445,7 +442,7 @@ internal sealed partial class Partition : IDisposable
         var began = Stopwatch.GetTimestamp();
         if (skips)
         {
-            CopyOfCurrent(next, .._versionLength);
+            _current.Values.Span[.._versionLength].CopyTo(next.Values.Span);
             next.IsSkipped = true;
         }
         else if (_average is not null)
@@ -460,7 +457,9 @@ internal sealed partial class Partition : IDisposable
         Updated(began);
         if (_statistics is not null && !skips)
         {
-            _statistics.UpdateRunning(step, CopyOfCurrent(next, _width.._versionLength));
+            var statistics = next.Values.Span[_width.._versionLength];
+            _current.Values.Span[_width.._versionLength].CopyTo(statistics);
+            _statistics.UpdateRunning(step, statistics);
         }
 
         if (_keepsUpdates && !skips)
@@ -469,7 +468,7 @@ internal sealed partial class Partition : IDisposable
         }
 
         CrashPoint.Reach("server.before-publish", step);
-        (_previous, _current) = (next == _current ? null : _current, next);
+        (_previous, _current) = (_current, next);
         ResetGather();
 
         // Told before anybody can evaluate what came of it.
@@ -526,42 +525,25 @@ internal sealed partial class Partition : IDisposable
     private void ResetGather()
     {
         ReturnOpen();
-        (_update.SharesCores, _everyShardPushes) = (false, true);
+        _update.SharesCores = false;
         var step = _current.Step;
-        _leaves.Reset(shard =>
-        {
-            var pushes = step < _plan.TotalSteps && _plan.LeafRows(step, shard) > 0;
-            _everyShardPushes &= pushes;
-            return pushes;
-        });
+        _leaves.Reset(shard => step < _plan.TotalSteps && _plan.LeafRows(step, shard) > 0);
     }
 
     /// <summary>
     /// Where the next version is written. All leaves of this step are here, so that everybody has the current version in all
-    /// partitions, and the one before it is not needed any more: its memory may still lie in the caches. The current one is
-    /// needed by whoever repeats a leaf that another partition lacks, or had no leaf in this step and may not have it yet; where
-    /// there is nobody of that kind, and nobody reads it, it is overwritten.
+    /// partitions, and the one before it is not needed any more: its memory may still lie in the caches.
     /// </summary>
     private ParameterVersion MakeNext(long step)
     {
         _previous?.Release();
         _previous = null;
-        return _plan.Ranges.Count == 1 && _everyShardPushes && _current.HasOneUser ? Open(_current, step) : NewVersion(step);
+        return NewVersion(step);
     }
 
-    /// <summary>What no optimizer changes, of the current version; the same memory where that is overwritten.</summary>
-    private Span<float> CopyOfCurrent(ParameterVersion next, Range range)
+    private ParameterVersion NewVersion(long step)
     {
-        var copy = next.Values.Span[range];
-        _current.Values.Span[range].CopyTo(copy);
-        return copy;
-    }
-
-    private ParameterVersion NewVersion(long step) => Open(_versions.Rent(step), step);
-
-    private ParameterVersion Open(ParameterVersion version, long step)
-    {
-        version.Open(step, _verdict);
+        var version = _versions.Rent(step).Open(step, _verdict);
         version.Asks = _checkpoints?.Next(_plan.After(step), step) ?? CheckpointAsk.None;
         return version;
     }

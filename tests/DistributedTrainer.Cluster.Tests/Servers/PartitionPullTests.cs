@@ -28,49 +28,15 @@ public sealed class PartitionPullTests
     }
 
     [Fact]
-    public void Of_several_partitions_the_previous_version_is_kept_and_the_one_before_is_not()
+    public void The_previous_version_is_kept_and_the_one_before_is_not()
     {
-        var bench = new PartitionBench((Wide with { Partitions = 2 }).Plan(), partition: 1);
+        var bench = new PartitionBench(Experiment.Plan());
         bench.PushAll(0);
         var first = bench.Parameters(1);
         bench.PushAll(1);
         Assert.Equal(first, bench.Parameters(1));
         Assert.NotEqual(first, bench.Parameters(2));
         Assert.False(bench.Partition.Pull(new RecordingChannel(), 0));
-    }
-
-    [Fact]
-    public void Of_a_single_partition_that_nobody_reads_the_next_version_is_written_over_the_current_one()
-    {
-        var bench = new PartitionBench(Experiment.Plan());
-        var (channel, reader) = (new RecordingChannel(), new RecordingChannel { Slow = true });
-        bench.PushAll(0);
-        bench.Partition.Pull(reader, 1);
-        bench.PushAll(1);
-        Assert.False(Unsafe.AreSame(in First(reader.Held[0]), in First(bench, 2)), "version 1 is read");
-        Assert.True(bench.Partition.Pull(channel, 1), "and kept");
-        bench.PushAll(2);
-        ref readonly var third = ref First(bench, 3);
-        bench.PushAll(3);
-        Assert.True(Unsafe.AreSame(in third, in First(bench, 4)), "version 3 is not read");
-        Assert.False(bench.Partition.Pull(channel, 3), "nor kept");
-        reader.Held[0].Release();
-    }
-
-    [Fact]
-    public void Whoever_had_no_leaf_in_a_step_may_still_have_its_version()
-    {
-        // 150 rows in steps of 74: the last of an epoch has 2, too few for 14 shards.
-        var plan = (Experiment with { Training = "{ epochs: 2, batch-size: 74, shards: 14 }" }).Plan();
-        var last = Enumerable.Range(0, (int)plan.TotalSteps).First(step => Enumerable.Range(0, plan.Shards).Any(shard => plan.LeafRows(step, shard) == 0));
-        var bench = new PartitionBench(plan);
-        for (var step = 0; step <= last; step++)
-        {
-            bench.PushAll(step);
-        }
-
-        Assert.True(bench.Partition.Pull(new RecordingChannel(), last));
-        Assert.False(bench.Partition.Pull(new RecordingChannel(), last - 1));
     }
 
     [Fact]
