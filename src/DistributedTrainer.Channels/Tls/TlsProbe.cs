@@ -11,6 +11,10 @@ public static class TlsProbe
     // encrypted one hangs up, since it is not how a handshake begins.
     private static readonly byte[] EmptyMessage = new byte[4];
 
+    /// <summary>What whoever speaks plain is told of nodes that do not.</summary>
+    /// <param name="where">HOST:PORT of one or several.</param>
+    public static string NeedsTls(string where) => $"The cluster at {where} is encrypted: --tls (or DTRAIN_TLS) is needed here too, with a certificate of its authority.";
+
     /// <summary>Whether a certificate is shown there. Nothing is sent after it.</summary>
     /// <param name="host">Name or address.</param>
     /// <param name="port">Port of the control plane.</param>

@@ -155,6 +155,22 @@ public sealed class TlsClusterTests : IDisposable
         Assert.DoesNotContain(_log, static line => line.Contains("TLS", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task An_open_node_says_in_one_line_that_the_cluster_that_it_looks_for_is_encrypted()
+    {
+        var heard = new ConcurrentQueue<string>();
+        await using var coordinator = await Start("coordinator", null, null);
+        await using (await NodeHost.StartAsync(new NodeOptions { Roles = ["worker"], Join = coordinator.Address.Replace("localhost", "127.0.0.1", StringComparison.Ordinal) }, heard.Enqueue, CancellationToken.None))
+        {
+            // It has tried a second time, and said nothing else.
+            Assert.True(SpinWait.SpinUntil(() => heard.Any(static line => line.Contains("Couldn't join seed nodes after [2] attempts", StringComparison.Ordinal)), TimeSpan.FromSeconds(60)), string.Join('\n', heard));
+        }
+
+        var port = coordinator.Address.Split(':')[1];
+        Assert.Equal($"The cluster at 127.0.0.1:{port} is encrypted: --tls (or DTRAIN_TLS) is needed here too, with a certificate of its authority.", heard.First().Split("warning: ")[^1]);
+        Assert.DoesNotContain(heard, static line => line.Contains("ssociat", StringComparison.Ordinal));
+    }
+
     private Task<NodeHost> Start(string role, string? join, Action<string>? log) =>
         NodeHost.StartAsync(new NodeOptions { Roles = [role], Join = join, Host = "localhost", Bind = "0.0.0.0", Certificates = _authority.Node() }, log, CancellationToken.None);
 
