@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # A cluster of containers trains while containers are killed, stopped, paused, cut off, added and taken away.
-# usage: docker-faults.sh [--no-build] [CASE…]
-# Exit code 0: each run came to the bits of one undisturbed process, and every container was ready again after it. Needs a
-# Docker engine on this machine, Compose 1.29 or 2, and root or the group docker.
+# usage: docker-faults.sh [--no-build] [--tls] [CASE…]
+# With --tls the cluster is closed to strangers (docs/security.md), by certificates that are made for this run, and there is
+# a case with strangers. Exit code 0: each run came to the bits of one undisturbed process, and every container was ready
+# again after it. Needs a Docker engine on this machine, Compose 1.29 or 2, and root or the group docker.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,12 +13,20 @@ if docker compose version > /dev/null 2>&1; then compose=(docker compose); elif 
   exit 2
 fi
 
-build=yes
-[ "${1:-}" = --no-build ] && { build=no; shift; }
+build=yes tls=no
+while [[ "${1:-}" == --* ]]; do
+  case $1 in
+    --no-build) build=no ;;
+    --tls) tls=yes ;;
+    *) echo "docker-faults: there is no option '$1'. Write docker-faults.sh [--no-build] [--tls] [CASE…]." >&2; exit 2 ;;
+  esac
+  shift
+done
 all=(default quiet scale-up scale-down
   kill-worker kill-server kill-coordinator crash-worker crash-server crash-coordinator stop-worker stop-server stop-coordinator
   disconnect-worker disconnect-server disconnect-coordinator pause-worker pause-server pause-coordinator
   restart-all kill-all down-and-up)
+[ "$tls" = yes ] && { all+=(strangers); compose+=(-f docker-compose.yml -f deploy/compose/tls.yml); }
 cases=("${@:-${all[@]}}")
 for one in "${cases[@]}"; do
   [[ " ${all[*]} " == *" $one "* ]] || { echo "docker-faults: there is no case '$one'. Write any of ${all[*]}." >&2; exit 2; }
@@ -48,12 +57,20 @@ checkpoint: { every-steps: 200 }
 YAML
 chmod 644 "$work/long.yaml"
 
+if [ "$tls" = yes ]; then
+  export DTRAIN_CERTIFICATES="$work/tls"
+  scripts/make-certificates.sh --any-name "$work/tls" && AUTHORITY="$work/others" scripts/make-certificates.sh --any-name "$work/stranger" || exit 2
+fi
+
 say() { echo "$(date +%H:%M:%S) $*"; }
 up() { "${compose[@]}" up -d --no-build --scale worker="${workers:=4}" > "$work/up.log" 2>&1 || { cat "$work/up.log"; return 1; }; }
 # Of the engine: asking Compose takes a second.
 of() { docker ps -aq --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False; }
 one() { of "$1" | sort | head -n 1; }
 now() { date +%s%N; }
+
+# The image's user has to be able to read a key, and only root of a container can give it away where we are not root.
+give() { chmod 755 "$1" && docker run --rm --user 0 --entrypoint chown -v "$1:/given" dtrain 1654 /given/node.key; }
 
 # What stands in the volume, read where nothing is done to anybody.
 in_runs() { docker exec "$(one dashboard)" sh -c "cd /data/runs && $1" 2> /dev/null; }
@@ -92,12 +109,32 @@ stopped() {
   [ "$code" = 0 ] || { problem="docker stop: exit code $code"; return 1; }
 }
 
+# outside COMMAND…: what dtrain says in a container in the cluster's network that is none of Compose's; its exit code.
+outside() { timeout -k 5 60 docker run --rm --network "$network" -e DTRAIN_JOIN=coordinator:4053,server:4053 -v "$work:/data/input:ro" "$@" 2>&1; }
+
+# Without a certificate, and with one of another authority: nobody is let in, and each is told why.
+turned_away() {
+  local said worker
+  said=$(outside dtrain submit /data/input/long.yaml --plain) && { problem="a submission without a certificate was accepted"; return 1; }
+  [[ $said == *"is encrypted: --tls"* ]] || { problem="a submission without a certificate was told: $said"; return 1; }
+  said=$(outside -e DTRAIN_TLS=/data/input/stranger dtrain submit /data/input/long.yaml --plain) && { problem="a submission of another authority was accepted"; return 1; }
+  [[ $said == *"is not from this cluster's authority"* ]] || { problem="a submission of another authority was told: $said"; return 1; }
+  worker=$(docker run -d --rm --network "$network" -e DTRAIN_ROLES=worker -e DTRAIN_JOIN=coordinator:4053,server:4053 -e DTRAIN_HEALTH_PORT=8080 dtrain node) || return 1
+  until_true 60 "that a worker without a certificate says why it is not let in" told "$worker" "is encrypted: --tls"
+  ready "$worker" && problem="a worker without a certificate is ready"
+  note="told in $(docker logs "$worker" 2>&1 | grep -c "is encrypted: --tls") line(s)"
+  docker kill "$worker" > /dev/null
+  [ -z "$problem" ]
+}
+told() { docker logs "$1" 2>&1 | grep -q -e "$2"; }
+
 # What is done to the cluster while RUN goes on.
 disturb() {
   local run=$1 case=$2 role=${2#*-} container=""
   case $role in worker | server | coordinator) container=$(one "$role") ;; esac
   case $case in
     default | quiet) ;;
+    strangers) turned_away ;;
     scale-up) workers=4 up && until_true 60 "readiness of four workers" all_ready ;;
     scale-down) workers=1 up && more "$run" ;;
     kill-worker) docker kill "$container" > /dev/null && more "$run" && docker start "$container" > /dev/null ;;
@@ -145,6 +182,8 @@ if [ "$build" = yes ]; then
   say "building the image"
   "${compose[@]}" build coordinator || exit 2
 fi
+
+if [ "$tls" = yes ]; then give "$work/tls" && give "$work/stranger" || exit 2; fi
 
 say "one undisturbed process"
 alone() { docker run --rm -v "$work:/data/input:ro" dtrain train $1 --in-process --json --run-dir /tmp/run 2> "$work/alone.log" | hash_of; }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A cluster trains on hosts of its own (network namespaces) while their links are cut. usage: network-faults.sh [SEED] [CASE…]
+# A cluster trains on hosts of its own (network namespaces) while their links are cut. usage: network-faults.sh [--tls] [SEED] [CASE…]
+# With --tls the cluster is closed to strangers, by a certificate for the address of each host (docs/security.md).
 # Exit code 0: each run came to the bits of an undisturbed process, and every node was there again. Linux, as root.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -12,12 +12,37 @@ public sealed class TlsProbeTests : IDisposable
     public void Dispose() => _authority.Dispose();
 
     [Fact]
-    public async Task An_encrypted_port_is_told_from_one_that_is_not()
+    public async Task An_encrypted_port_is_found()
     {
         using var encrypted = Listen(_authority.Node());
-        using var plain = Listen(null);
         Assert.True(await Probe(encrypted.Address));
-        Assert.False(await Probe(plain.Address));
+    }
+
+    [Fact]
+    public async Task Whoever_takes_an_empty_message_is_not_told_of_TLS()
+    {
+        using var open = Listen();
+        using var end = new CancellationTokenSource();
+        var asked = TlsProbe.SpeaksTlsAsync("127.0.0.1", ((IPEndPoint)open.LocalEndPoint!).Port, end.Token);
+        using var peer = await open.AcceptAsync();
+        var said = new byte[100];
+        Assert.Equal([0, 0, 0, 0], said[..await peer.ReceiveAsync(said)]);
+
+        await end.CancelAsync();
+        Assert.False(await asked);
+        Assert.Equal(0, await peer.ReceiveAsync(said));
+        Assert.False(open.Poll(TimeSpan.Zero, SelectMode.SelectRead));
+    }
+
+    [Fact]
+    public async Task Whoever_hangs_up_and_shows_no_certificate_speaks_no_TLS()
+    {
+        using var open = Listen();
+        var asked = TlsProbe.SpeaksTlsAsync("127.0.0.1", ((IPEndPoint)open.LocalEndPoint!).Port, CancellationToken.None);
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        (await open.AcceptAsync(limit.Token)).Dispose();
+        (await open.AcceptAsync(limit.Token)).Dispose();
+        Assert.False(await asked);
     }
 
     [Fact]
@@ -39,6 +64,14 @@ public sealed class TlsProbeTests : IDisposable
     private static Task<bool> Probe(string address) =>
         TlsProbe.SpeaksTlsAsync("127.0.0.1", int.Parse(address.Split(':')[^1], System.Globalization.CultureInfo.InvariantCulture), CancellationToken.None);
 
-    private static IChannelListener Listen(NodeCertificates? certificates) =>
+    private static Socket Listen()
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        socket.Listen();
+        return socket;
+    }
+
+    private static IChannelListener Listen(NodeCertificates certificates) =>
         new SocketTransport().Listen("tcp://127.0.0.1:0", _ => new RecordingHandler(), new ChannelOptions { Certificates = certificates, Rejected = static _ => { } });
 }

@@ -7,7 +7,12 @@ namespace DistributedTrainer.Soak;
 internal sealed record Home(IReadOnlyList<string> Command, string Address, string Port);
 
 /// <summary>A place in the cluster: processes come and go in it, one at a time.</summary>
-internal sealed class NodePlace(string name, string role, string folder, Home? home = null) : IAsyncDisposable
+/// <param name="name">Its name.</param>
+/// <param name="role">Of the nodes that come here.</param>
+/// <param name="folder">For what they print.</param>
+/// <param name="home">Where it is; null: this machine.</param>
+/// <param name="tls">The folder of its certificates; null: the cluster is open.</param>
+internal sealed class NodePlace(string name, string role, string folder, Home? home = null, string? tls = null) : IAsyncDisposable
 {
     private readonly List<NodeProcess> _lives = [];
     private string? _port = home?.Port;
@@ -41,7 +46,7 @@ internal sealed class NodePlace(string name, string role, string folder, Home? h
         var life = $"{name}.{_lives.Count + 1}";
         string[] seeds = [.. join];
         string[] where = home is null ? [] : ["--host", home.Address];
-        string[] arguments = ["node", "--roles", role, .. where, .. seeds.Length > 0 ? ["--join", string.Join(',', seeds)] : (string[])[], .. samePort ? ["--port", _port!] : (string[])[]];
+        string[] arguments = ["node", "--roles", role, .. where, .. seeds.Length > 0 ? ["--join", string.Join(',', seeds)] : (string[])[], .. samePort ? ["--port", _port!] : (string[])[], .. NodeProcess.Closed(tls)];
         var process = NodeProcess.StartOn(home?.Command ?? [], life, Path.Combine(folder, life + ".log"), arguments);
         lock (_lives)
         {

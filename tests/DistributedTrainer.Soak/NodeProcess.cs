@@ -42,6 +42,9 @@ internal sealed class NodeProcess : IAsyncDisposable
     /// <summary>Whether it ended although nobody wanted it to.</summary>
     public bool IsMissing => Ended.IsCompleted && !_mayEnd;
 
+    /// <summary>What a command is told of its certificates; null: nothing.</summary>
+    public static string[] Closed(string? tls) => tls is null ? [] : ["--tls", tls];
+
     public static NodeProcess Start(string name, string log, params IEnumerable<string> arguments) => StartOn([], name, log, arguments);
 
     /// <param name="host">The command that runs another one on a host of its own; empty: this host.</param>

@@ -3,9 +3,9 @@ using System.Runtime.InteropServices;
 using DistributedTrainer.Soak;
 using DistributedTrainer.Soak.Network;
 
-// soak [SECONDS] [SEED]: a cluster of processes trains while they are killed, stopped, sent away and joined by others, and
-// must come to what an undisturbed process comes to. soak network PREFIX [SEED] [CASE…]: the same while links between hosts
-// are cut. Exit code 0: all is well, 1: something is not, 2: wrong arguments.
+// soak [--tls] [SECONDS] [SEED]: a cluster of processes trains while they are killed, stopped, sent away and joined by others, and
+// must come to what an undisturbed process comes to. soak network PREFIX [--tls] [SEED] [CASE…]: the same while links between
+// hosts are cut. With --tls the cluster is closed to strangers. Exit code 0: all is well, 1: something is not, 2: wrong arguments.
 using var stop = new CancellationTokenSource();
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
@@ -17,16 +17,18 @@ try
     }
 
     int[] numbers = [600, 1];
-    for (var i = 0; i < args.Length; i++)
+    var closed = args is ["--tls", ..];
+    var given = closed ? args[1..] : args;
+    for (var i = 0; i < given.Length; i++)
     {
-        if (i >= numbers.Length || !int.TryParse(args[i], NumberStyles.None, CultureInfo.InvariantCulture, out numbers[i]))
+        if (i >= numbers.Length || !int.TryParse(given[i], NumberStyles.None, CultureInfo.InvariantCulture, out numbers[i]))
         {
-            Console.Error.WriteLine("soak: write soak.sh [SECONDS] [SEED], two whole numbers.");
+            Console.Error.WriteLine("soak: write soak.sh [--tls] [SECONDS] [SEED], two whole numbers.");
             return 2;
         }
     }
 
-    await using var run = new SoakRun(TimeSpan.FromSeconds(numbers[0]), numbers[1]);
+    await using var run = new SoakRun(TimeSpan.FromSeconds(numbers[0]), numbers[1], closed);
     return await run.Run(stop.Token) ? 0 : 1;
 }
 catch (OperationCanceledException) when (stop.IsCancellationRequested)

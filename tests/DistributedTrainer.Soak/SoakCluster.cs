@@ -1,11 +1,14 @@
 namespace DistributedTrainer.Soak;
 
 /// <summary>A coordinator, two servers and three workers, each a process of its own, and what is done to them.</summary>
-internal sealed class SoakCluster(string folder, Action<string> say) : IAsyncDisposable
+/// <param name="folder">For what they print.</param>
+/// <param name="tls">The folder of their certificates; null: the cluster is open.</param>
+/// <param name="say">Told what is done.</param>
+internal sealed class SoakCluster(string folder, string? tls, Action<string> say) : IAsyncDisposable
 {
-    private readonly NodePlace _coordinator = new("coordinator", "coordinator", folder);
-    private readonly NodePlace[] _servers = [.. Enumerable.Range(1, 2).Select(i => new NodePlace($"server-{i}", "server", folder))];
-    private readonly NodePlace[] _workers = [.. Enumerable.Range(1, 3).Select(i => new NodePlace($"worker-{i}", "worker", folder))];
+    private readonly NodePlace _coordinator = new("coordinator", "coordinator", folder, null, tls);
+    private readonly NodePlace[] _servers = [.. Enumerable.Range(1, 2).Select(i => new NodePlace($"server-{i}", "server", folder, null, tls))];
+    private readonly NodePlace[] _workers = [.. Enumerable.Range(1, 3).Select(i => new NodePlace($"worker-{i}", "worker", folder, null, tls))];
     private readonly List<NodePlace> _extras = [];
 
     public IReadOnlyList<NodePlace> Places
@@ -42,7 +45,7 @@ internal sealed class SoakCluster(string folder, Action<string> say) : IAsyncDis
     {
         if (what.Act == Act.Extra)
         {
-            var extra = new NodePlace($"extra-{_extras.Count + 1}", "worker", folder);
+            var extra = new NodePlace($"extra-{_extras.Count + 1}", "worker", folder, null, tls);
             lock (_extras)
             {
                 _extras.Add(extra);

@@ -3,7 +3,10 @@ using System.Globalization;
 namespace DistributedTrainer.Soak;
 
 /// <summary>The whole soak: how fast this machine is, the undisturbed run, the disturbed one, and the comparison.</summary>
-internal sealed class SoakRun(TimeSpan duration, int seed) : IAsyncDisposable
+/// <param name="duration">For how long it is disturbed.</param>
+/// <param name="seed">Decides what happens.</param>
+/// <param name="closed">Whether the cluster is closed to strangers; its processes then meet as if they were on hosts of their own.</param>
+internal sealed class SoakRun(TimeSpan duration, int seed, bool closed) : IAsyncDisposable
 {
     // Batch norm over the whole batch, dropout, an evaluation each epoch and a rate that is judged by it.
     private const string Experiment = """
@@ -35,6 +38,7 @@ internal sealed class SoakRun(TimeSpan duration, int seed) : IAsyncDisposable
     private readonly List<string> _problems = [];
     private readonly List<NodeProcess> _runs = [];
     private int _skipped;
+    private string? _tls;
     private SoakCluster? _cluster;
     private Watch? _watch;
     private NodeProcess? _submit;
@@ -47,9 +51,10 @@ internal sealed class SoakRun(TimeSpan duration, int seed) : IAsyncDisposable
         var (quiet, disturbed) = (new RunFiles(Path.Combine(_folder, "quiet")), new RunFiles(Path.Combine(_folder, "disturbed")));
         try
         {
+            _tls = closed ? await new ClusterCertificates(_folder).Make("tls") : null;
             var epochs = await Epochs(cancel);
             var experiment = Path.Combine(_folder, "soak.yaml");
-            await File.WriteAllTextAsync(experiment, Text(epochs), cancel);
+            await File.WriteAllTextAsync(experiment, TextHere(epochs), cancel);
             Say($"{epochs * StepsPerEpoch} steps, seed {seed}; everything is in {_folder}");
 
             // Beside it: a machine that is busy disturbs too, and no bit depends on it.
@@ -99,15 +104,18 @@ internal sealed class SoakRun(TimeSpan duration, int seed) : IAsyncDisposable
 
     internal static string Text(long epochs) => Experiment.Replace("EPOCHS", epochs.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
 
+    // What stays within a machine is not encrypted, so they are told to go by the network.
+    private string TextHere(long epochs) => closed ? Text(epochs).Replace("minimum-workers: 1", "minimum-workers: 1, transport: tcp", StringComparison.Ordinal) : Text(epochs);
+
     private static void Say(string text) => Console.WriteLine($"{DateTime.Now:HH:mm:ss} {text}");
 
     /// <summary>As many as this machine trains in the time, judged by a short run with the same processes.</summary>
     private async Task<long> Epochs(CancellationToken cancel)
     {
         var experiment = Path.Combine(_folder, "trial.yaml");
-        await File.WriteAllTextAsync(experiment, Text(EpochsOfTheTrial), cancel);
+        await File.WriteAllTextAsync(experiment, TextHere(EpochsOfTheTrial), cancel);
         var trial = new RunFiles(Path.Combine(_folder, "trial"));
-        await Train("trial", experiment, trial.Folder, [], cancel);
+        await Train("trial", experiment, trial.Folder, NodeProcess.Closed(_tls), cancel);
         var rows = trial.Result.GetProperty("rowsPerSecond").GetDouble();
         var epochs = rows * duration.TotalSeconds * ShareWhileDisturbed / (BatchRows * StepsPerEpoch);
         return Math.Max(EpochsOfTheTrial, (long)epochs);
@@ -126,9 +134,9 @@ internal sealed class SoakRun(TimeSpan duration, int seed) : IAsyncDisposable
 
     private async Task Disturbed(string experiment, RunFiles run, CancellationToken cancel)
     {
-        var cluster = _cluster = new SoakCluster(_folder, Say);
+        var cluster = _cluster = new SoakCluster(_folder, _tls, Say);
         await cluster.Start(cancel);
-        _submit = NodeProcess.Start("submit", Path.Combine(_folder, "submit.log"), "submit", experiment, "--to", cluster.Address, "--run-dir", run.Folder, "--plain");
+        _submit = NodeProcess.Start("submit", Path.Combine(_folder, "submit.log"), ["submit", experiment, "--to", cluster.Address, "--run-dir", run.Folder, "--plain", .. NodeProcess.Closed(_tls)]);
         _runs.Add(_submit);
         var watch = _watch = new Watch(() => [.. cluster.Lives, _submit], run);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancel);

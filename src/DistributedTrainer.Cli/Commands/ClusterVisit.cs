@@ -61,7 +61,7 @@ internal sealed class ClusterVisit(string where, string addressOption = "--host"
             var joined = host.JoinedAsync(JoinLimit).WaitAsync(cancel);
             if (certificates is null && await Task.WhenAny(joined, Task.Delay(Patience, cancel)) != joined && await IsClosed(join, joined, cancel))
             {
-                Console.Error.WriteLine($"The cluster at {join} is encrypted: --tls (or DTRAIN_TLS) is needed here too, with a certificate of its authority.");
+                Console.Error.WriteLine(TlsProbe.NeedsTls(join));
                 await host.DisposeAsync();
                 return (null, ExitCodes.TrainingFailed);
             }

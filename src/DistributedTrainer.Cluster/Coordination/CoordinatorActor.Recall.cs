@@ -87,6 +87,7 @@ internal sealed partial class CoordinatorActor
         else if (!_starting)
         {
             _starting = true;
+            var certificates = _certificates;
             Task.Run(() =>
             {
                 if (UsedExtensions.Problem(prepare.Extensions) is { } other)
@@ -96,7 +97,7 @@ internal sealed partial class CoordinatorActor
 
                 var result = ExperimentReader.Read(prepare.ExperimentYaml, "experiment.yaml", []);
                 var problems = result.Problems.Select(static problem => problem.ToString()).ToList();
-                var plan = result.Experiment is null ? null : TrainingPlan.Create(result.Experiment, prepare.BaseDirectory, prepare.Token, problems);
+                var plan = PlanOf(result.Experiment, prepare.BaseDirectory, prepare.Token, certificates, problems);
                 return new Replanned(prepare, plan, plan is null ? null : AsItGoesOn(plan, prepare.RunDirectory), string.Join(' ', problems));
             }).PipeTo(Self, failure: cause => new Replanned(prepare, null, null, cause.Message));
         }

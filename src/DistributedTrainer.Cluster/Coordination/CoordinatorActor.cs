@@ -177,6 +177,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         }
 
         _starting = true;
+        var certificates = _certificates;
         Task.Run(() =>
         {
             var result = ExperimentReader.Read(submit.ExperimentYaml, submit.FileName, []);
@@ -184,11 +185,23 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
 
             // It lets nodes of this run in on the data plane and nobody else; it decides no bit of the result.
             var token = BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(sizeof(ulong)));
-            var plan = result.Experiment is null ? null : TrainingPlan.Create(result.Experiment, submit.BaseDirectory, token, problems);
+            var plan = PlanOf(result.Experiment, submit.BaseDirectory, token, certificates, problems);
             var warnings = new List<string>();
             var from = plan is not null && submit.Resume ? ResumePoint.Find(plan, submit.RunDirectory!, warnings, problems) : null;
             return new Planned(submit, submitter, problems.Count == 0 ? plan : null, from, [.. warnings], [.. problems]);
         }).PipeTo(Self, failure: cause => new Planned(submit, submitter, null, null, [], [cause.Message]));
+    }
+
+    /// <summary>A plan whose connections are those of this node, as are those of all that are made of it.</summary>
+    private static TrainingPlan? PlanOf(Experiment? experiment, string baseDirectory, ulong token, NodeCertificates? certificates, List<string> problems)
+    {
+        var plan = experiment is null ? null : TrainingPlan.Create(experiment, baseDirectory, token, problems);
+        if (plan is not null)
+        {
+            plan.Certificates = certificates;
+        }
+
+        return plan;
     }
 
     private void Start(Planned planned)
@@ -271,11 +284,10 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         }
     }
 
-    /// <summary>Opens the doors for nodes without the data, and settles how this node connects to the others. Each attempt has names of its own.</summary>
+    /// <summary>Opens the doors for nodes without the data. Each attempt has names of its own.</summary>
     private DataSupply? OpenSupply(TrainingPlan plan)
     {
         var self = Self;
-        plan.Certificates = _certificates;
         return DataSupply.Open(
             plan, _host, $"data-{_address.Split(':')[^1]}-{Environment.ProcessId}-{++_supplies}", text => self.Tell(new LogLine("data plane", text), ActorRefs.NoSender), _bind);
     }

@@ -56,7 +56,7 @@ public sealed class NodeHost : IAsyncDisposable
         var logger = new NodeLogger(logging.CreateLogger(LogTexts.Node), figures);
         _life = new NodeLogger(logging.CreateLogger(LogTexts.Life), figures);
         var log = logger.Lines();
-        system.ActorOf(NodeLog.Props(new NodeLogger(logging.CreateLogger(LogTexts.Actors), figures)), "log");
+        system.ActorOf(NodeLog.Props(new NodeLogger(logging.CreateLogger(LogTexts.Actors), figures), options.Certificates is null), "log");
         system.ActorOf(DeadNodeWatch.Props(logger.Lines(LogLevel.Warning)), "dead-nodes");
         system.ActorOf(CameBack.Props(options.CameBack && options.Roles.Contains("coordinator"), address => _known[address] = true, log), "came-back");
         system.ActorOf(

@@ -9,28 +9,46 @@ namespace DistributedTrainer.Cluster.Hosting;
 
 /// <summary>
 /// Passes on what the actor system says of itself, one line each: a lost node is no reason for a page of stack
-/// trace. An error of our own actors keeps its exception. What strangers send to the port is told once in a while.
+/// trace. An error of our own actors keeps its exception. What strangers send to the port is told once in a while, and so is
+/// that an open node looks for a cluster that is encrypted.
 /// </summary>
 internal sealed partial class NodeLog : ReceiveActor
 {
     private static readonly TimeSpan QuietPeriod = TimeSpan.FromMinutes(1);
 
+    // An encrypted node hangs up at once.
+    private static readonly TimeSpan AskLimit = TimeSpan.FromSeconds(1);
+
     // The transport counts them to the message.
     private const int LengthBytes = 4;
 
     private readonly ILogger _logger;
+    private readonly bool _isOpen;
     private readonly QuietLog _warnings;
     private readonly QuietLog _errors;
 
-    public NodeLog(ILogger logger)
+    /// <param name="logger">Where it goes.</param>
+    /// <param name="isOpen">Whether the node speaks plain.</param>
+    public NodeLog(ILogger logger, bool isOpen)
     {
-        _logger = logger;
+        (_logger, _isOpen) = (logger, isOpen);
         _warnings = new QuietLog(logger.Lines(LogLevel.Warning), QuietPeriod, TimeProvider.System);
         _errors = new QuietLog(logger.Lines(LogLevel.Error), QuietPeriod, TimeProvider.System);
-        Receive<LogEvent>(Write);
+        Receive<LogEvent>(Look);
+        Receive<Asked>(asked =>
+        {
+            if (asked.SpeaksTls)
+            {
+                _warnings.Add("encrypted", TlsProbe.NeedsTls(asked.Address));
+            }
+            else
+            {
+                Write(asked.Entry);
+            }
+        });
     }
 
-    public static Props Props(ILogger logger) => Akka.Actor.Props.Create(() => new NodeLog(logger));
+    public static Props Props(ILogger logger, bool isOpen) => Akka.Actor.Props.Create(() => new NodeLog(logger, isOpen));
 
     protected override void PreStart()
     {
@@ -52,6 +70,26 @@ internal sealed partial class NodeLog : ReceiveActor
         Context.System.EventStream.Unsubscribe(Self);
         _warnings.Close();
         _errors.Close();
+    }
+
+    /// <summary>Of a peer that speaks TLS Akka.NET says that it shuts down, since it hangs up: then what is really wrong is told.</summary>
+    private void Look(LogEvent entry)
+    {
+        if (_isOpen && _logger.IsEnabled(LogLevel.Warning) && HungUp().Match(entry.Message.ToString() ?? "") is { Success: true } peer)
+        {
+            var (host, port) = (peer.Groups["host"].Value, int.Parse(peer.Groups["port"].ValueSpan, System.Globalization.CultureInfo.InvariantCulture));
+            SpeaksTls(host, port).PipeTo(Self, success: yes => new Asked(entry, $"{host}:{port}", yes));
+        }
+        else
+        {
+            Write(entry);
+        }
+    }
+
+    private static async Task<bool> SpeaksTls(string host, int port)
+    {
+        using var limit = new CancellationTokenSource(AskLimit);
+        return await TlsProbe.SpeaksTlsAsync(host, port, limit.Token);
     }
 
     private void Write(LogEvent entry)
@@ -105,10 +143,15 @@ internal sealed partial class NodeLog : ReceiveActor
     [System.Text.RegularExpressions.GeneratedRegex(@"frame length exceeds \d+: (\d+)")]
     private static partial System.Text.RegularExpressions.Regex TooLong();
 
+    [System.Text.RegularExpressions.GeneratedRegex(@"Association failed with akka\.tcp://[^@]+@(?<host>[^:\]]+):(?<port>\d{1,5})\b")]
+    private static partial System.Text.RegularExpressions.Regex HungUp();
+
     /// <summary>Whether it comes from a connection, or from the actor that reads it; or is about a message that was refused.</summary>
     private static bool IsOfTransport(LogEvent entry, string text) =>
         entry.LogClass.FullName?.StartsWith("Akka.Remote.Transport.", StringComparison.Ordinal) == true
         || entry.LogSource.Contains("/system/transports/", StringComparison.Ordinal)
         || entry.LogSource.Contains("/endpointReader-", StringComparison.Ordinal)
         || (entry.LogSource.Contains("/system/endpointManager", StringComparison.Ordinal) && text.Contains("protocol: ", StringComparison.Ordinal));
+
+    private sealed record Asked(LogEvent Entry, string Address, bool SpeaksTls) : INoSerializationVerificationNeeded;
 }

@@ -4,6 +4,7 @@ using DistributedTrainer.Cluster.Coordination;
 using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Cluster.Tests.Support;
 using DistributedTrainer.Protocol;
+using DistributedTrainer.Tests.Shared;
 using static DistributedTrainer.Protocol.Submissions;
 
 namespace DistributedTrainer.Cluster.Tests.Actors;
@@ -12,6 +13,7 @@ namespace DistributedTrainer.Cluster.Tests.Actors;
 public sealed class CoordinatorRecallTests : CoordinatorTest
 {
     public CoordinatorRecallTests()
+        : base(new TestAuthority())
     {
         Experiment = new TestExperiment { Workers = 1, Training = "{ epochs: 2, batch-size: 30, shards: 4 }" };
         (Run, Token) = (new RunId("r1"), 77);
@@ -208,16 +210,20 @@ public sealed class CoordinatorRecallTests : CoordinatorTest
         Assert.Equal(Run, server.Probe.ExpectMsg<Nodes.EndRun>().Run);
     }
 
-    [Fact]
-    public void A_checkpoint_that_was_being_made_is_finished_by_the_one_that_takes_over()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_checkpoint_that_was_being_made_is_finished_by_the_one_that_takes_over(bool elsewhere)
     {
         Earlier(steps: 4);
-        using var served = new ServedPartitions(Plan());
+        using var served = new ServedPartitions(Plan(), Authority!.Node());
         served.Begin();
         served.Train(0, 3);
         var (server, worker) = (Recalled("s0", newest: 3, loaded: 1, server: true, 0), Recalled("w0", newest: 3, loaded: 1));
         Prepare(worker);
-        Prepare(server, addresses: served.Addresses);
+
+        // Over a network it is encrypted.
+        Prepare(server, addresses: elsewhere ? [.. served.Addresses.Where(static address => address.StartsWith("tcp://", StringComparison.Ordinal))] : served.Addresses);
         ExpectFence(server, 4);
         Fenced(4, version: 4);
         ExpectAssign(worker, 4, 0, 1, 2, 3);

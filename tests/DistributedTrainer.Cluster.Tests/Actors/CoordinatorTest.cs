@@ -4,6 +4,7 @@ using DistributedTrainer.Cluster.Coordination;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Tests.Support;
 using DistributedTrainer.Protocol;
+using DistributedTrainer.Tests.Shared;
 using static DistributedTrainer.Protocol.Submissions;
 using Assign = DistributedTrainer.Protocol.Workers.Assign;
 
@@ -15,13 +16,17 @@ public abstract class CoordinatorTest : ActorTest
     private readonly TemporaryFolder _folder = new();
     private int _processes = 1000;
 
-    private protected CoordinatorTest()
+    /// <param name="authority">Where the cluster is closed to strangers; disposed of with the test.</param>
+    private protected CoordinatorTest(TestAuthority? authority = null)
     {
-        Coordinator = Sys.ActorOf(CoordinatorActor.Props());
+        Authority = authority;
+        Coordinator = Sys.ActorOf(CoordinatorActor.Props(certificates: authority?.Node()));
         Submitter = CreateTestProbe("submitter");
     }
 
     private protected TestExperiment Experiment { get; set; } = new() { Workers = 2, MinimumWorkers = 1 };
+
+    private protected TestAuthority? Authority { get; }
 
     private protected IActorRef Coordinator { get; }
 
@@ -37,6 +42,7 @@ public abstract class CoordinatorTest : ActorTest
     {
         base.Dispose(disposing);
         _folder.Dispose();
+        Authority?.Dispose();
     }
 
     private protected Node Register(string name, bool server = false, int workers = 0, RunId? run = null)

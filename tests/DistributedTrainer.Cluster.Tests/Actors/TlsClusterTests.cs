@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -135,6 +136,39 @@ public sealed class TlsClusterTests : IDisposable
         }
 
         Assert.DoesNotContain(_log.Concat(heard), static line => line.Contains('\n', StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Whoever_asks_an_open_node_whether_it_speaks_TLS_leaves_no_line_in_its_log()
+    {
+        await using var coordinator = await NodeHost.StartAsync(new NodeOptions { Roles = ["coordinator"] }, _log.Enqueue, CancellationToken.None);
+        using var end = new CancellationTokenSource();
+        var asked = TlsProbe.SpeaksTlsAsync("127.0.0.1", int.Parse(coordinator.Address.Split(':')[1], CultureInfo.InvariantCulture), end.Token);
+        await using (var worker = await NodeHost.StartAsync(new NodeOptions { Roles = ["worker"], Join = coordinator.Address }, null, CancellationToken.None))
+        {
+            await worker.JoinedAsync(TimeSpan.FromSeconds(60));
+        }
+
+        Assert.False(asked.IsCompleted);
+        await end.CancelAsync();
+        Assert.False(await asked);
+        Assert.DoesNotContain(_log, static line => line.Contains("TLS", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task An_open_node_says_in_one_line_that_the_cluster_that_it_looks_for_is_encrypted()
+    {
+        var heard = new ConcurrentQueue<string>();
+        await using var coordinator = await Start("coordinator", null, null);
+        await using (await NodeHost.StartAsync(new NodeOptions { Roles = ["worker"], Join = coordinator.Address.Replace("localhost", "127.0.0.1", StringComparison.Ordinal) }, heard.Enqueue, CancellationToken.None))
+        {
+            // It has tried a second time, and said nothing else.
+            Assert.True(SpinWait.SpinUntil(() => heard.Any(static line => line.Contains("Couldn't join seed nodes after [2] attempts", StringComparison.Ordinal)), TimeSpan.FromSeconds(60)), string.Join('\n', heard));
+        }
+
+        var port = coordinator.Address.Split(':')[1];
+        Assert.Equal($"The cluster at 127.0.0.1:{port} is encrypted: --tls (or DTRAIN_TLS) is needed here too, with a certificate of its authority.", heard.First().Split("warning: ")[^1]);
+        Assert.DoesNotContain(heard, static line => line.Contains("ssociat", StringComparison.Ordinal));
     }
 
     private Task<NodeHost> Start(string role, string? join, Action<string>? log) =>

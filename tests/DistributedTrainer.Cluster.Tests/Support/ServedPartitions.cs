@@ -1,3 +1,4 @@
+using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Protocol;
@@ -10,7 +11,9 @@ internal sealed class ServedPartitions : IDisposable
     private static int _count;
     private readonly DataPlaneServer _server;
 
-    public ServedPartitions(TrainingPlan plan) => (Plan, _server) = (plan, new DataPlaneServer("127.0.0.1", $"served-{Environment.ProcessId}-{Interlocked.Increment(ref _count)}", plan.Token, static _ => { }));
+    /// <param name="plan">Whose.</param>
+    /// <param name="certificates">With these only whoever has some of the same authority is let in from the network.</param>
+    public ServedPartitions(TrainingPlan plan, NodeCertificates? certificates = null) => (Plan, _server) = (plan, new DataPlaneServer("127.0.0.1", $"served-{Environment.ProcessId}-{Interlocked.Increment(ref _count)}", plan.Token, static _ => { }, certificates: certificates));
 
     public TrainingPlan Plan { get; }
 

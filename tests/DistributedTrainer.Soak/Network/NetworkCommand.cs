@@ -2,12 +2,14 @@ using System.Globalization;
 
 namespace DistributedTrainer.Soak.Network;
 
-/// <summary><c>soak network PREFIX [SEED] [CASE…]</c>: what is done to links, of <c>scripts/network-faults.sh</c>.</summary>
+/// <summary><c>soak network PREFIX [--tls] [SEED] [CASE…]</c>: what is done to links, of <c>scripts/network-faults.sh</c>.</summary>
 internal static class NetworkCommand
 {
     public static async Task<int> Run(string[] arguments, CancellationToken cancel)
     {
         var (prefix, rest) = (arguments[0], arguments[1..]);
+        var closed = rest is ["--tls", ..];
+        rest = closed ? rest[1..] : rest;
         var seed = 1;
         if (rest.Length > 0 && int.TryParse(rest[0], NumberStyles.None, CultureInfo.InvariantCulture, out seed))
         {
@@ -22,6 +24,6 @@ internal static class NetworkCommand
         }
 
         NetworkCase[] cases = [.. NetworkCase.All.Where(one => rest.Length == 0 || rest.Contains(one.Name))];
-        return await new NetworkRun(prefix, seed, cases).Run(cancel) ? 0 : 1;
+        return await new NetworkRun(prefix, seed, closed, cases).Run(cancel) ? 0 : 1;
     }
 }

@@ -6,8 +6,9 @@ namespace DistributedTrainer.Soak.Network;
 /// <summary>Cases, one after the other: each with a network and a cluster of its own, and a run that must come to the bits of a quiet one.</summary>
 /// <param name="prefix">Of the names of namespaces.</param>
 /// <param name="seed">Decides which frames are lost.</param>
+/// <param name="closed">Whether the cluster is closed to strangers: each host then has a certificate for its own address.</param>
 /// <param name="cases">Which.</param>
-internal sealed class NetworkRun(string prefix, int seed, IReadOnlyList<NetworkCase> cases)
+internal sealed class NetworkRun(string prefix, int seed, bool closed, IReadOnlyList<NetworkCase> cases)
 {
     private const long EpochsOfTheTrial = 100;
     private const long EpochsAtTheEnd = 20;
@@ -70,7 +71,7 @@ internal sealed class NetworkRun(string prefix, int seed, IReadOnlyList<NetworkC
         var folder = Directory.CreateDirectory(Path.Combine(_folder, one.Name)).FullName;
         string[] row = [one.Name, one.What, "", "", "", "no"];
         await using var network = await VirtualNetwork.Create(prefix, NetworkCluster.Hosts, one.Kind, seed);
-        await using var cluster = new NetworkCluster(network, folder);
+        await using var cluster = new NetworkCluster(network, folder, closed);
         try
         {
             await cluster.Start(cancel);
@@ -176,7 +177,7 @@ internal sealed class NetworkRun(string prefix, int seed, IReadOnlyList<NetworkC
         Add(NodeProcess.Start("quiet", Path.Combine(folder, "quiet.log"), "train", experiment, "--run-dir", run, "--in-process", "--plain"));
 
     private NodeProcess Submit(NetworkCluster cluster, string folder, string name, string experiment, RunFiles run) => Add(NodeProcess.StartOn(
-        cluster.Network.On(NetworkCluster.Coordinator), name, Path.Combine(folder, name + ".log"), "submit", experiment, "--to", cluster.Address, "--run-dir", run.Folder, "--plain"));
+        cluster.Network.On(NetworkCluster.Coordinator), name, Path.Combine(folder, name + ".log"), ["submit", experiment, "--to", cluster.Address, "--run-dir", run.Folder, "--plain", .. NodeProcess.Closed(cluster.Certificates)]));
 
     private NodeProcess Add(NodeProcess process)
     {

@@ -6,9 +6,11 @@ namespace DistributedTrainer.Soak.Network;
 internal static class Shell
 {
     /// <exception cref="IOException">The command failed; with what it said.</exception>
-    public static async Task Run(string command)
+    public static Task Run(string command) => Run(command.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+
+    /// <summary>The same, word by word.</summary>
+    public static async Task Run(string[] words)
     {
-        var words = command.Split(' ', StringSplitOptions.RemoveEmptyEntries);
         using var process = Process.Start(new ProcessStartInfo(words[0], words[1..]) { RedirectStandardError = true, RedirectStandardOutput = true })
             ?? throw new IOException($"{words[0]} cannot be started");
         var (said, problem) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
@@ -16,7 +18,7 @@ internal static class Shell
         await said;
         if (process.ExitCode != 0)
         {
-            throw new IOException($"'{command}' failed: {(await problem).Trim()}");
+            throw new IOException($"'{string.Join(' ', words)}' failed: {(await problem).Trim()}");
         }
     }
 }
