@@ -66,9 +66,6 @@ internal sealed class ActiveRun(Nodes.Prepare prepare, TrainingPlan plan, RunFol
     /// <summary>Shards that are to move when their rows are where they will be computed; null: none are.</summary>
     public PendingMove? Move { get; set; }
 
-    /// <summary>Whether the run waits for a frozen worker; looked at where paces are not.</summary>
-    public StandstillWatch Standstill { get; } = new(plan.Experiment.Training.LocalSteps);
-
     public ClusterRecord Cluster { get; } = new();
 
     /// <summary>Versions that are looked at.</summary>

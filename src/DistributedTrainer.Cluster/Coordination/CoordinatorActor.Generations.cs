@@ -267,7 +267,6 @@ internal sealed partial class CoordinatorActor
 
         worker.Heard(status, Now);
         _run!.Pace.Heard(status.Worker, status.Costs, Now);
-        _run.Standstill.Heard(status.Worker, Now);
         if (worker.Usable || worker.Problem is not null || Now - worker.CutOffAt < worker.Links.Away || _run!.Phase is not (RunPhase.Fencing or RunPhase.Training or RunPhase.Paused))
         {
             return;

@@ -110,7 +110,7 @@ internal sealed partial class CoordinatorActor
             Notice($"The rows of shards that are to move have not all come in {(Now - move.Since).TotalMinutes:0} minutes: the others wait for the rest.");
             Place(run);
         }
-        else if (move.IsForSpeed && run.Standstill.Frozen(workers, worker => run.Shards.ShardsOf(worker).Length > 0, Now).Count > 0)
+        else if (move.IsForSpeed && run.Pace.WaitsForFrozen(workers, Now))
         {
             // Paces are looked at again when the shards are placed: then who is frozen is found.
             Place(run);

@@ -38,9 +38,5 @@ internal sealed partial class CoordinatorActor
         }
     }
 
-    private void PlaceShards()
-    {
-        _run!.Pace.Place(_roster.UsableWorkers, _run.Shards, Now);
-        _run.Standstill.Begin(Now);
-    }
+    private void PlaceShards() => _run!.Pace.Place(_roster.UsableWorkers, _run.Shards, Now);
 }

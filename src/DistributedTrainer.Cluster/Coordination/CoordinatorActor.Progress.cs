@@ -40,7 +40,6 @@ internal sealed partial class CoordinatorActor
         run.LastProgress = Now;
         run.Progress.StepsApplied(applied, Now);
         run.Pace.Applied(applied.First.Value + applied.Rows.Length, Now);
-        run.Standstill.Applied(applied.First.Value + applied.Rows.Length, Now);
         if (ServerOf(PartitionId.Lead.Value) is { } server)
         {
             server.Costs = new StepCosts(run.Progress.Step, 0, 0, 0, 0, applied.AllocatedBytes, 0);
@@ -65,7 +64,6 @@ internal sealed partial class CoordinatorActor
         _run.LastProgress = Now;
         _run.Progress.Evaluated(evaluated);
         _run.Pace.Evaluated(evaluated.Version.Value, Now);
-        _run.Standstill.Evaluated(evaluated.Version.Value, Now);
         var text = _run.Progress.EvaluationText(evaluated.Version.Value);
         Log(text);
         AnnounceEvaluation(text);

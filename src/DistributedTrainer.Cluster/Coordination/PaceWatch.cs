@@ -115,10 +115,16 @@ internal sealed class PaceWatch
             : _trials.Look(workers, shards, now);
     }
 
+    /// <summary>Whether the run waits for a frozen worker; for when nobody looks at paces.</summary>
+    public bool WaitsForFrozen(IReadOnlyList<WorkerId> workers, TimeSpan now) => Silent(workers, now).Count > 0;
+
+    private IReadOnlyList<(WorkerId Worker, TimeSpan Silent)> Silent(IReadOnlyList<WorkerId> workers, TimeSpan now) =>
+        _standstill.Frozen(workers, worker => _table.Measured(worker).Shards > 0, now);
+
     private List<PaceNews> Frozen(IReadOnlyList<WorkerId> workers, TimeSpan now)
     {
         var news = new List<PaceNews>();
-        foreach (var (worker, silent) in _standstill.Frozen(workers, worker => _table.Measured(worker).Shards > 0, now))
+        foreach (var (worker, silent) in Silent(workers, now))
         {
             if (_moves)
             {
