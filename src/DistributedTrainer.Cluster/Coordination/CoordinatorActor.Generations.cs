@@ -349,6 +349,7 @@ internal sealed partial class CoordinatorActor
                 // Its server may have told before that the connection closed: this is why.
                 Notice($"{Capital(cause)}.");
                 run.Progress.Explain(node.Id, cause);
+                PauseWithTooFew(cause);
             }
         }
     }
@@ -364,6 +365,21 @@ internal sealed partial class CoordinatorActor
             {
                 BeginGeneration();
             }
+        }
+        else
+        {
+            PauseWithTooFew(cause);
+        }
+    }
+
+    /// <summary>Who had no shards is missed by no step, but may be one of those that a run is to have at least.</summary>
+    private void PauseWithTooFew(string cause)
+    {
+        var run = _run!;
+        if (run.Phase == RunPhase.Training && _roster.UsableWorkers.Count < run.Plan.Experiment.Cluster.MinimumWorkers)
+        {
+            run.Progress.Failed(cause, Now);
+            BeginGeneration();
         }
     }
 

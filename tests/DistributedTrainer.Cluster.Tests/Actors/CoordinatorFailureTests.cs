@@ -102,6 +102,32 @@ public sealed class CoordinatorFailureTests : CoordinatorTest
     }
 
     [Fact]
+    public void Below_the_minimum_training_pauses_also_where_those_who_are_left_compute_all_shards()
+    {
+        Experiment = new TestExperiment { Workers = 2, MinimumWorkers = 2, Training = "{ epochs: 3, batch-size: 30, shards: 1 }" };
+        var (server, workers) = Training("w0", "w1");
+        Die(workers[1]);
+        ExpectFence(server, 2);
+        Fenced(2, version: 2);
+        Said<Notice>(static notice => notice.Text.StartsWith("Paused: 1 workers, cluster.minimum-workers is 2.", StringComparison.Ordinal));
+        Prepare(Register("w2", workers: 1));
+        ExpectFence(server, 3);
+        Fenced(3, version: 2);
+        ExpectAssign(workers[0], 3, 0);
+    }
+
+    [Fact]
+    public void Below_the_minimum_training_pauses_also_where_the_connection_of_one_without_shards_broke()
+    {
+        Experiment = new TestExperiment { Workers = 2, MinimumWorkers = 2, Training = "{ epochs: 3, batch-size: 30, shards: 1 }" };
+        var (server, workers) = Training("w0", "w1");
+        Coordinator.Tell(new Partitions.LinkLost(Run, workers[1].Worker, "cut"));
+        ExpectFence(server, 2);
+        Fenced(2, version: 2);
+        Said<Notice>(static notice => notice.Text.StartsWith("Paused: 1 workers, cluster.minimum-workers is 2.", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Another_server_takes_over_from_one_that_dies()
     {
         var (server, workers) = Training("w0", "w1");
