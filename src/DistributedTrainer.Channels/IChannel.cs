@@ -51,4 +51,13 @@ public interface IChannel : IDisposable
     void Unattend()
     {
     }
+
+    /// <summary>The seat at a board that the peer handed over last; null: none. See <see cref="TryShare"/>.</summary>
+    BoardSeat? Seat => null;
+
+    /// <summary>
+    /// Hands the peer a board and its seat there, which nobody else must get. False: the peer cannot read this process's
+    /// memory, as over a socket (the default), or the channel is closed. True does not say that it has it already.
+    /// </summary>
+    bool TryShare(SharedBoard board, int seat) => false;
 }

@@ -21,6 +21,7 @@ internal sealed class InProcessChannel : IChannel
     private readonly Func<IChannel, IFrameHandler> _accept;
     private InProcessChannel _other = null!;
     private string? _reason;
+    private BoardSeat? _seat;
 
     private InProcessChannel(string peer, Func<IChannel, IFrameHandler> accept, ChannelOptions options, int inboxCapacity)
     {
@@ -34,6 +35,8 @@ internal sealed class InProcessChannel : IChannel
     public string Peer { get; }
 
     public bool IsOpen => Volatile.Read(ref _reason) is null && Volatile.Read(ref _other._reason) is null;
+
+    public BoardSeat? Seat => Volatile.Read(ref _seat);
 
     /// <summary>Makes both ends and starts their readers. Returns the connecting end.</summary>
     public static InProcessChannel Open(
@@ -100,6 +103,13 @@ internal sealed class InProcessChannel : IChannel
 
         ChannelTraffic.InProcess.Sent(sent.PayloadBytes);
         Add(sent, payload);
+    }
+
+    public bool TryShare(SharedBoard board, int seat)
+    {
+        if (!IsOpen) return false;
+        Volatile.Write(ref _other._seat, new BoardSeat(board, seat));
+        return true;
     }
 
     public void Dispose()

@@ -58,6 +58,20 @@ internal sealed partial class SharedChannel
                     return e.Message;
                 }
 
+            case WireKind.Board:
+                try
+                {
+                    var board = SharedBoard.Adopt(descriptor, wire.Length);
+                    Volatile.Write(ref _seat, wire.Number >= 0 && wire.Number < board.Seats ? new BoardSeat(board, wire.Number) : null);
+                }
+                catch (IOException e)
+                {
+                    // What it would have been good for goes over the channel.
+                    _options.Degrade($"{Peer}: {e.Message}");
+                }
+
+                return null;
+
             default:
                 if (descriptor >= 0) Libc.Close(descriptor);
                 return $"shared memory: a message of kind {wire.Kind} with number {wire.Number}";

@@ -32,6 +32,7 @@ internal sealed partial class SharedChannel : IChannel
     private readonly ManualResetEventSlim _finished = new();
     private long _waiting;
     private string? _reason;
+    private BoardSeat? _seat;
 
     // Why the peer is heard of no more; what it sent before is still read.
     private string? _peerGone;
@@ -50,6 +51,8 @@ internal sealed partial class SharedChannel : IChannel
     public string Peer { get; }
 
     public bool IsOpen => Volatile.Read(ref _reason) is null && Volatile.Read(ref _peerGone) is null;
+
+    public BoardSeat? Seat => Volatile.Read(ref _seat);
 
     /// <summary>Reads on a thread of its own.</summary>
     public void Start(IFrameHandler handler)
@@ -98,6 +101,13 @@ internal sealed partial class SharedChannel : IChannel
         catch (Exception e) { Fail(e); }
         if (outcome == Outcome.NotNow) outcome = Queue(header, payload);
         if (outcome == Outcome.Dropped) payload.Release();
+    }
+
+    public bool TryShare(SharedBoard board, int seat)
+    {
+        var shared = board.Descriptor >= 0 && IsOpen && Tell(new Wire(WireKind.Board, seat, board.Length), board.Descriptor);
+        GC.KeepAlive(board);
+        return shared;
     }
 
     public void Dispose()

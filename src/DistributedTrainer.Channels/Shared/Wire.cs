@@ -18,6 +18,9 @@ internal enum WireKind
 
     /// <summary>The channel is closed; what was lent to this end may still come back.</summary>
     Closed,
+
+    /// <summary>A board with its descriptor; the number is the receiver's seat.</summary>
+    Board,
 }
 
 /// <summary>What travels over the socket of a shared-memory channel: descriptors of memory, and the end.</summary>
@@ -80,7 +83,7 @@ internal readonly unsafe record struct Wire(WireKind Kind, int Number, long Leng
         var bytes = stackalloc byte[Bytes];
         var problem = ReceiveAll(socket, deadline, bytes, out descriptor);
         if (problem is null) problem = Read(new ReadOnlySpan<byte>(bytes, Bytes), out wire);
-        if (problem is null && (descriptor >= 0) != (wire.Kind is WireKind.Segment or WireKind.Region))
+        if (problem is null && (descriptor >= 0) != (wire.Kind is WireKind.Segment or WireKind.Region or WireKind.Board))
             problem = $"shared memory: a message of kind {wire.Kind} {(descriptor >= 0 ? "with" : "without")} a descriptor";
         if (problem is null) return null;
         if (descriptor >= 0) Libc.Close(descriptor);

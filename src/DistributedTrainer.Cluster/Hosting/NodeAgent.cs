@@ -239,7 +239,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _settings = host.Settings;
         var lead = new PartitionEvents(run, lead: true);
         var hasLead = host.Partitions.Contains(PartitionId.Lead.Value);
-        var statistics = hasLead ? new StatisticsBoard(plan) : null;
+        var statistics = hasLead ? new StatisticsBoard(plan, host.Generation.Value) : null;
         lead.Evaluations = hasLead ? new EvaluationBoard(plan, lead.Evaluated, host.Judgement) : null;
         var norms = plan.ClipsWholeSteps ? new NormBoard(plan) : null;
         var memory = new VersionMemory(plan, host.Partitions);

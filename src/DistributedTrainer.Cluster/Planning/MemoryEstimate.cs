@@ -26,7 +26,8 @@ public sealed record NodeMemory(string Role, int Count, IReadOnlyList<(string Wh
 /// version, is P + k P; so are a version and a buffer of a server, which has no other state then;</item>
 /// <item>server, of its share of the parameters: three versions (current, previous, next), one more for the best where early
 /// stopping restores it, k vectors of state, a snapshot (a version and k vectors), and a buffer for each pushed node where
-/// the channel cannot lend it, else for those that are combined;</item>
+/// the channel cannot lend it, else for those that are combined; for each worker of its host sums of batch norm, at most 128 C
+/// bytes of a layer with C channels;</item>
 /// <item>coordinator: two checkpoints (1 + k vectors, and the best), since the last one waits to be collected while the next is
 /// written, and the model that is written;</item>
 /// <item>each: the data, and the runtime with its code.</item>
@@ -103,6 +104,7 @@ internal static class MemoryEstimate
             ("residuals", plan.ResidualVectors * share),
             ("snapshot", ((1 + vectors + plan.ResidualVectors + (plan.AveragedVectors > 0 ? best : 0)) * share) + Buffers(plan)),
             ("gradients", (Lends(plan) ? Math.Max(0, nodes - 2) : nodes) * share * Width(plan)),
+            ("statistics", Lends(plan) && plan.Experiment.Cluster.Workers > 1 ? plan.Experiment.Cluster.Workers * StatisticsNotes.SeatBytes(plan) : 0),
             ("runtime", Runtime),
         ]);
     }

@@ -11,6 +11,11 @@ internal sealed class CoreTeam
     // Helpers wait here without spinning: between two updates the cores belong to the workers.
     private readonly object _gate = new();
     private readonly int _helpers;
+    private readonly ulong[]? _cores = SystemCores.Allowed();
+
+    // The system's numbers of the helpers; 0: not known. Within the gate, as what follows.
+    private readonly int[] _threads;
+    private int _callersCore = -1;
     private Action<int> _body = static _ => { };
     private int _blocks;
     private int _next;
@@ -23,9 +28,11 @@ internal sealed class CoreTeam
     public CoreTeam(int cores)
     {
         _helpers = Math.Max(0, cores - 1);
+        _threads = new int[_helpers];
         for (var i = 0; i < _helpers; i++)
         {
-            new Thread(Help) { IsBackground = true, Name = $"update helper {i}" }.Start();
+            var number = i;
+            new Thread(() => Help(number)) { IsBackground = true, Name = $"update helper {i}" }.Start();
         }
     }
 
@@ -54,6 +61,7 @@ internal sealed class CoreTeam
             var helpers = Math.Min(most, blocks - 1);
             lock (_gate)
             {
+                KeepApart();
                 (_body, _blocks, _next, _problem) = (body, blocks, 0, null);
                 _wanted = helpers;
                 Monitor.PulseAll(_gate);
@@ -81,8 +89,42 @@ internal sealed class CoreTeam
         }
     }
 
-    private void Help()
+    /// <summary>
+    /// Keeps the helpers from the caller's core. While workers look for the next version themselves no core is idle, so that the
+    /// system leaves who is woken on the core of whoever woke it: all would work one after the other, and the other core turn in
+    /// circles; on that core a helper is let in at the next look.
+    /// </summary>
+    private void KeepApart()
     {
+        if (_cores is null || SystemCores.Current() is var core && core == _callersCore)
+        {
+            return;
+        }
+
+        var others = SystemCores.Without(_cores, core);
+        if (others.AsSpan().IndexOfAnyExcept(0UL) < 0)
+        {
+            return;
+        }
+
+        _callersCore = core;
+        foreach (var thread in _threads)
+        {
+            if (thread != 0)
+            {
+                SystemCores.Restrict(others, thread);
+            }
+        }
+    }
+
+    private void Help(int number)
+    {
+        lock (_gate)
+        {
+            // It may be kept apart from the next change on.
+            (_threads[number], _callersCore) = (SystemCores.Thread(), -1);
+        }
+
         while (true)
         {
             lock (_gate)

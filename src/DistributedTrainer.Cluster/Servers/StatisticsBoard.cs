@@ -16,14 +16,29 @@ internal sealed class StatisticsBoard
     private readonly object _gate = new();
     private readonly TrainingPlan _plan;
     private readonly Entry[] _entries;
+    private readonly StatisticsSeats _seats;
 
-    public StatisticsBoard(TrainingPlan plan)
+    /// <param name="plan">The run.</param>
+    /// <param name="course">The generation that loaded the state.</param>
+    public StatisticsBoard(TrainingPlan plan, long course = 0)
     {
-        _plan = plan;
+        (_plan, _seats) = (plan, new StatisticsSeats(plan, course));
         _entries = new Entry[plan.Model.BatchNorms.Count * 4];
         for (var i = 0; i < _entries.Length; i++)
         {
             _entries[i] = new Entry(plan, plan.Model.BatchNorms[i / 4], backward: (i & 1) != 0);
+        }
+    }
+
+    /// <summary>Whether all workers that have asked for totals read each other's sums, and ask no more.</summary>
+    public bool IsShared
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _seats.AreComplete;
+            }
         }
     }
 
@@ -54,6 +69,12 @@ internal sealed class StatisticsBoard
         CrashPoint.Reach("server.statistics", frame.Step);
         lock (_gate)
         {
+            var wants = (frame.Flags & StatisticsFlags.WantsTotal) != 0;
+            if (wants)
+            {
+                _seats.Admit(channel);
+            }
+
             var entry = EntryOf(frame.Step, (int)frame.Count, (frame.Flags & StatisticsFlags.Backward) != 0);
             if (frame.Step < entry.Step)
             {
@@ -63,9 +84,16 @@ internal sealed class StatisticsBoard
 
             entry.Open(frame.Step);
             entry.Gather.Offer(new TreeNode(frame.Level, frame.Index), sums);
-            if ((frame.Flags & StatisticsFlags.WantsTotal) != 0 && !entry.Waiting.Contains(channel))
+            if (wants && !entry.Waiting.Contains(channel))
             {
                 entry.Waiting.Add(channel);
+            }
+
+            if (entry.Waiting.Count > 0 && entry.Gather.Total is null)
+            {
+                // In this order: what is shown after the look is sent.
+                _seats.Want(entry.Slot, entry.IsBackward, frame.Step);
+                Collect(entry, frame.Step);
             }
 
             if (entry.Gather.Total is { } total)
@@ -103,6 +131,7 @@ internal sealed class StatisticsBoard
     {
         lock (_gate)
         {
+            _seats.Forget(channel);
             foreach (var entry in _entries)
             {
                 entry.Waiting.Remove(channel);
@@ -110,7 +139,7 @@ internal sealed class StatisticsBoard
         }
     }
 
-    /// <summary>Whether each layer's moments of a node's leaves are here: a worker sends them before the node's gradient.</summary>
+    /// <summary>Whether each layer's moments of a node's leaves are here: a worker sends or shows them before the node's gradient.</summary>
     public bool Covers(long step, TreeNode node)
     {
         if (_entries.Length == 0)
@@ -123,10 +152,13 @@ internal sealed class StatisticsBoard
             foreach (var slot in _plan.Model.BatchNorms)
             {
                 var entry = EntryOf(step, slot.Index, backward: false);
-                // What is no node of the tree is refused elsewhere.
-                if (entry.Step < step || (entry.Step == step && entry.Gather.Tree.Contains(node) && !entry.Gather.Has(node)))
+                if (!entry.Covers(step, node))
                 {
-                    return false;
+                    Collect(entry, step);
+                    if (!entry.Covers(step, node))
+                    {
+                        return false;
+                    }
                 }
             }
 
@@ -148,6 +180,12 @@ internal sealed class StatisticsBoard
         }
     }
 
+    private void Collect(Entry entry, long step) => _seats.Collect(entry.Slot, entry.IsBackward, step, () =>
+    {
+        entry.Open(step);
+        return entry.Gather;
+    });
+
     private static void Answer(IChannel channel, in FrameHeader frame, ColumnSums total, int positions)
     {
         var header = frame;
@@ -166,7 +204,12 @@ internal sealed class StatisticsBoard
 
         public BatchNormSlot Slot { get; } = slot;
 
+        public bool IsBackward { get; } = backward;
+
         public TreeGather<ColumnSums> Gather { get; } = new(new FixedTree(plan.Shards), backward ? ColumnSums.Add : ColumnSums.CombineMoments, static _ => { });
+
+        /// <summary>What is no node of the tree is refused elsewhere.</summary>
+        public bool Covers(long step, TreeNode node) => Step > step || (Step == step && (!Gather.Tree.Contains(node) || Gather.Has(node)));
 
         public void Open(long step)
         {

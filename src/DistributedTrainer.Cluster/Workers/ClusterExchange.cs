@@ -11,8 +11,9 @@ namespace DistributedTrainer.Cluster.Workers;
 /// here, combined as far as the fixed tree allows, and waits for the total. A new assignment breaks the wait off,
 /// since the missing leaves may now be this worker's own. So does a lead partition that is two versions further, which
 /// keeps no statistics of this step any more: somebody else's leaves came in time, and the next step needed none of here.
-/// Who computes all leaves of a step knows the total: nothing is waited for then, and the sums are sent with the gradients,
-/// since a leaf may yet move to somebody who waits for them.
+/// Where all workers are of one host each shows its sums to the others and the server, and makes the total of what it finds:
+/// the server is asked only where that takes long. Who computes all leaves of a step sends the sums with the gradients, since a
+/// leaf may yet move to somebody who waits for them.
 /// </summary>
 internal sealed class ClusterExchange : IBatchStatisticsExchange
 {
@@ -26,12 +27,16 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
     private readonly Func<bool> _hasTotal;
     private readonly FixedTree _tree;
 
+    private readonly NeighbourSums _neighbours;
+    private readonly Func<bool> _isCollected;
+
     // The moments of the step's leaves, by layer: a server may ask for them again.
     private readonly SortedDictionary<int, Gathered> _moments = [];
     private readonly List<(TreeNode Node, ColumnSums Value)> _sent = [];
 
-    // The sums of the pass backwards, by layer, where all leaves were computed here.
-    private readonly SortedDictionary<int, TreeGather<ColumnSums>> _own = [];
+    // The sums of the pass backwards, by layer.
+    private readonly SortedDictionary<int, Gathered> _sums = [];
+    private TreeGather<ColumnSums> _collecting = null!;
     private long _generation;
     private long _step = -1;
     private bool _sendsAll;
@@ -43,6 +48,8 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
         (_plan, _inbox, _links, _clock, _repeats, _alert, _abandoned) = (plan, inbox, links, clock, repeats, alert, abandoned);
         _tree = new FixedTree(plan.Shards);
         _hasTotal = () => inbox.HasTotal(_awaited.Layer, _awaited.Backward, _step);
+        _neighbours = new NeighbourSums(plan, () => links.Seat);
+        _isCollected = IsCollected;
     }
 
     /// <summary>The assignment. Under a new one all that was sent of the step is sent again: another server may gather it.</summary>
@@ -56,6 +63,13 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
         }
     }
 
+    /// <summary>The course of the run: another one where training went back.</summary>
+    public long Course
+    {
+        get => _neighbours.Course;
+        set => _neighbours.Course = value;
+    }
+
     /// <summary>The step that is computed; another one forgets what was sent of the last. To be set after the generation.</summary>
     public long Step
     {
@@ -67,7 +81,7 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
                 _step = value;
                 _sendsAll = false;
                 _moments.Clear();
-                _own.Clear();
+                _sums.Clear();
                 _inbox.ExpectTotals(value);
             }
         }
@@ -77,60 +91,71 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
     {
         CrashPoint.Reach("worker.exchange", Step);
         var gathered = Offer(slot, segments, leaves, answered: true);
-        if (HasAll(segments) && gathered.Moments.Total is { } own)
+        if (HasAll(segments) && gathered.Sums.Total is not null)
         {
-            gathered.Answered = false;
-            own.Values.CopyTo(total);
-            return own.Rows;
+            gathered.Shown = false;
+            return Take(gathered, total);
         }
 
-        Send(slot, gathered.Moments, flags: 0);
+        if (IsMet(slot, gathered, flags: 0))
+        {
+            return Take(gathered, total);
+        }
+
+        gathered.Answered = true;
+        Send(slot, gathered.Sums, flags: 0);
         return Await(slot, flags: 0, total);
     }
 
     public void Backward(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves, Span<double> total)
     {
         CrashPoint.Reach("worker.exchange", Step);
-        var gather = Gather(ColumnSums.Add);
-        ColumnSums.Offer(gather, slot, segments, leaves);
-        if (gather.Total is { } own)
+        if (!_sums.TryGetValue(slot.Index, out var gathered))
         {
-            _own[slot.Index] = gather;
-            own.Values.CopyTo(total);
+            _sums.Add(slot.Index, gathered = new Gathered(Gather(ColumnSums.Add)));
+        }
+
+        ColumnSums.Offer(gathered.Sums, slot, segments, leaves);
+        if (gathered.Sums.Total is not null || IsMet(slot, gathered, StatisticsFlags.Backward))
+        {
+            Take(gathered, total);
             return;
         }
 
-        Send(slot, gather, StatisticsFlags.Backward);
+        gathered.Answered = true;
+        Send(slot, gathered.Sums, StatisticsFlags.Backward);
         Await(slot, StatisticsFlags.Backward, total);
     }
 
     public void Report(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves) => Offer(slot, segments, leaves, answered: false);
 
     /// <summary>
-    /// Sends what was reported of the step, or was not waited for. To be called before its gradients are pushed, each time: nobody answers a
+    /// Sends what was reported of the step, or was neither waited for nor shown. To be called before its gradients are pushed, each time: nobody answers a
     /// report, so that one may have been lost.
     /// </summary>
-    /// <param name="again">All moments, also those whose total has come: the server lacks a gradient of the step, and may lack its moments.</param>
+    /// <param name="again">All, also what has come or was shown: the server lacks a gradient of the step, and may lack its moments.</param>
     public void PushReports(bool again = false)
     {
+        again |= _sendsAll;
+        _sendsAll = false;
         foreach (var (layer, gathered) in _moments)
         {
-            if (gathered.Answered && !again && !_sendsAll)
-            {
-                continue;
-            }
-
-            gathered.Moments.Present(_sent);
-            Send(layer, flags: 0, last: 0);
+            Report(layer, gathered, flags: 0, again);
         }
 
-        foreach (var (layer, gather) in _own)
+        foreach (var (layer, gathered) in _sums)
         {
-            gather.Present(_sent);
-            Send(layer, StatisticsFlags.Backward, last: 0);
+            Report(layer, gathered, StatisticsFlags.Backward, again);
         }
+    }
 
-        _sendsAll = false;
+    private void Report(int layer, Gathered gathered, byte flags, bool again)
+    {
+        if (again || !(gathered.Answered || gathered.Shown))
+        {
+            gathered.Sums.Present(_sent);
+            Send(layer, flags, last: 0);
+        }
     }
 
     // Not whether the moments of all leaves are known here: of those that have moved, others wait for what is sent.
@@ -152,8 +177,55 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
             _moments.Add(slot.Index, gathered = new Gathered(Gather(ColumnSums.CombineMoments)) { Answered = answered });
         }
 
-        ColumnSums.Offer(gathered.Moments, slot, segments, leaves);
+        ColumnSums.Offer(gathered.Sums, slot, segments, leaves);
         return gathered;
+    }
+
+    private static long Take(Gathered gathered, Span<double> total)
+    {
+        gathered.Answered = false;
+        gathered.Sums.Total!.Values.CopyTo(total);
+        return gathered.Sums.Total.Rows;
+    }
+
+    /// <summary>Makes the total with what the other workers of this host show. False: it has to be asked for.</summary>
+    private bool IsMet(BatchNormSlot slot, Gathered gathered, byte flags)
+    {
+        _clock.Computed();
+        gathered.Sums.Present(_sent);
+        gathered.Shown = _neighbours.TryShow(Step, slot, (flags & StatisticsFlags.Backward) != 0, _sent);
+        if (!gathered.Shown)
+        {
+            return false;
+        }
+
+        _clock.Pushed();
+        _collecting = gathered.Sums;
+        _alert.Until(_isCollected, byServer: false);
+        if (_collecting.Total is null)
+        {
+            _neighbours.GoByServer();
+            if (!IsCollected())
+            {
+                return false;
+            }
+        }
+
+        _clock.Waited();
+        if (_neighbours.IsWanted)
+        {
+            _collecting.Present(_sent);
+            Send(slot.Index, flags, last: 0);
+            _clock.Pushed();
+        }
+
+        return true;
+    }
+
+    private bool IsCollected()
+    {
+        _neighbours.Collect(_collecting);
+        return _collecting.Total is not null;
     }
 
     private void Send(BatchNormSlot slot, TreeGather<ColumnSums> gather, byte flags)
@@ -229,12 +301,15 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
 
     private bool IsOvertaken => _inbox.LeadVersion > _plan.After(Step);
 
-    private sealed class Gathered(TreeGather<ColumnSums> moments)
+    private sealed class Gathered(TreeGather<ColumnSums> sums)
     {
-        /// <summary>Of the leaves that were computed here.</summary>
-        public TreeGather<ColumnSums> Moments => moments;
+        /// <summary>Of the leaves that were computed here, and of those that were found.</summary>
+        public TreeGather<ColumnSums> Sums => sums;
 
-        /// <summary>Whether their total is awaited: then they came.</summary>
+        /// <summary>Whether their total is awaited from the server: then they came.</summary>
         public bool Answered { get; set; }
+
+        /// <summary>Whether the server can read them where the neighbours do.</summary>
+        public bool Shown { get; set; }
     }
 }

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 
 namespace DistributedTrainer.Cluster.Workers;
 
@@ -25,8 +24,7 @@ internal sealed class HomeCore : IDisposable
     private HomeCore(Socket claim, ulong[] allowed, int core)
     {
         (_claim, _allowed, Core) = (claim, allowed, core);
-        _home = new ulong[allowed.Length];
-        _home[core / 64] = 1UL << (core % 64);
+        _home = SystemCores.Only(core);
     }
 
     /// <summary>Its number.</summary>
@@ -38,15 +36,7 @@ internal sealed class HomeCore : IDisposable
     /// <param name="prefix">Claims with another one do not count.</param>
     internal static HomeCore? Claim(string prefix)
     {
-        // As many bits as the system's largest machines need.
-        var allowed = new ulong[64];
-        if (!OperatingSystem.IsLinux() || GetAffinity(0, allowed.Length * sizeof(ulong), allowed) < 0)
-        {
-            return null;
-        }
-
-        var cores = Enumerable.Range(0, allowed.Length * 64).Where(core => (allowed[core / 64] >> (core % 64) & 1) != 0).ToArray();
-        if (cores.Length < 2)
+        if (SystemCores.Allowed() is not { } allowed || SystemCores.In(allowed) is not { Length: >= 2 } cores)
         {
             return null;
         }
@@ -80,14 +70,14 @@ internal sealed class HomeCore : IDisposable
             return;
         }
 
-        if (CurrentCore() == Core)
+        if (SystemCores.Current() == Core)
         {
             _interval = Math.Max(Shortest, _interval / 2);
         }
-        else if (SetAffinity(0, _home.Length * sizeof(ulong), _home) == 0)
+        else if (SystemCores.Restrict(_home))
         {
             // It is there now, and free to leave.
-            _ = SetAffinity(0, _allowed.Length * sizeof(ulong), _allowed);
+            SystemCores.Restrict(_allowed);
             _interval = Math.Min(Longest, _interval * 2);
         }
 
@@ -109,13 +99,4 @@ internal sealed class HomeCore : IDisposable
             return false;
         }
     }
-
-    [DllImport("libc", EntryPoint = "sched_getaffinity")]
-    private static extern int GetAffinity(int thread, nint bytes, [Out] ulong[] cores);
-
-    [DllImport("libc", EntryPoint = "sched_setaffinity")]
-    private static extern int SetAffinity(int thread, nint bytes, ulong[] cores);
-
-    [DllImport("libc", EntryPoint = "sched_getcpu")]
-    private static extern int CurrentCore();
 }

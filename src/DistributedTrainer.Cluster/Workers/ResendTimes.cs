@@ -17,6 +17,12 @@ internal sealed record ResendTimes
     /// </summary>
     public TimeSpan Silence { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// For so long whoever waits looks for what comes by itself, again and again: as long as a server takes for half a million
+    /// parameters; with more the time that a sleeping core needs to wake matters less. Default: 1 ms.
+    /// </summary>
+    public TimeSpan Alert { get; init; } = TimeSpan.FromMilliseconds(1);
+
     /// <summary>Tells the time.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 }

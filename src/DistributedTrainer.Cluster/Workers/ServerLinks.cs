@@ -37,6 +37,9 @@ internal sealed partial class ServerLinks(TrainingPlan plan, WorkerInbox inbox, 
     /// <summary>Whether the pass over the leaves and the way of what it needs and makes go on at the same time.</summary>
     public bool Overlaps { get; private set; }
 
+    /// <summary>This worker's place at the board of the lead partition's server; null: it has none.</summary>
+    public BoardSeat? Seat => _byPartition[0]?.Channel.Seat;
+
     /// <summary>Connects to what is not connected yet; a connection to a node that is still named stays.</summary>
     /// <param name="routes">Where the partitions are.</param>
     /// <param name="threads">Threads that compute on this host; 0: it is not known.</param>

@@ -83,7 +83,7 @@ internal sealed partial class StepLoop : IDisposable
         _isChanged = () => Changed;
         _inbox = new WorkerInbox(plan, plan.Codec is null ? null : new Replica(plan));
         _links = new ServerLinks(plan, _inbox, name, host, plan.Transport, times);
-        _alert = new AlertWait(_links, _inbox, _clock, _isChanged);
+        _alert = new AlertWait(times.Alert, _links, _inbox, _clock, _isChanged);
         _exchange = new ClusterExchange(plan, _inbox, _links, _clock, new RepeatTimer(times), _alert, _isChanged);
         _residuals = plan.ResidualVectors > 0 ? new ShardResiduals(plan) : null;
         _computer = new LeafComputer(plan, _residuals, threads, name);
@@ -297,7 +297,7 @@ internal sealed partial class StepLoop : IDisposable
             _home?.Settle();
             Record.Begin(IsTorn ? _arriving : _version);
             _clock.Begin();
-            _exchange.Generation = generation;
+            (_exchange.Generation, _exchange.Course) = (generation, _loaded);
             _exchange.Step = IsTorn ? _arriving : _version;
             _links.BeginPass();
             CrashPoint.Reach("worker.compute", _exchange.Step);

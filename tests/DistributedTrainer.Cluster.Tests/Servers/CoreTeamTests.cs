@@ -68,4 +68,53 @@ public sealed class CoreTeamTests
         team.Run(4, _ => Interlocked.Increment(ref done));
         Assert.Equal(4, done);
     }
+
+    [Fact]
+    public void Helpers_work_on_other_cores_than_the_caller()
+    {
+        if (SystemCores.Allowed() is not { } allowed || SystemCores.In(allowed) is not { Length: >= 2 } cores)
+        {
+            // There is nothing to choose.
+            return;
+        }
+
+        var team = new CoreTeam(2);
+
+        // Only then is the helper known to have begun.
+        CoresOfBoth(team, cores[0]);
+        foreach (var core in (int[])[cores[0], cores[1], cores[0]])
+        {
+            var seen = CoresOfBoth(team, core);
+            Assert.Contains(core, seen);
+            Assert.Equal(2, seen.Distinct().Count());
+        }
+    }
+
+    /// <summary>Where the two blocks of a piece of work are done, each of which waits for the other, if a core calls.</summary>
+    private static int[] CoresOfBoth(CoreTeam team, int core)
+    {
+        var seen = new ConcurrentBag<int>();
+        Exception? problem = null;
+        using var both = new Barrier(2);
+        var thread = new Thread(() =>
+        {
+            try
+            {
+                Assert.True(SystemCores.Restrict(SystemCores.Only(core)));
+                team.Run(2, _ =>
+                {
+                    Assert.True(both.SignalAndWait(TimeSpan.FromSeconds(60)));
+                    seen.Add(SystemCores.Current());
+                });
+            }
+            catch (Exception failure)
+            {
+                problem = failure;
+            }
+        });
+        thread.Start();
+        Assert.True(thread.Join(TimeSpan.FromSeconds(120)));
+        Assert.Null(problem);
+        return [.. seen];
+    }
 }

@@ -3,6 +3,7 @@ using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Cluster.Tests.Support;
+using DistributedTrainer.Cluster.Workers;
 using DistributedTrainer.Engine.Autograd;
 using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Engine.Reduction;
@@ -154,6 +155,93 @@ public sealed class StatisticsBoardTests
     }
 
     [Fact]
+    public void What_workers_of_this_host_show_counts_like_what_they_send()
+    {
+        var (one, other) = Met();
+        Assert.False(_board.Covers(1, TreeNode.OfLeaf(0)));
+        Show(one, 1, [0, 1, 2], layer: 0);
+        Assert.False(_board.Covers(1, TreeNode.OfLeaf(0)));
+        Show(one, 1, [0, 1, 2], layer: 1);
+        Assert.True(_board.Covers(1, TreeNode.OfLeaf(0)));
+        Assert.False(_board.Covers(1, TreeNode.OfLeaf(3)));
+        Assert.NotNull(_board.Missing(1));
+        Show(other, 1, [3, 4], layer: 0);
+        Show(other, 1, [3, 4], layer: 1);
+        Assert.True(_board.Covers(1, TreeNode.OfLeaf(3)));
+        Assert.Null(_board.Missing(1));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Who_asks_is_answered_with_what_others_show(bool near)
+    {
+        var (one, other) = Met();
+        Show(one, 1, [0, 1], layer: 0, backward: true);
+        Show(other, 1, [2, 3], layer: 0, backward: true);
+        var late = new RecordingChannel { IsNear = near };
+        Send(late, 1, 4, StatisticsFlags.WantsTotal | StatisticsFlags.Backward, version: 1);
+        Assert.Equal(Expected(1, backward: true).Values, Doubles(Assert.Single(late.Posted).Payload));
+    }
+
+    [Fact]
+    public void Whoever_shows_something_after_somebody_asked_in_vain_sees_it()
+    {
+        var (one, other) = Met();
+        Show(one, 1, [0, 1, 2], layer: 0);
+        Assert.False(Show(one, 1, [0, 1, 2], layer: 1).IsWanted);
+        var far = new RecordingChannel();
+        Send(far, 1, 4, StatisticsFlags.WantsTotal, version: 1);
+        Assert.Empty(far.Posted);
+        Assert.True(one.Given!.IsWanted(StatisticsNotes.Entry(0, backward: false), 1));
+        Assert.True(other.Given!.IsWanted(StatisticsNotes.Entry(0, backward: false), 1));
+        Assert.False(other.Given!.IsWanted(StatisticsNotes.Entry(1, backward: false), 1));
+        Send(other, 1, 3, version: 1);
+        Assert.Equal(Expected(1, backward: false).Values, Doubles(Assert.Single(far.Posted).Payload));
+    }
+
+    [Fact]
+    public void All_read_each_others_sums_while_nobody_who_waits_is_elsewhere()
+    {
+        Assert.False(_board.IsShared);
+        var (one, _) = Met();
+        Assert.True(_board.IsShared && one.Given!.Board.IsOpen);
+        var far = new RecordingChannel();
+        Send(far, 1, 0, version: 1);
+        Assert.True(_board.IsShared);
+        Send(far, 1, 0, StatisticsFlags.WantsTotal, version: 1);
+        Assert.False(_board.IsShared || one.Given!.Board.IsOpen);
+        _board.Forget(far);
+        Assert.True(_board.IsShared);
+        _board.Forget(one);
+        Assert.False(_board.IsShared);
+    }
+
+    [Fact]
+    public void Everybody_moves_when_all_seats_were_given_and_what_was_shown_before_still_counts()
+    {
+        var (one, other) = Met();
+        var first = one.Given!.Board;
+        Show(one, 1, [0, 1, 2], layer: 0);
+        Show(one, 1, [0, 1, 2], layer: 1);
+        while (first.Taken < first.Seats)
+        {
+            var visitor = new RecordingChannel { IsNear = true };
+            Send(visitor, 1, 0, StatisticsFlags.WantsTotal, version: 1);
+            _board.Forget(visitor);
+        }
+
+        Assert.Same(first, other.Given!.Board);
+        Send(new RecordingChannel { IsNear = true }, 1, 0, StatisticsFlags.WantsTotal, version: 1);
+        Assert.NotSame(first, other.Given!.Board);
+        Assert.NotEqual(one.Given!.Number, other.Given!.Number);
+        Assert.True(_board.IsShared);
+        Show(other, 1, [3, 4], layer: 0);
+        Show(other, 1, [3, 4], layer: 1);
+        Assert.True(_board.Covers(1, TreeNode.OfLeaf(4)) && _board.Covers(1, TreeNode.OfLeaf(2)));
+    }
+
+    [Fact]
     public void What_is_missing_of_a_step_is_named()
     {
         Enumerable.Range(0, 5).ToList().ForEach(shard => Send(new RecordingChannel(), 0, shard));
@@ -227,6 +315,29 @@ public sealed class StatisticsBoardTests
         Assert.Null(refusal);
         Sums(step, shard, _plan.Model.BatchNorms[layer].Channels).Values.CopyTo(place!.Values, 0);
         board.Complete(channel, header, place);
+    }
+
+    /// <summary>Two workers of this host, which have asked for the totals of step 0.</summary>
+    private (RecordingChannel One, RecordingChannel Other) Met()
+    {
+        var (one, other) = (new RecordingChannel { IsNear = true }, new RecordingChannel { IsNear = true });
+        Enumerable.Range(0, 3).ToList().ForEach(shard => Send(one, 0, shard, StatisticsFlags.WantsTotal));
+        Enumerable.Range(3, 2).ToList().ForEach(shard => Send(other, 0, shard, StatisticsFlags.WantsTotal));
+        return (one, other);
+    }
+
+    private NeighbourSums Show(RecordingChannel worker, long step, int[] shards, int layer, bool backward = false)
+    {
+        var slot = _plan.Model.BatchNorms[layer];
+        var gather = new TreeGather<ColumnSums>(new FixedTree(5), backward ? ColumnSums.Add : ColumnSums.CombineMoments, static _ => { });
+        foreach (var shard in shards)
+        {
+            gather.Offer(TreeNode.OfLeaf(shard), Sums(step, shard, slot.Channels));
+        }
+
+        var neighbours = new NeighbourSums(_plan, () => worker.Given);
+        Assert.True(neighbours.TryShow(step, slot, backward, [.. gather.Present()]));
+        return neighbours;
     }
 
     private ColumnSums Expected(long step, bool backward)

@@ -56,6 +56,9 @@ internal sealed class MiniCluster : IDisposable
 
     public IReadOnlyDictionary<int, Partition> Partitions => _partitions;
 
+    /// <summary>Of the lead partition.</summary>
+    public StatisticsBoard Statistics { get; private set; } = null!;
+
     public long Generation { get; private set; }
 
     /// <summary>What the servers said.</summary>
@@ -216,7 +219,7 @@ internal sealed class MiniCluster : IDisposable
     private DataPlaneServer Serve(string name, PartitionRange[] ranges)
     {
         var lead = ranges.Any(static range => range.Id == 0);
-        var statistics = lead ? new StatisticsBoard(Plan) : null;
+        var statistics = lead ? Statistics = new StatisticsBoard(Plan) : null;
         var norms = Plan.ClipsWholeSteps ? new NormBoard(Plan) : null;
         var own = ranges.ToDictionary(static range => range.Id, range => new Partition(Plan, range, 0, range.Id == 0 ? statistics : null, new PartitionEvents(this, range.Id), norms: norms));
         foreach (var (id, partition) in own)

@@ -16,6 +16,12 @@ internal sealed class RecordingChannel : IChannel
     /// <summary>Whether payloads are kept by the reader for a while, as by a slow worker.</summary>
     public bool Slow { get; init; }
 
+    /// <summary>Whether boards can be handed over, as within a host.</summary>
+    public bool IsNear { get; init; }
+
+    /// <summary>The seat that was handed over last.</summary>
+    public BoardSeat? Given { get; private set; }
+
     /// <summary>Payloads that a slow worker has not read yet.</summary>
     public List<IPayload> Held { get; } = [];
 
@@ -31,6 +37,12 @@ internal sealed class RecordingChannel : IChannel
     }
 
     public (FrameHeader Header, byte[] Payload) Last => Posted[^1];
+
+    public bool TryShare(SharedBoard board, int seat)
+    {
+        Given = IsNear ? new BoardSeat(board, seat) : null;
+        return IsNear;
+    }
 
     public void Send(in FrameHeader header, ReadOnlySpan<byte> payload) => throw new NotSupportedException();
 

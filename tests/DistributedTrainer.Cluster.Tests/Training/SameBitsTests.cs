@@ -1,4 +1,5 @@
 using DistributedTrainer.Cluster.Tests.Support;
+using DistributedTrainer.Cluster.Workers;
 
 namespace DistributedTrainer.Cluster.Tests.Training;
 
@@ -53,6 +54,38 @@ public sealed class SameBitsTests
         var plan = (Full with { Partitions = partitions, Transport = transport, Overlap = "always" }).Plan();
         using var cluster = new MiniCluster(plan, servers).With(workers);
         Assert.Equal(ReferenceTrainer.Train(plan).Bits, cluster.Run().Bits);
+    }
+
+    /// <summary>Who looks for so long waits for nothing else: the run would stand still if sums were not found where they were written.</summary>
+    [Theory]
+    [InlineData(2, "in-process")]
+    [InlineData(3, "shared-memory")]
+    public void Workers_of_one_host_find_each_others_sums_of_batch_norm_without_the_server(int workers, string transport)
+    {
+        var plan = (Full with { Transport = transport }).Plan();
+        using var cluster = new MiniCluster(plan) { Times = ResendTimes.Default with { Alert = 10 * MiniCluster.Limit } }.With(workers);
+        Assert.Equal(ReferenceTrainer.Train(plan).Bits, cluster.Run().Bits);
+        Assert.True(cluster.Statistics.IsShared);
+    }
+
+    [Theory]
+    [InlineData(2, "in-process")]
+    [InlineData(3, "shared-memory")]
+    public void Where_one_takes_long_they_ask_the_server(int workers, string transport)
+    {
+        var plan = (Full with { Transport = transport }).Plan();
+        using var cluster = new MiniCluster(plan) { Times = ResendTimes.Default with { Alert = TimeSpan.Zero } }.With(workers);
+        Assert.Equal(ReferenceTrainer.Train(plan).Bits, cluster.Run().Bits);
+        Assert.True(cluster.Statistics.IsShared);
+    }
+
+    [Fact]
+    public void With_one_worker_elsewhere_all_ask_the_server()
+    {
+        var plan = (Full with { Transport = "tcp" }).Plan();
+        using var cluster = new MiniCluster(plan).With(2);
+        Assert.Equal(ReferenceTrainer.Train(plan).Bits, cluster.Run().Bits);
+        Assert.False(cluster.Statistics.IsShared);
     }
 
     [Theory]
