@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Measures steps a second over links that are held to a rate by tc: a host with the coordinator and a server, and a host for
-# each worker, all of them network namespaces on one bridge. Prints one line a setting of training.compression, or of
-# training.local-steps, as CSV.
+# each worker, all of them network namespaces on one bridge. Prints one line a setting of training.compression, of
+# training.local-steps, or of cluster.overlap, as CSV.
 #
 # usage: compression.sh SOURCE [SETTING…]
 #   SOURCE    a folder with Fashion-MNIST or any other pictures of 28x28 in IDX files
-#   SETTING   of compression, such as int8 or "{ top-k: 0.01 }", or local-steps=4; without: none float16 bfloat16 int8 "{ top-k: 0.01 }"
-# environment: RATE=100mbit, LAYERS="1024 1024", BATCH=64 (rows of a worker), SHARDS=2, WORKERS=2, STEPS=40, OPTIMIZER=adam
+#   SETTING   of compression, such as int8 or "{ top-k: 0.01 }", or local-steps=4, or overlap=never; without: none float16 bfloat16 int8 "{ top-k: 0.01 }"
+# environment: RATE=100mbit, LAYERS="1024 1024", BATCH=64 (rows of a worker), SHARDS=2, WORKERS=2, PARTITIONS=2, STEPS=40, OPTIMIZER=adam
 # Steps a second are those of the second half of the steps; with local-steps=K there are 4 K steps at least. Linux, as root.
 # Nothing else should run on the machine meanwhile.
 # exit code: 0 all was measured, 1 something failed, 2 wrong usage, or the system lets no such links be made
@@ -61,7 +61,7 @@ done
   cat <<YAML
 optimizer: { kind: ${OPTIMIZER:-adam}, learning-rate: 0.001 }
 training: { steps: $steps, batch-size: $((${BATCH:-64} * workers)), shards: ${SHARDS:-2} }
-cluster: { workers: $workers, minimum-workers: $workers, servers: 1, partitions: 2 }
+cluster: { workers: $workers, minimum-workers: $workers, servers: 1, partitions: ${PARTITIONS:-2} }
 checkpoint: { every-steps: null, every-seconds: null }
 YAML
 } > "$work/experiment.yaml"
@@ -70,8 +70,9 @@ echo setting,steps_per_second,worker_megabytes_per_step,sha256
 failed=0
 for setting in "$@"; do
   case $setting in
-    local-steps=*) key=$setting round=${setting#*=} ;;
-    *) key="compression=$setting" round=1 ;;
+    local-steps=*) key=training.$setting round=${setting#*=} ;;
+    overlap=*) key=cluster.$setting round=1 ;;
+    *) key="training.compression=$setting" round=1 ;;
   esac
 
   # Whole rounds of steps that shards take by themselves, four at least.
@@ -88,7 +89,7 @@ for setting in "$@"; do
 
   sent() { ip netns exec "$prefix-worker1" cat /sys/class/net/eth0/statistics/tx_bytes /sys/class/net/eth0/statistics/rx_bytes | awk '{ sum += $1 } END { print sum }'; }
   before=$(sent)
-  if ip netns exec "$prefix-server" "$dtrain" submit "$work/experiment.yaml" --to 10.77.0.1:4053 --run-dir "$run" --set "training.$key" --set "training.steps=$count" --plain > "$work/submit.txt" 2>&1; then
+  if ip netns exec "$prefix-server" "$dtrain" submit "$work/experiment.yaml" --to 10.77.0.1:4053 --run-dir "$run" --set "$key" --set "training.steps=$count" --plain > "$work/submit.txt" 2>&1; then
     bytes=$(($(sent) - before))
     read -r rate sha256 <<<"$(second_half "$run" "$count" "$round")"
     awk -v setting="$setting" -v rate="$rate" -v bytes="$bytes" -v steps="$count" -v sha256="$sha256" 'BEGIN { printf "\"%s\",%.3g,%.3g,%s\n", setting, rate, bytes / steps / 1e6, sha256 }'

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using DistributedTrainer.Channels.Tests.Support;
 
 namespace DistributedTrainer.Channels.Tests;
@@ -12,8 +13,8 @@ public sealed class AttendingTests : IDisposable
     [Fact]
     public void Frames_are_handed_over_by_the_thread_that_attends_and_then_by_the_reader_again()
     {
-        var threads = new List<int>();
-        var client = new RecordingHandler { OnComplete = (_, _) => threads.Add(Environment.CurrentManagedThreadId) };
+        var threads = new ConcurrentQueue<int>();
+        var client = new RecordingHandler { OnComplete = (_, _) => threads.Enqueue(Environment.CurrentManagedThreadId) };
         using var link = Open(client);
         Attend(link.Client);
         link.Server.Send(Bytes.Header(1), [1]);
@@ -27,6 +28,7 @@ public sealed class AttendingTests : IDisposable
         link.Client.Unattend();
         link.Server.Send(Bytes.Header(3), [3]);
         Assert.Equal([1L, 2L, 3L], client.AwaitFrames(3).Select(frame => frame.Header.Step));
+        Patience.Until(() => threads.Count == 3, "the third");
         var mine = Environment.CurrentManagedThreadId;
         Assert.Equal([true, true, false], threads.Select(thread => thread == mine));
     }

@@ -1,4 +1,5 @@
 using DistributedTrainer.Cluster.Checkpoints;
+using DistributedTrainer.Cluster.Coordination.Pacing;
 using DistributedTrainer.Cluster.Planning;
 using DistributedTrainer.Cluster.Supply;
 using DistributedTrainer.Cluster.Timeline;

@@ -1,3 +1,4 @@
+using DistributedTrainer.Cluster.Coordination.Pacing;
 using DistributedTrainer.Protocol;
 
 namespace DistributedTrainer.Cluster.Coordination;

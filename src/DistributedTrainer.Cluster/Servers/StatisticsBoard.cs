@@ -180,11 +180,15 @@ internal sealed class StatisticsBoard
         }
     }
 
-    private void Collect(Entry entry, long step) => _seats.Collect(entry.Slot, entry.IsBackward, step, () =>
+    private void Collect(Entry entry, long step)
     {
-        entry.Open(step);
-        return entry.Gather;
-    });
+        CrashPoint.Reach("server.statistics", step);
+        _seats.Collect(entry.Slot, entry.IsBackward, step, () =>
+        {
+            entry.Open(step);
+            return entry.Gather;
+        });
+    }
 
     private static void Answer(IChannel channel, in FrameHeader frame, ColumnSums total, int positions)
     {

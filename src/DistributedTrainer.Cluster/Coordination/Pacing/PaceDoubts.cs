@@ -1,6 +1,6 @@
 using DistributedTrainer.Protocol;
 
-namespace DistributedTrainer.Cluster.Coordination;
+namespace DistributedTrainer.Cluster.Coordination.Pacing;
 
 /// <summary>Who may do better with fewer shards, though it is not sure: that is for a trial to show.</summary>
 /// <param name="table">What is known of the workers' paces.</param>

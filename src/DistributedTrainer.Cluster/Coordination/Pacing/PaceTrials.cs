@@ -1,7 +1,7 @@
 using System.Globalization;
 using DistributedTrainer.Protocol;
 
-namespace DistributedTrainer.Cluster.Coordination;
+namespace DistributedTrainer.Cluster.Coordination.Pacing;
 
 /// <summary>
 /// Tries placements, one at a time, and judges them by the steps that they give: fewer shards for a worker that may be slow,

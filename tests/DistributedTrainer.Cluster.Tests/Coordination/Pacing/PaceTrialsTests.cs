@@ -1,8 +1,9 @@
 using CsCheck;
+using DistributedTrainer.Cluster.Coordination.Pacing;
 using DistributedTrainer.Cluster.Coordination;
 using DistributedTrainer.Cluster.Tests.Support;
 
-namespace DistributedTrainer.Cluster.Tests.Coordination;
+namespace DistributedTrainer.Cluster.Tests.Coordination.Pacing;
 
 /// <summary>Placements that are judged by the steps that they give.</summary>
 public sealed class PaceTrialsTests

@@ -1,4 +1,4 @@
-namespace DistributedTrainer.Cluster.Coordination;
+namespace DistributedTrainer.Cluster.Coordination.Pacing;
 
 /// <summary>
 /// What is held against a worker that was found to be slow, and when it deserves another chance. Each chance that it does
@@ -23,7 +23,7 @@ internal sealed class SlowWorker
     public List<Pause> Doubts { get; private set; } = [];
 
     /// <summary>From a chance that was not used to the next.</summary>
-    public TimeSpan Pause { get; private set; } = Coordination.Pause.First;
+    public TimeSpan Pause { get; private set; } = Pacing.Pause.First;
 
     /// <summary>As it is now, whatever becomes of it.</summary>
     public SlowWorker Copy() => (SlowWorker)MemberwiseClone();
@@ -36,13 +36,13 @@ internal sealed class SlowWorker
     /// <summary>It is slow, or slower than it was thought to be.</summary>
     public void Slowed(double pace, TimeSpan now)
     {
-        if (IsTried || (!IsSlow && _changedAt is { } at && !Coordination.Pause.IsForgotten(Pause, now - at)))
+        if (IsTried || (!IsSlow && _changedAt is { } at && !Pacing.Pause.IsForgotten(Pause, now - at)))
         {
-            Pause = Coordination.Pause.Twice(Pause);
+            Pause = Pacing.Pause.Twice(Pause);
         }
         else if (!IsSlow)
         {
-            Pause = Coordination.Pause.First;
+            Pause = Pacing.Pause.First;
         }
 
         Doubts = [];
@@ -52,7 +52,7 @@ internal sealed class SlowWorker
     /// <summary>It may be slow, or so slow.</summary>
     public void Doubted(double pace, Pause doubt, TimeSpan now)
     {
-        Pause = Coordination.Pause.First;
+        Pause = Pacing.Pause.First;
         Doubts = [.. Doubts, doubt];
         Change(pace, false, now);
     }
@@ -63,7 +63,7 @@ internal sealed class SlowWorker
     /// <summary>The chance was not used: this was held against it before, and is again.</summary>
     public void Withdraw(TimeSpan now)
     {
-        Pause = Coordination.Pause.Twice(Pause);
+        Pause = Pacing.Pause.Twice(Pause);
         Postpone(now);
     }
 

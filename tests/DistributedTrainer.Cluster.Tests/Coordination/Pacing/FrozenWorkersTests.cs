@@ -1,7 +1,8 @@
+using DistributedTrainer.Cluster.Coordination.Pacing;
 using DistributedTrainer.Cluster.Coordination;
 using DistributedTrainer.Cluster.Tests.Support;
 
-namespace DistributedTrainer.Cluster.Tests.Coordination;
+namespace DistributedTrainer.Cluster.Tests.Coordination.Pacing;
 
 /// <summary>Who is silent, and who is to blame for a standstill.</summary>
 public sealed class FrozenWorkersTests

@@ -1,6 +1,6 @@
 using DistributedTrainer.Protocol;
 
-namespace DistributedTrainer.Cluster.Coordination;
+namespace DistributedTrainer.Cluster.Coordination.Pacing;
 
 /// <summary>
 /// A placement that is judged by the steps that it gives, against those of the placement before, to which there is a way back.

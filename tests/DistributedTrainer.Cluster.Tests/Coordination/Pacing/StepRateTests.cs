@@ -1,6 +1,7 @@
+using DistributedTrainer.Cluster.Coordination.Pacing;
 using DistributedTrainer.Cluster.Coordination;
 
-namespace DistributedTrainer.Cluster.Tests.Coordination;
+namespace DistributedTrainer.Cluster.Tests.Coordination.Pacing;
 
 public sealed class StepRateTests
 {

@@ -1,6 +1,6 @@
 using DistributedTrainer.Protocol;
 
-namespace DistributedTrainer.Cluster.Coordination;
+namespace DistributedTrainer.Cluster.Coordination.Pacing;
 
 /// <summary>What is known of the workers' paces, and how they compare.</summary>
 internal sealed class PaceTable

@@ -1,7 +1,8 @@
+using DistributedTrainer.Cluster.Coordination.Pacing;
 using DistributedTrainer.Cluster.Coordination;
 using DistributedTrainer.Protocol;
 
-namespace DistributedTrainer.Cluster.Tests.Coordination;
+namespace DistributedTrainer.Cluster.Tests.Coordination.Pacing;
 
 public sealed class StandstillWatchTests
 {

@@ -1,4 +1,4 @@
-namespace DistributedTrainer.Cluster.Coordination;
+namespace DistributedTrainer.Cluster.Coordination.Pacing;
 
 /// <summary>
 /// Steps a second under one placement, as far as it is known: of slices of a quarter of a second, the mean of the middle half.

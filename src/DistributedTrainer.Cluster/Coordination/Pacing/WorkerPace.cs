@@ -1,6 +1,6 @@
 using DistributedTrainer.Protocol;
 
-namespace DistributedTrainer.Cluster.Coordination;
+namespace DistributedTrainer.Cluster.Coordination.Pacing;
 
 /// <summary>
 /// How fast one worker is with the shards that it has: the time that a step takes it itself, by its own clock on the wall, so

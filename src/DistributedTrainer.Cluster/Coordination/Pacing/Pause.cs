@@ -1,4 +1,4 @@
-namespace DistributedTrainer.Cluster.Coordination;
+namespace DistributedTrainer.Cluster.Coordination.Pacing;
 
 /// <summary>The time until something that was in vain may be tried again. It doubles with each time, until it was long not in vain.</summary>
 internal sealed class Pause

@@ -1,8 +1,9 @@
 using CsCheck;
+using DistributedTrainer.Cluster.Coordination.Pacing;
 using DistributedTrainer.Cluster.Coordination;
 using DistributedTrainer.Protocol;
 
-namespace DistributedTrainer.Cluster.Tests.Coordination;
+namespace DistributedTrainer.Cluster.Tests.Coordination.Pacing;
 
 /// <summary>Work follows speed.</summary>
 public sealed class UnequalWorkersTests

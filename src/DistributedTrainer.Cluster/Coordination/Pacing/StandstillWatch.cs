@@ -1,6 +1,6 @@
 using DistributedTrainer.Protocol;
 
-namespace DistributedTrainer.Cluster.Coordination;
+namespace DistributedTrainer.Cluster.Coordination.Pacing;
 
 /// <summary>
 /// Finds workers that are frozen: the run stands still, and they alone are not heard of. A process that is stopped keeps
