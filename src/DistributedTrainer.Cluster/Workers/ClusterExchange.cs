@@ -26,7 +26,6 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
     private readonly Func<bool> _abandoned;
     private readonly Func<bool> _hasTotal;
     private readonly FixedTree _tree;
-
     private readonly NeighbourSums _neighbours;
     private readonly Func<bool> _isCollected;
 
@@ -130,8 +129,8 @@ internal sealed class ClusterExchange : IBatchStatisticsExchange
     public void Report(BatchNormSlot slot, ReadOnlySpan<LeafSegment> segments, ReadOnlySpan<double> leaves) => Offer(slot, segments, leaves, answered: false);
 
     /// <summary>
-    /// Sends what was reported of the step, or was neither waited for nor shown. To be called before its gradients are pushed, each time: nobody answers a
-    /// report, so that one may have been lost.
+    /// Sends what was reported of the step, or was neither waited for nor shown. To be called before its gradients are pushed,
+    /// each time: nobody answers a report, so that one may have been lost.
     /// </summary>
     /// <param name="again">All, also what has come or was shown: the server lacks a gradient of the step, and may lack its moments.</param>
     public void PushReports(bool again = false)

@@ -1,6 +1,5 @@
 using DistributedTrainer.Channels;
 using DistributedTrainer.Cluster.Planning;
-using DistributedTrainer.Cluster.Servers;
 using DistributedTrainer.Engine.Autograd;
 using DistributedTrainer.Engine.Models;
 using DistributedTrainer.Engine.Reduction;
